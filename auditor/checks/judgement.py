@@ -1,0 +1,37 @@
+"""What a check says of a host, and what it may look at."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from msgspec import Struct
+
+from auditor.model.facts import HostFacts
+from auditor.model.finding import Attestation, Verdict
+
+
+class Case(Struct, frozen=True):
+    """One host before one rule. `attestation` is the newest one for this rule and target, whatever its dates;
+    `today` is the date of judging."""
+
+    facts: HostFacts
+    attestation: Attestation | None
+    today: date
+
+
+class Judgement(Struct, frozen=True):
+    """A verdict with its evidence, in sentences for people. `settles` names what would settle an unknown."""
+
+    verdict: Verdict
+    observed: str
+    required: str
+    why: str
+    settles: str = ""
+    evidence: tuple[str, ...] = ()
+
+
+def unread(facts: HostFacts, collector: str, what: str, required: str) -> Judgement:
+    """Unknown because a collector has not told `what`; its own reason is the why."""
+    reason = next((o.reason for o in facts.outcomes if o.name == collector and o.reason), "")
+    why = f"{what} could not be read: {reason}" if reason else f"{what} were not collected from this host"
+    return Judgement("unknown", f"{what}: not known", required, why, settles=f"{collector}: {reason or 'not collected'}")

@@ -1,0 +1,76 @@
+"""Accept queues of listening sockets: the modern reading of Q181350.
+
+Linux fixes a listener's limit at listen(2) as min(requested, net.core.somaxconn), so what the program asked for is
+known only below the cap ("asked for 5") and bounded at it ("asked for at least 4096").
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from auditor.checks.attested import judge_attested
+from auditor.checks.judgement import Case, Judgement, unread
+from auditor.model.facts import Listener
+from auditor.model.rule import ListenBacklogCheck
+
+
+def judge_listen_backlog(check: ListenBacklogCheck, case: Case) -> Judgement:
+    on_port = f" on port {check.port}/tcp" if check.port else ""
+    required = f"a listen backlog above {check.above}{on_port or ' for every reachable listener'}"
+    listeners = case.facts.listeners
+    if listeners is None:
+        return _unobserved(check, case, unread(case.facts, "listeners", "The listening sockets", required))
+    asked = [x for x in listeners if check.port in (None, x.port)]
+    judged = [x for x in asked if not (check.reachable_only and is_loopback(x.address))]
+    if not judged:
+        observed = "only loopback listeners: " + _list(asked, case) if asked else f"nothing listens{on_port}"
+        nothing = Judgement("not_applicable", observed, required, "there is no listener that others could reach")
+        if check.port:
+            why = f"nothing listens{on_port} at the moment, so its backlog cannot be seen"
+            return _unobserved(check, case, Judgement("unknown", observed, required, why, settles="listeners: the server running"))
+        return nothing
+    small = [x for x in judged if x.backlog is not None and x.backlog <= check.above]
+    blind = [x for x in judged if x.backlog is None]
+    loopback = [x for x in asked if x not in judged]
+    aside = f"; loopback, not judged: {_list(loopback, case)}" if loopback else ""
+    if small:
+        why = f"{len(small)} of {len(judged)} listeners refuse or drop connections once {check.above} or fewer wait to be accepted"
+        return Judgement("noncompliant", _list(small, case) + aside, required, why, evidence=("ss -ltn: Send-Q of a LISTEN socket",))
+    if blind:
+        reason = next((o.reason for o in case.facts.outcomes if o.name == "listeners"), "")
+        said = Judgement("unknown", _list(blind, case) + aside, required, f"the limit of {len(blind)} listeners is not known: {reason}",
+                         settles=f"listeners: {reason or 'queue limits'}")  # fmt: skip
+        return _unobserved(check, case, said)
+    return Judgement("compliant", _list(judged, case) + aside, required, f"all {len(judged)} have a backlog above {check.above}",
+                     evidence=("ss -ltn: Send-Q of a LISTEN socket",))  # fmt: skip
+
+
+def _unobserved(check: ListenBacklogCheck, case: Case, otherwise: Judgement) -> Judgement:
+    return judge_attested(check.unobserved, case, observed=otherwise.observed) if check.unobserved else otherwise
+
+
+def is_loopback(address: str) -> bool:
+    """Only the host itself can reach it; an address that cannot be read counts as reachable."""
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return False
+    mapped = getattr(ip, "ipv4_mapped", None)
+    return (mapped or ip).is_loopback
+
+
+def _list(listeners: list[Listener], case: Case, most: int = 40) -> str:
+    """Every listener with its process, limit, queue and what that says of the request."""
+    setting = case.facts.settings.get("sysctl:net.core.somaxconn")
+    cap = int(setting.value) if setting and setting.value.isdecimal() else None
+    queues = case.facts.volatile.queues if case.facts.volatile else {}
+    shown = [_one(x, cap, queues.get(x.endpoint)) for x in listeners[:most]]
+    return "; ".join(shown) + (f"; and {len(listeners) - most} more" if len(listeners) > most else "")
+
+
+def _one(x: Listener, cap: int | None, queue: int | None) -> str:
+    limit = "limit not known" if x.backlog is None else f"backlog {x.backlog}"
+    if x.backlog is not None and cap is not None:
+        limit += f" (asked for at least {cap})" if x.backlog == cap else f" (asked for {x.backlog})" if x.backlog < cap else ""
+    waiting = f", {queue} waiting" if queue else ""
+    return f"{x.endpoint} {x.process or 'process not known'} {limit}{waiting}"

@@ -1,0 +1,66 @@
+"""From one command's answer to one host's facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from auditor.collectors import LINUX
+from auditor.collectors.answers import Answers, take_apart
+from auditor.collectors.settings import argument
+from auditor.errors import CannotTell
+from auditor.model.facts import CollectorOutcome, HostFacts, Platform, Volatile
+from auditor.transports.command import CommandResult
+
+
+def arguments(settings: Iterable[str]) -> list[str]:
+    """The settings that rules ask for, as the script takes them."""
+    return [argument(key) for key in settings]
+
+
+def read_answer(result: CommandResult, marker: str, *, target: str, way: str, now: datetime) -> HostFacts:
+    """Parse every collector's part. A part that cannot be read leaves its facts None and says why in `outcomes`;
+    nothing raises."""
+    answers = take_apart(result.stdout, marker, result.cut.message if result.cut else None)
+    facts: dict[str, Any] = {}
+    outcomes = []
+    for collector in LINUX:
+        try:
+            reading = collector.parse(answers)
+        except CannotTell as e:
+            outcomes.append(CollectorOutcome(collector.name, "failed", str(e)))
+            continue
+        except (ValueError, IndexError, KeyError, OverflowError) as e:
+            # A parser met what it does not know: the host's answer is malformed, and so its facts are not known.
+            outcomes.append(CollectorOutcome(collector.name, "failed", f"the answer is malformed ({type(e).__name__}: {e})"))
+            continue
+        facts |= _merged(facts, reading.facts)
+        seconds = _seconds(answers, collector.sections)
+        outcomes.append(CollectorOutcome(collector.name, "partial" if reading.partial else "ok", reading.partial, seconds))
+    volatile = Volatile(
+        **{name: facts.pop(name) for name in ("counters", "queues", "pids") if name in facts},
+        **{k: v for k, v in msgspec.structs.asdict(facts.pop("volatile", Volatile())).items() if k in ("uptime", "clock")},
+    )
+    return HostFacts(
+        target=target,
+        collected_at=now,
+        platform=facts.pop("platform", Platform()),
+        way=way,
+        volatile=volatile,
+        outcomes=tuple(outcomes),
+        **facts,
+    )
+
+
+def _merged(known: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """Two collectors may each know process ids; all other facts have one collector."""
+    both = known.get("pids", {})
+    return new | {"pids": {k: tuple(sorted({*both.get(k, ()), *v})) for k, v in (both | new["pids"]).items()}} if "pids" in new else new
+
+
+def _seconds(answers: Answers, sections: tuple[str, ...]) -> float | None:
+    known = [s.seconds for name in sections if (s := answers.sections.get(name)) and s.seconds is not None]
+    return round(sum(known), 2) if known else None

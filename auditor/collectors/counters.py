@@ -1,0 +1,30 @@
+"""The kernel's counters of refused and dropped connections: /proc/net/netstat, since the network namespace was made.
+
+Each connection that found the accept queue full counts once in ListenOverflows and once in ListenDrops, which counts
+other drops besides; TCPReqQFullDrop and TCPReqQFullDoCookies count full SYN queues without and with SYN cookies.
+"""
+
+from __future__ import annotations
+
+from auditor.collectors.answers import Answers
+from auditor.collectors.collector import Collector, Reading
+from auditor.errors import CannotTell
+
+SH = r"""
+c_counters() { grep "^TcpExt:" /proc/net/netstat; }
+"""
+
+KEPT = ("ListenOverflows", "ListenDrops", "TCPReqQFullDrop", "TCPReqQFullDoCookies")
+
+
+def parse(answers: Answers) -> Reading:
+    lines = answers.good("counters").text.splitlines()
+    if len(lines) < 2:
+        raise CannotTell("/proc/net/netstat has no TcpExt lines")
+    table = dict(zip(lines[0].split(), lines[1].split(), strict=False))
+    counters = {name: int(table[name]) for name in KEPT if table.get(name, "").isdecimal()}
+    missing = [name for name in KEPT if name not in counters]
+    return Reading({"counters": counters}, partial=f"this kernel has no {', '.join(missing)}" if missing else "")
+
+
+COLLECTOR = Collector(name="counters", sections=("counters",), sh=SH, parse=parse)

@@ -1,0 +1,102 @@
+"""Which system this is: os-release(5), uname(1), machine-id(5), the host's clock and uptime.
+
+The machine id is confidential by its own man page, so the facts hold a digest of it: enough to tell two machines apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shlex
+from datetime import UTC, datetime
+
+from auditor.collectors.answers import Answers
+from auditor.collectors.collector import Collector, Reading
+from auditor.errors import CannotTell
+from auditor.model.facts import Platform, Volatile
+
+SH = r"""
+c_identity() {
+  printf "uname=%s\n" "$(uname -srvm)"
+  printf "clock=%s\n" "$(date -u +%s)"
+  [ -r /etc/machine-id ] && IFS= read -r line </etc/machine-id && printf "machine-id=%s\n" "$line"
+  [ -r /proc/uptime ] && IFS=" " read -r line rest </proc/uptime && printf "uptime=%s\n" "$line"
+  :
+}
+c_os_release() { cat /etc/os-release 2>/dev/null || cat /usr/lib/os-release; }
+"""
+
+_ID = re.compile(r"[a-z0-9._-]{1,40}")
+
+
+def parse(answers: Answers) -> Reading:
+    said = dict(line.partition("=")[::2] for line in answers.get("identity").text.splitlines())
+    system, _, rest = said.get("uname", "").partition(" ")
+    if not system:
+        raise CannotTell("uname said nothing")
+    kernel, _, rest = rest.partition(" ")
+    arch = rest.rpartition(" ")[2]
+    if system != "Linux":
+        raise CannotTell(f"this system calls itself {system}; only Linux is read over a shell so far")
+    uptime, clock = said.get("uptime", ""), said.get("clock", "")
+    volatile = Volatile(
+        uptime=float(uptime) if re.fullmatch(r"\d{1,12}(\.\d+)?", uptime) else None,
+        clock=datetime.fromtimestamp(int(clock), UTC) if re.fullmatch(r"\d{1,11}", clock) else None,
+    )
+    facts = {"machine_id": _machine_id(said.get("machine-id", "")), "volatile": volatile}
+    platform = Platform(family="linux", arch=arch or None, kernel=kernel or None)
+    try:
+        release = os_release(answers.good("os_release").text)
+    except CannotTell as e:
+        return Reading(facts | {"platform": platform}, partial=f"os-release: {e}")
+    ident, version = release.get("ID", "linux"), release.get("VERSION_ID")
+    if not _ID.fullmatch(ident) or (version is not None and not _ID.fullmatch(version)):
+        return Reading(facts | {"platform": platform}, partial="os-release: ID or VERSION_ID is malformed")
+    return Reading(
+        facts
+        | {
+            "platform": Platform(
+                family="linux",
+                product=product_id("centos-stream" if release.get("NAME") == "CentOS Stream" else ident, version),
+                version=version,
+                arch=arch or None,
+                kernel=kernel or None,
+                name=release.get("PRETTY_NAME"),
+            )
+        }
+    )
+
+
+# os-release names that differ from the product ids of the house.
+_NAMES = {"ol": "oracle", "amzn": "amazon"}
+_MAJOR_ONLY = {"rhel", "centos", "centos-stream", "almalinux", "rocky", "oracle"}
+
+
+def product_id(ident: str, version: str | None) -> str:
+    """`debian-12`, `ubuntu-24.04`, `rhel-9` (the minor release is in `version`), `arch` (a rolling release)."""
+    name = _NAMES.get(ident, ident)
+    if version is None:
+        return name
+    parts = version.split(".")
+    kept = 1 if name in _MAJOR_ONLY else 2 if name == "alpine" else len(parts)
+    return f"{name}-{'.'.join(parts[:kept])}"
+
+
+def os_release(text: str) -> dict[str, str]:
+    """os-release(5): shell-like assignments, unquoted as a shell would; lines that are none are passed over."""
+    out = {}
+    for line in text.splitlines()[:200]:
+        key, equals, value = line.strip().partition("=")
+        if equals and re.fullmatch(r"[A-Z][A-Z0-9_]*", key):
+            try:
+                out[key] = "".join(shlex.split(value))
+            except ValueError:
+                out[key] = value
+    return out
+
+
+def _machine_id(text: str) -> str | None:
+    return hashlib.sha256(b"auditor:" + text.encode()).hexdigest()[:32] if re.fullmatch(r"[0-9a-f]{32}", text) else None
+
+
+COLLECTOR = Collector(name="platform", sections=("identity", "os_release"), sh=SH, parse=parse)

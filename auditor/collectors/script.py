@@ -1,0 +1,102 @@
+"""The collection script: one constant text per release, run by one `sh` in one exec.
+
+The text is the frame below around every collector's own functions; nothing is ever edited into it. What varies goes in
+as positional arguments (marker, form, depth, privilege, and the settings that rules ask for, checked against strict
+patterns), so the text is known by its SHA-256 and `auditor commands` prints all that can run on a host.
+
+It runs under dash, bash, busybox ash, ksh and mksh, and holds neither a single quote nor a double backslash, so that
+quoted as one word it means the same to every login shell that has POSIX quotes, and to fish.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+
+from auditor.collectors import LINUX
+from auditor.transports.command import Command
+
+_FRAME = r"""# auditor: read-only collection
+M=$1 FORM=$2 DEPTH=$3 BECOME=$4
+shift 4
+NL="
+"
+PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH LC_ALL=C LANGUAGE=C
+export PATH LC_ALL LANGUAGE
+unset GREP_OPTIONS GREP_COLORS POSIXLY_CORRECT CDPATH ENV BASH_ENV
+exec 4<&0 </dev/null
+U=$(id -u)
+# section NAME FUNCTION [ARGUMENT...]: the output of a function between markers, with its exit status, the time
+# (seconds since boot) and the first line of its errors.
+section() {
+  name=$1 run=$2
+  shift 2
+  printf "\n%s<%s\n" "$M" "$name"
+  { err=$("$run" "$@" 2>&1 >&3 3>&-); status=$?; } 3>&1
+  up=0
+  IFS=" " read -r up rest 2>/dev/null </proc/uptime
+  printf "\n%s>%s %s %s %s\n" "$M" "$name" "$status" "$up" "${err%%"$NL"*}"
+}
+# as_sudo COMMAND: a listed command with constant arguments, each by a sudo of its own, never a shell.
+as_sudo() {
+  if [ "$BECOME" = sudo-password ]; then
+    sudo -k -S -p "" -- "$@" <&4
+  else
+    sudo -n -- "$@"
+  fi
+}
+"""
+
+_CALLS = r"""
+quick() {
+%s
+}
+slow() {
+%s
+}
+if [ "$FORM" = gzip ] && command -v gzip >/dev/null 2>&1; then
+  printf "\n%%s=gzip\n" "$M"
+  quick "$@" | gzip -1c
+  slow "$@" | gzip -1c
+else
+  printf "\n%%s=plain\n" "$M"
+  quick "$@"
+  slow "$@"
+fi
+"""
+
+
+def _calls(slow: bool) -> str:
+    calls = [f'  section {s} c_{s} "$@"' for c in LINUX if c.slow is slow for s in c.sections]
+    return "\n".join(calls + (['  printf "\\n%s.end\\n" "$M"'] if slow else []))
+
+
+SCRIPT: str = _FRAME + "".join(c.sh.strip("\n") + "\n" for c in LINUX) + _CALLS % (_calls(False), _calls(True))
+DIGEST: str = hashlib.sha256(SCRIPT.encode()).hexdigest()
+
+# What a rule may ask for: a sysctl's name, and a key or a whole line of a file. No quote, no glob, no option.
+_SYSCTL = re.compile(r"sysctl:[a-z0-9_]+([./][A-Za-z0-9_-]+)+")
+_FILE = re.compile(r"(?:file|line):/[A-Za-z0-9._/+@-]+#[A-Za-z0-9._/+@:=, -]+")
+
+
+def setting_problem(key: str) -> str | None:
+    """Why a rule may not ask for this setting; None where it may."""
+    if _SYSCTL.fullmatch(key) or (_FILE.fullmatch(key) and "/../" not in key):
+        return None
+    return f"{key!r} is no setting that can be read: sysctl:NAME, file:/PATH#KEY or line:/PATH#LINE, of plain characters"
+
+
+def command(marker: str, settings: Iterable[str], *, form: str, deep: bool, sudo: str, stdin: bytes = b"") -> Command:
+    """The one command of an audit. `form`: gzip | plain; `sudo`: none | sudo | sudo-password (then `stdin` has the
+    password once for each of the script's sudo calls). Raises ValueError for a setting of a forbidden form."""
+    asked = sorted(set(settings))
+    for key in asked:
+        if wrong := setting_problem(key):
+            raise ValueError(wrong)
+    argv = ("sh", "-c", SCRIPT, "auditor", marker, form, "deep" if deep else "usual", sudo, *asked)
+    return Command(argv, stdin=stdin)
+
+
+# The commands that `as_sudo` is used with, as sudo sees them.
+PRIVILEGED: tuple[str, ...] = tuple(p for c in LINUX for p in c.privileged)

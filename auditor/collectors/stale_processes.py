@@ -1,0 +1,72 @@
+"""Processes that still run code which was deleted or replaced on disk (proc(5): `(deleted)` in /proc/PID/maps).
+
+Only executable mappings count: a deleted data file that is still mapped is no old code. Without privilege only the
+user's own processes can be read, so finding nothing says nothing; finding something still does.
+"""
+
+from __future__ import annotations
+
+import re
+
+from auditor.collectors.answers import Answers
+from auditor.collectors.collector import Collector, Reading
+from auditor.model.facts import StaleProcess
+from auditor.printable import one_line
+
+SH = r"""
+c_process_names() { grep -s "" /proc/[0-9]*/comm || :; }
+c_stale_processes() {
+  printf "uid=%s\n" "$U"
+  if [ "$U" = 0 ] || [ "$BECOME" = none ]; then
+    grep -s -H -E "^[^ ]+ ..x. .* \(deleted\)\$" /proc/[0-9]*/maps || :
+  else
+    # -print shows that sudo let it run: the status says only whether grep found something.
+    as_sudo /usr/bin/find /proc -mindepth 2 -maxdepth 2 -name maps -print -exec /usr/bin/grep -s -H -F deleted {} + || :
+  fi
+}
+"""
+
+_MAPPED = re.compile(r"/proc/(\d+)/maps:\S+ ..x. \S+ \S+ \d+ +(/.*) \(deleted\)")
+# Mapped and "deleted" by design: memfd_create(2), System V shared memory, shared anonymous memory, graphics buffers.
+_BY_DESIGN = re.compile(r"/(memfd:|SYSV[0-9a-f]{8}|dev/zero|dev/shm/|\[aio\]|anon_hugepage|i915|drm|tmp/\.gl)")
+
+
+def parse(answers: Answers) -> Reading:
+    names = _names(answers)
+    section = answers.good("stale_processes")
+    uid, _, text = section.text.partition("\n")
+    lines = text.splitlines()
+    files: dict[str, set[str]] = {}
+    pids: dict[str, set[int]] = {}
+    for line in lines:
+        found = _MAPPED.fullmatch(line)
+        if found and not _BY_DESIGN.match(found[2]):
+            name = names.get(found[1], "?")
+            files.setdefault(name, set()).add(found[2])
+            pids.setdefault(name, set()).add(int(found[1]))
+    stale = tuple(StaleProcess(name, tuple(sorted(paths))) for name, paths in sorted(files.items()))
+    facts = {
+        "processes": tuple(sorted(set(names.values()))) or None,
+        "stale_processes": stale,
+        "pids": {name: tuple(sorted(ids)) for name, ids in pids.items()},
+    }
+    if uid == "uid=0" or "/proc/1/maps" in lines:
+        return Reading(facts)
+    refused = f"sudo-denied: {one_line(section.error)}" if section.error.startswith("sudo:") else ""
+    why = refused or "without root's rights only this user's own processes can be read"
+    return Reading(facts | {"stale_processes": stale or None}, partial=why)
+
+
+def _names(answers: Answers) -> dict[str, str]:
+    pairs = (line.split("/comm:", 1) for line in answers.good("process_names").text.splitlines() if "/comm:" in line)
+    return {path.removeprefix("/proc/"): name for path, name in pairs}
+
+
+COLLECTOR = Collector(
+    name="stale_processes",
+    sections=("process_names", "stale_processes"),
+    sh=SH,
+    parse=parse,
+    privileged=("/usr/bin/find /proc -mindepth 2 -maxdepth 2 -name maps -print -exec /usr/bin/grep -s -H -F deleted {} +",),
+    slow=True,
+)

@@ -1,0 +1,90 @@
+"""Facts against rules: pure. The same facts, rules, attestations, waivers and date give the same findings.
+
+What is not known never becomes a good verdict: where applicability is open, only a check that is compliant by itself
+gives compliant, everything else unknown (design, section 6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from fnmatch import fnmatchcase
+
+from auditor.applies import Applies, applies
+from auditor.checks import judge
+from auditor.checks.judgement import Case, Judgement
+from auditor.model.facts import HostFacts
+from auditor.model.finding import Attestation, Finding, Waiver, WaiverNote
+from auditor.model.rule import Rule
+
+
+def evaluate(
+    facts: HostFacts,
+    rules: Iterable[Rule],
+    *,
+    today: date,
+    groups: Sequence[str] = (),
+    attestations: Sequence[Attestation] = (),
+    waivers: Sequence[Waiver] = (),
+) -> tuple[Finding, ...]:
+    """One finding for each rule of the host's family (of all families where it is not known), in the rules' order.
+
+    `groups` are the target's, for attestations and waivers that name `@group`."""
+    family = facts.platform.family
+    return tuple(
+        finding(facts, rule, today, groups, attestations, waivers) for rule in rules if family is None or rule.family == family
+    )
+
+
+def finding(
+    facts: HostFacts, rule: Rule, today: date, groups: Sequence[str], attestations: Sequence[Attestation], waivers: Sequence[Waiver]
+) -> Finding:
+    """The one finding of one rule on one host."""
+    case = Case(facts, _attestation(rule, facts.target, groups, attestations), today)
+    judged = _judge(applies(rule, facts), case)
+    return Finding(
+        rule=rule.id,
+        title=rule.title,
+        severity=rule.severity,
+        obligation=rule.obligation,
+        verdict=judged.verdict,
+        observed=judged.observed,
+        required=judged.required,
+        why=judged.why,
+        remediation=rule.remediation,
+        waiver=_waiver(rule, facts.target, groups, waivers, today),
+        evidence=(*judged.evidence, f"{facts.way or 'facts as given'}, {facts.collected_at:%Y-%m-%d %H:%M} UTC", rule.provenance.source),
+        settles=judged.settles,
+    )
+
+
+def _judge(applicable: Applies, case: Case) -> Judgement:
+    if applicable.known is False:
+        return Judgement("not_applicable", applicable.why, "nothing of this host", applicable.why)
+    if not applicable.branches:
+        return Judgement("unknown", applicable.why, "not known", applicable.why, applicable.settles)
+    judgements = [judge(branch.check, case) for branch in applicable.branches]
+    judged = next((j for j in judgements if j.verdict != "compliant"), judgements[0])
+    if applicable.known or judged.verdict == "compliant":
+        return judged
+    why = f"{applicable.why}; if it applies: {judged.why}"
+    return Judgement("unknown", judged.observed, judged.required, why, applicable.settles or judged.settles, judged.evidence)
+
+
+def _attestation(rule: Rule, target: str, groups: Sequence[str], given: Sequence[Attestation]) -> Attestation | None:
+    """The newest one; of two given on one day, the one further down in the file."""
+    fitting = [a for a in given if a.rule == rule.id and matches(a.targets, target, groups)]
+    return max(reversed(fitting), key=lambda a: a.date, default=None)
+
+
+def _waiver(rule: Rule, target: str, groups: Sequence[str], given: Sequence[Waiver], today: date) -> WaiverNote | None:
+    for w in given:
+        in_force = w.expires is None or w.expires >= today
+        if in_force and any(fnmatchcase(rule.id, p) for p in w.rules) and matches(w.targets, target, groups):
+            return WaiverNote(w.owner, w.reason, w.expires)
+    return None
+
+
+def matches(patterns: Iterable[str], target: str, groups: Sequence[str]) -> bool:
+    """Does a target fit any shell pattern, or any `@group`?"""
+    return any(p[1:] in groups if p.startswith("@") else fnmatchcase(target, p) for p in patterns)

@@ -1,0 +1,45 @@
+"""What people add to an audit: waivers.yaml and attestations.yaml, each a list of records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+
+from auditor.model.finding import Attestation, Waiver
+from auditor.yamlfile import Faults, bind, compose
+
+T = TypeVar("T")
+
+
+def read_waivers(path: Path, faults: list[str]) -> tuple[Waiver, ...]:
+    """Every waiver has an owner, a reason, and an end or `permanent: true`."""
+    noted = Faults(path)
+    out = []
+    for node, waiver in _records(path, Waiver, noted):
+        if waiver.expires is None and not waiver.permanent:
+            noted.add(node, "a waiver needs `expires: YYYY-MM-DD`, or `permanent: true`")
+        if not waiver.reason.strip() or not waiver.owner.strip():
+            noted.add(node, "a waiver needs an owner and a reason")
+        out.append(waiver)
+    faults.extend(noted.texts())
+    return tuple(out)
+
+
+def read_attestations(path: Path, faults: list[str]) -> tuple[Attestation, ...]:
+    """Every attestation says who and when."""
+    noted = Faults(path)
+    out = [attestation for _, attestation in _records(path, Attestation, noted)]
+    faults.extend(noted.texts())
+    return tuple(out)
+
+
+def _records(path: Path, record: type[T], noted: Faults) -> list[tuple[yaml.Node, T]]:
+    root = compose(path, noted)
+    if root is None or (isinstance(root, yaml.ScalarNode) and not root.value):
+        return []
+    if not isinstance(root, yaml.SequenceNode):
+        noted.add(root, "must be a list of records (- rule: …)")
+        return []
+    return [(node, found) for node in root.value if (found := bind(node, record, noted)) is not None]

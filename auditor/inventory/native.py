@@ -1,0 +1,224 @@
+"""The inventory in its native form (design, section 6): defaults, groups and hosts, merged into targets.
+
+Precedence: defaults < groups in listed order < host. Relative paths are relative to the inventory file. Secrets are
+references. All faults are reported at once, as file:line: message.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+from msgspec import Struct
+
+from auditor import secrets
+from auditor.errors import FileFaults
+from auditor.inventory.given import read_attestations, read_waivers
+from auditor.model.finding import Attestation, Waiver
+from auditor.model.target import Become, Connection, HostKeyChecking, Target, Timeouts
+from auditor.yamlfile import Faults, bind, compose, did_you_mean, pairs
+
+
+class PartialTimeouts(Struct, frozen=True, forbid_unknown_fields=True):
+    connect: float | None = None
+    command: float | None = None
+    total: float | None = None
+
+
+class Options(Struct, frozen=True, forbid_unknown_fields=True):
+    """What defaults, a group or a host may say; None where it says nothing."""
+
+    connection: Connection | None = None
+    address: str | None = None
+    port: int | None = None
+    user: str | None = None
+    password: str | None = None
+    key_file: str | None = None
+    key_passphrase: str | None = None
+    known_hosts: str | None = None
+    host_key_checking: HostKeyChecking | None = None
+    jump: tuple[str, ...] | None = None
+    become: Become | None = None
+    path: str | None = None
+    groups: tuple[str, ...] | None = None
+    labels: dict[str, str] | None = None
+    timeouts: PartialTimeouts | None = None
+
+
+class Inventory(Struct, frozen=True, kw_only=True):
+    """`path` is None where there is no inventory. `unused` are keys that this release reads and does not use yet."""
+
+    path: Path | None = None
+    targets: dict[str, Target] = {}
+    groups: tuple[str, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
+    attestations: tuple[Attestation, ...] = ()
+    attestations_file: Path | None = None
+    history: Path | None = None
+    unused: tuple[str, ...] = ()
+
+
+_TOP = ("defaults", "hosts", "groups", "waivers", "attestations", "schedule", "mail", "history")
+_PATHS = ("key_file", "known_hosts", "path")
+_SECRETS = ("password", "key_passphrase")
+
+
+def load(path: Path, *, check_secrets: bool = True) -> Inventory:
+    """Read an inventory and the files it names. Raises FileFaults with every fault of all of them.
+
+    `check_secrets`: a reference that could not be followed now is a fault too."""
+    return _Reader(path, check_secrets).read()
+
+
+class _Reader:
+    """One reading of one file; keeps the nodes, for the lines of faults that show only once all is read."""
+
+    def __init__(self, path: Path, check_secrets: bool) -> None:
+        self.path, self.check_secrets = path, check_secrets
+        self.faults, self.others = Faults(path), list[str]()
+        self.groups: dict[str, Options] = {}
+        self.top: dict[str, yaml.Node] = {}
+
+    def read(self) -> Inventory:
+        root = compose(self.path, self.faults)
+        if root is None and not self.faults:
+            self.faults.add(1, "is empty; it needs at least `hosts:`")
+        for key, where, value in pairs(root, self.faults, "an inventory") if root is not None else ():
+            if key in _TOP:
+                self.top[key] = value
+            else:
+                self.faults.add(where, f"unknown key {key!r}{did_you_mean(key, _TOP)}")
+        defaults = self._options(self.top["defaults"]) if "defaults" in self.top else Options()
+        for name, _, node in self._entries("groups"):
+            self.groups[name] = self._options(node)
+        targets: dict[str, Target] = {}
+        jumps: list[tuple[str, yaml.Node, tuple[str, ...]]] = []
+        for name, where, node in self._entries("hosts"):
+            targets[name], hops = self._target(name, where, node, defaults)
+            jumps.append((name, node, hops))
+        for name, node, hops in jumps:
+            targets[name] = self._with_jumps(targets[name], node, hops, targets, dict((n, h) for n, _, h in jumps))
+        waivers = self._given("waivers", read_waivers)
+        attestations = self._given("attestations", read_attestations)
+        lines = self.faults.texts() + self.others
+        if lines:
+            raise FileFaults(lines)
+        return Inventory(
+            path=self.path,
+            targets=targets,
+            groups=tuple(self.groups),
+            waivers=waivers,
+            attestations=attestations,
+            attestations_file=self._file("attestations"),
+            history=self._file("history"),
+            unused=tuple(key for key in ("schedule", "mail") if key in self.top),
+        )
+
+    def _entries(self, key: str) -> list[tuple[str, yaml.Node, yaml.Node]]:
+        return list(pairs(self.top[key], self.faults, key)) if key in self.top else []
+
+    def _file(self, key: str) -> Path | None:
+        node = self.top.get(key)
+        return self._absolute(node.value) if isinstance(node, yaml.ScalarNode) and node.value else None
+
+    def _given(self, key: str, read: Any) -> Any:
+        node, path = self.top.get(key), self._file(key)
+        if node is not None and path is None:
+            self.faults.add(node, f"{key} must name a file")
+        return read(path, self.others) if path else ()
+
+    def _absolute(self, text: str) -> Path:
+        return self.path.parent.absolute() / Path(text).expanduser()
+
+    def _options(self, node: yaml.Node) -> Options:
+        """One mapping of options, its paths made absolute and its secrets looked at."""
+        fields = {key: value for key, _, value in pairs(node, Faults(""))}
+        options = bind(node, Options, self.faults) or Options()
+        for name, place in fields.items():
+            value = getattr(options, name, None)
+            if name in _SECRETS and value is not None:
+                self._secret(value, place)
+            if name == "port" and isinstance(value, int) and not 0 < value < 65536:
+                self.faults.add(place, f"port {value} does not exist (1 to 65535)")
+            if name == "timeouts" and value and any(v is not None and v <= 0 for v in msgspec.structs.asdict(value).values()):
+                self.faults.add(place, "a time limit must be above 0 seconds")
+        if options.become and options.become.password:
+            self._secret(options.become.password, fields["become"])
+        changed = {p: str(self._absolute(getattr(options, p))) for p in _PATHS if getattr(options, p)}
+        return msgspec.structs.replace(options, **changed)
+
+    def _secret(self, reference: str, place: yaml.Node) -> None:
+        if not secrets.is_reference(reference):  # said without repeating it: it may be the secret itself
+            self.faults.add(place, "a secret is written out; put a reference: env:NAME, file:PATH, keyring:SERVICE/USER or command:WORDS")
+        elif self.check_secrets and (wrong := secrets.problem(_anchored(reference, self.path))):
+            self.faults.add(place, f"the secret {reference} cannot be had: {wrong}")
+
+    def _target(self, name: str, where: yaml.Node, node: yaml.Node, defaults: Options) -> tuple[Target, tuple[str, ...]]:
+        own = self._options(node) if not (isinstance(node, yaml.ScalarNode) and not node.value) else Options()
+        layers = [defaults]
+        for group in own.groups or ():
+            if group in self.groups:
+                layers.append(self.groups[group])
+            else:
+                near = did_you_mean(group, self.groups) or "; declare it under `groups:` ({} suffices)"
+                self.faults.add(_field(node, "groups") or where, f"{name}: the group {group!r} is not declared{near}")
+        layers.append(own)
+        merged: dict[str, Any] = {}
+        labels: dict[str, str] = {}
+        times = msgspec.structs.asdict(Timeouts())
+        for layer in layers:
+            said = {k: v for k, v in msgspec.structs.asdict(layer).items() if v is not None}
+            labels |= said.pop("labels", {})
+            times |= {k: v for k, v in msgspec.structs.asdict(said.pop("timeouts", PartialTimeouts())).items() if v is not None}
+            merged |= said
+        hops = merged.pop("jump", ())
+        for key in _SECRETS:
+            if merged.get(key):
+                merged[key] = _anchored(merged[key], self.path)
+        if merged.get("become") and merged["become"].password:
+            merged["become"] = Become(password=_anchored(merged["become"].password, self.path))
+        merged["groups"] = own.groups or ()
+        target = Target(name=name, labels=labels, timeouts=Timeouts(**times), **merged)
+        if target.connection == "replay" and not target.path:
+            self.faults.add(where, f"{name}: connection replay needs `path`, the folder of a recording")
+        if target.connection == "ssh" and not target.address:
+            target = msgspec.structs.replace(target, address=name)
+        return target, hops
+
+    def _with_jumps(self, target: Target, node: yaml.Node, hops: tuple[str, ...], targets: dict[str, Target],
+                    named: dict[str, tuple[str, ...]]) -> Target:  # fmt: skip
+        chain: list[Target] = []
+        for hop in hops:
+            place = _field(node, "jump") or node
+            if hop == target.name or (hop in named and named[hop]):
+                self.faults.add(place, f"{target.name}: the jump host {hop!r} goes through jump hosts itself; list them all here, nearest first")
+            elif hop in targets:
+                chain.append(targets[hop])
+            else:
+                try:
+                    chain.append(parse_hop(hop))
+                except ValueError as e:
+                    self.faults.add(place, f"{target.name}: {e}")
+        return msgspec.structs.replace(target, jump=tuple(chain))
+
+
+def parse_hop(text: str) -> Target:
+    """`[user@]host[:port]`, IPv6 addresses in brackets; ValueError for anything else."""
+    user, at, rest = text.rpartition("@")
+    host, bracket, port = rest.partition("]") if rest.startswith("[") else rest.partition(":")
+    host, port = host.removeprefix("["), port.removeprefix(":")
+    if not host or any(c.isspace() for c in text) or (port and not port.isdecimal()) or host.startswith("-"):
+        raise ValueError(f"{text!r} is neither a host of this inventory nor [user@]host[:port]")
+    return Target(name=text, address=host, port=int(port) if port else None, user=user if at else None)
+
+
+def _anchored(reference: str, path: Path) -> str:
+    """`file:` references are relative to the file that names them."""
+    scheme, _, rest = reference.partition(":")
+    return f"file:{path.parent.absolute() / Path(rest).expanduser()}" if scheme == "file" else reference
+
+
+def _field(node: yaml.Node, key: str) -> yaml.Node | None:
+    return next((v for k, v in node.value if k.value == key), None) if isinstance(node, yaml.MappingNode) else None

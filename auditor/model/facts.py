@@ -1,0 +1,202 @@
+"""What was read from a host: `auditor.facts/1`.
+
+A section that is `None` was not read; one that is `()` was read and is empty. Readings that change by themselves
+(counters, queue lengths, process ids, uptime) live in `volatile`, apart from the facts whose digest the history keeps.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct, field
+
+SCHEMA = "auditor.facts/1"
+OutcomeName = Literal["ok", "partial", "failed", "skipped"]
+
+
+class Record(Struct, frozen=True, forbid_unknown_fields=True):
+    """The base of all fact records: unknown keys are an error."""
+
+
+class Platform(Record, kw_only=True):
+    """`service_pack`: "6a"; "0" = known to have none; None = not known. `build`: "20348.2700", without UBR where none.
+
+    `kernel` is the release of the running kernel, as `uname -r` has it. `name` is what the host calls its system.
+    """
+
+    family: Literal["linux", "windows"] | None = None
+    product: str | None = None
+    version: str | None = None
+    service_pack: str | None = None
+    build: str | None = None
+    edition: str | None = None
+    suites: tuple[str, ...] | None = None
+    arch: str | None = None
+    kernel: str | None = None
+    name: str | None = None
+
+
+class Package(Record):
+    """One installed package; `hold` is True where the administrator holds it at its version."""
+
+    name: str
+    epoch: int | None
+    version: str
+    release: str | None
+    arch: str | None
+    source: str | None
+    source_version: str | None
+    module: str | None = None
+    manager: Literal["dpkg", "rpm", "apk"] = "dpkg"
+    hold: bool = False
+
+    @property
+    def full_version(self) -> str:
+        """The version in the manager's own notation."""
+        epoch = "" if self.epoch is None else f"{self.epoch}:"
+        return f"{epoch}{self.version}" + ("" if self.release is None else f"-{self.release}")
+
+
+class Kernels(Record):
+    """`running`: `uname -r`; `running_package`: the package version the running kernel says it was built as.
+
+    `installed`: the releases found in /boot; `()` where the kernel comes from outside the host (a container, a
+    virtual machine started with its host's kernel)."""
+
+    running: str | None = None
+    installed: tuple[str, ...] | None = None
+    running_package: str | None = None
+
+
+class Hotfix(Record):
+    """`id` as the vendor writes it; `source` says where it was read, e.g. "registry claim"."""
+
+    id: str
+    source: str | None = None
+
+
+class Service(Record):
+    name: str
+    state: str | None = None
+    start: str | None = None
+
+
+class Program(Record):
+    """An entry of the host's list of installed programs, or a vendor's registry key (`source`)."""
+
+    name: str
+    version: str | None = None
+    source: str | None = None
+
+
+class Setting(Record):
+    """One value that a rule asks for: present with its text, absent, or unreadable with the reason."""
+
+    state: Literal["present", "absent", "unreadable"]
+    value: str = ""
+    reason: str = ""
+
+
+class Listener(Record):
+    """A listening TCP socket. `backlog` is the effective limit of its accept queue, None where it cannot be told."""
+
+    address: str
+    port: int
+    backlog: int | None = None
+    process: str | None = None
+    protocol: Literal["tcp"] = "tcp"
+
+    @property
+    def endpoint(self) -> str:
+        """`address:port`, IPv6 in brackets."""
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+
+class Reboot(Record):
+    """Is a restart asked for? `writers` are the programs that would say so; without one, False means nothing."""
+
+    required: bool | None
+    packages: tuple[str, ...] = ()
+    writers: tuple[str, ...] = ()
+
+
+class StaleProcess(Record):
+    """A process name that still maps files deleted or replaced since it started."""
+
+    name: str
+    files: tuple[str, ...]
+
+
+class UpdateList(Record):
+    """A package list of a security suite as it lies on the host; `date` is the publisher's."""
+
+    name: str
+    date: datetime | None
+
+
+class Candidate(Record):
+    """A version that a security suite offers of an installed package."""
+
+    package: str
+    arch: str
+    version: str
+
+
+class Updates(Record):
+    """`lists` are the security suites' lists; `pins` the apt preferences in force, as written.
+
+    `simulated` holds what `apt-get -s upgrade` would install (`--deep`), None where it was not asked."""
+
+    lists: tuple[UpdateList, ...]
+    candidates: tuple[Candidate, ...]
+    pins: tuple[str, ...] = ()
+    simulated: tuple[Candidate, ...] | None = None
+
+
+class Volatile(Record):
+    """Readings that change by themselves. `queues`: pending connections by address:port; `pids`: by process name.
+
+    `clock` is the host's own time when it was asked; `uptime` is in seconds."""
+
+    uptime: float | None = None
+    clock: datetime | None = None
+    counters: dict[str, int] | None = None
+    queues: dict[str, int] = field(default_factory=dict)
+    pids: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+class CollectorOutcome(Record):
+    """How one collector fared; `reason` is empty where it is ok."""
+
+    name: str
+    outcome: OutcomeName
+    reason: str = ""
+    seconds: float | None = None
+
+
+class HostFacts(Record, kw_only=True):
+    """Everything read from one host at one time. `way` names how it was read (the transport)."""
+
+    schema: Literal["auditor.facts/1"] = SCHEMA
+    target: str
+    collected_at: datetime
+    platform: Platform = Platform()
+    packages: tuple[Package, ...] | None = None
+    kernels: Kernels | None = None
+    hotfixes: tuple[Hotfix, ...] | None = None
+    services: tuple[Service, ...] | None = None
+    programs: tuple[Program, ...] | None = None
+    processes: tuple[str, ...] | None = None
+    settings: dict[str, Setting | None] = field(default_factory=dict)
+    listeners: tuple[Listener, ...] | None = None
+    reboot: Reboot | None = None
+    stale_processes: tuple[StaleProcess, ...] | None = None
+    updates: Updates | None = None
+    containers: tuple[str, ...] | None = None
+    machine_id: str | None = None
+    way: str | None = None
+    volatile: Volatile | None = None
+    outcomes: tuple[CollectorOutcome, ...] = ()
+
+

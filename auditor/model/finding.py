@@ -1,0 +1,63 @@
+"""Verdicts, findings, and what people add to them: waivers and attestations."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+from auditor.model.rule import Obligation, Severity
+
+Verdict = Literal["compliant", "noncompliant", "pending", "unknown", "not_applicable"]
+VERDICTS: tuple[Verdict, ...] = ("noncompliant", "pending", "unknown", "compliant", "not_applicable")
+
+
+class WaiverNote(Struct, frozen=True):
+    """The annotation a waiver leaves on a finding; the verdict stays."""
+
+    owner: str
+    reason: str
+    expires: datetime.date | None
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """One rule on one target. The texts are plain strings for people; `evidence` says how it was read, and from what
+    document the requirement is; `settles` names what would settle an unknown (a collector, a right, an attestation)."""
+
+    rule: str
+    title: str
+    severity: Severity
+    obligation: Obligation
+    verdict: Verdict
+    observed: str
+    required: str
+    why: str
+    remediation: str
+    waiver: WaiverNote | None = None
+    evidence: tuple[str, ...] = ()
+    settles: str = ""
+
+
+class Waiver(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`rules` and `targets` are shell patterns; a target matches by its name or as `@group`. `expires` is the last
+    day it holds; without one it is `permanent`."""
+
+    rules: tuple[str, ...]
+    targets: tuple[str, ...]
+    owner: str
+    reason: str
+    expires: datetime.date | None = None
+    permanent: bool = False
+
+
+class Attestation(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A fact given by a person. `targets` are shell patterns or `@group`."""
+
+    rule: str
+    targets: tuple[str, ...]
+    state: Literal["done", "not-done", "restart-pending"]
+    by: str
+    date: datetime.date
+    expires: datetime.date | None = None
+    reference: str = ""

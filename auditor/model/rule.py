@@ -1,0 +1,188 @@
+"""A rule: our checkable reading of one advisory. The structs are the file format; `auditor rules schema` prints it.
+
+`Check` is a tagged union (`kind: …`). A new kind is a struct here, a file in auditor/checks and a line in its list.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Severity = Literal["critical", "important", "moderate", "low", "unrated"]
+SEVERITIES: tuple[Severity, ...] = ("critical", "important", "moderate", "low", "unrated")
+Obligation = Literal["required", "advised", "situational"]
+RuleId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{1,80}$")]
+
+
+class Strict(Struct, frozen=True, forbid_unknown_fields=True):
+    """The base of all rule records: unknown keys are an error."""
+
+
+class Tagged(Strict, tag_field="kind"):
+    """The base of the checks; the tag is the check's kind."""
+
+
+class ServicePackCheck(Tagged, tag="service_pack"):
+    """Compliant from `at_least` on, on the product's own line. A release candidate of just that number is unknown
+    unless one of `stamped_by` is installed: hotfixes known to write a candidate's name over the final pack's."""
+
+    at_least: str
+    stamped_by: tuple[str, ...] = ()
+
+
+class HotfixCheck(Tagged, tag="hotfix"):
+    """Compliant if any of `ids` is among the host's hotfixes; `tension` is what the advisory leaves open about it."""
+
+    ids: tuple[str, ...]
+    tension: str = ""
+
+
+class PackageCheck(Tagged, tag="package"):
+    """Compliant if every installed package of that name is at `fixed` or later; not applicable if none is."""
+
+    name: str
+    fixed: str
+
+
+class KernelCheck(Tagged, tag="kernel"):
+    """Compliant if no newer kernel of the running flavour is installed; else pending (a restart)."""
+
+
+class SettingCheck(Tagged, tag="setting"):
+    """Compares one setting. `key`: `sysctl:net.core.somaxconn`, `file:/etc/login.defs#PASS_MAX_DAYS` (the word after
+    the key, the last one where it stands twice) or `line:/etc/fstab#whole line`. Exactly one comparison is given.
+    `absent` is the verdict for a value that is not set, or the documented default (`default`) that then counts."""
+
+    key: str
+    at_least: float | None = None
+    at_most: float | None = None
+    one_of: tuple[str, ...] = ()
+    absent: Literal["compliant", "noncompliant", "unknown", "not_applicable"] = "unknown"
+    default: str | None = None
+
+
+class ListenBacklogCheck(Tagged, tag="listen_backlog"):
+    """Compliant if every listener in question has an effective backlog above `above`. `port` narrows to one port;
+    `reachable_only` leaves loopback listeners out of the verdict (they are listed and marked). Where no backlog can be
+    observed, `unobserved` is judged instead; what was observed always goes before it."""
+
+    above: int
+    port: int | None = None
+    reachable_only: bool = False
+    unobserved: AttestedCheck | None = None
+
+
+class CounterCheck(Tagged, tag="counter"):
+    """Compliant if a counter of /proc/net/netstat has not passed `at_most` since the host started."""
+
+    name: str
+    at_most: int
+
+
+class SecurityUpdatesCheck(Tagged, tag="security_updates"):
+    """Compliant if no security suite offers a newer version of an installed package, by lists of at most
+    `max_age_days` days; older lists give unknown."""
+
+    max_age_days: int = 7
+
+
+class RebootCheck(Tagged, tag="reboot"):
+    """Pending if the host says that it waits for a restart; not applicable if nothing on it would say so."""
+
+
+class StaleProcessesCheck(Tagged, tag="stale_processes"):
+    """Pending if a process still runs code that was deleted or replaced on disk."""
+
+
+class Support(Strict):
+    """Until when a release gets security fixes. `ends`: for everybody, free; `long_term`: free, by another team;
+    `paid`: only with a subscription, whose name is `program`."""
+
+    ends: date
+    long_term: date | None = None
+    paid: date | None = None
+    program: str = ""
+
+
+class SupportCheck(Tagged, tag="support"):
+    """Compliant while the product gets free security fixes; unknown while only subscribers do. An attestation
+    (`subscribed`) of a paid program counts after that."""
+
+    products: dict[str, Support]
+    subscribed: AttestedCheck | None = None
+
+
+class AttestedCheck(Tagged, tag="attested"):
+    """What a person attested for this rule and target; `how` says how to find out."""
+
+    how: str
+
+
+class AllOf(Tagged, tag="all_of"):
+    checks: tuple[Check, ...]
+
+
+class AnyOf(Tagged, tag="any_of"):
+    checks: tuple[Check, ...]
+
+
+Check = (
+    ServicePackCheck | HotfixCheck | PackageCheck | KernelCheck | SettingCheck | ListenBacklogCheck | CounterCheck
+    | SecurityUpdatesCheck | RebootCheck | StaleProcessesCheck | SupportCheck | AttestedCheck | AllOf | AnyOf
+)  # fmt: skip
+
+
+class Component(Strict):
+    """What must be on the host for the problem to exist: any one of these. Names are matched without regard to case,
+    `*` stands for any text. `hints` are programs that leave it open (a client of the same vendor, say). Releases after
+    `named_up_to` (a major version) are not named by the advisory: whether it applies to them is unknown."""
+
+    name: str
+    services: tuple[str, ...] = ()
+    processes: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
+    named_up_to: int | None = None
+
+
+class Branch(Strict):
+    """One product line of an advisory. `products` are product ids, `windows-nt-4.0` as in the glossary,
+    `debian-*`, or a family (`linux`, `windows`). `editions` narrows products whose id names no edition."""
+
+    products: tuple[str, ...]
+    check: Check
+    editions: tuple[str, ...] = ()
+
+
+class Reference(Strict):
+    title: str
+    url: str = ""
+
+
+class Provenance(Strict):
+    """Where the rule's facts come from, who read them and when; `notes` says what is ours and not the source's."""
+
+    source: str
+    retrieved: date
+    notes: tuple[str, ...] = ()
+
+
+class Rule(Strict, kw_only=True):
+    """`meaning` says what the rule asks, `matters` why, `remediation` what to do; all three in plain words."""
+
+    id: RuleId
+    title: str
+    severity: Severity
+    obligation: Obligation
+    family: Literal["linux", "windows"]
+    published: date | None = None
+    branches: tuple[Branch, ...]
+    component: Component | None = None
+    meaning: str
+    matters: str
+    remediation: str
+    references: tuple[Reference, ...]
+    provenance: Provenance

@@ -1,0 +1,58 @@
+"""A run: what one call learned of its targets."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+from auditor.errors import ErrorKind
+from auditor.model.facts import HostFacts
+from auditor.model.finding import Finding, Verdict
+from auditor.model.target import Target
+
+Outcome = Literal["assessed", "partial", "unreachable", "failed"]
+
+
+class TargetError(Struct, frozen=True):
+    kind: ErrorKind
+    message: str
+
+
+class TargetResult(Struct, frozen=True, kw_only=True):
+    """One target in one run. `facts` is None where there was no session; `seconds` is wall time."""
+
+    target: Target
+    outcome: Outcome
+    error: TargetError | None = None
+    facts: HostFacts | None = None
+    findings: tuple[Finding, ...] = ()
+    seconds: float = 0.0
+
+
+class Rulebook(Struct, frozen=True):
+    """`digest`: SHA-256 over the rules; `newest`: when the youngest rule was read from its source."""
+
+    digest: str
+    rules: int
+    newest: str
+
+
+class Run(Struct, frozen=True, kw_only=True):
+    """`finished` is None while a run goes on, or where it was killed; `interrupted` where it was stopped early."""
+
+    id: str
+    started: datetime
+    finished: datetime | None = None
+    interrupted: bool = False
+    auditor: str
+    rulebook: Rulebook
+    results: tuple[TargetResult, ...] = ()
+
+    def verdicts(self) -> Counter[Verdict]:
+        return Counter(f.verdict for r in self.results for f in r.findings)
+
+    def outcomes(self) -> Counter[Outcome]:
+        return Counter(r.outcome for r in self.results)

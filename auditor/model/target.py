@@ -1,0 +1,60 @@
+"""A target: one entry of the inventory, and how to reach the host behind it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct, field
+
+# The transports this release has; each is one file in auditor/transports and one line in its list.
+Connection = Literal["local", "ssh", "replay"]
+HostKeyChecking = Literal["strict", "accept-new"]
+
+
+class Timeouts(Struct, frozen=True, forbid_unknown_fields=True):
+    """Seconds: for reaching and authenticating, for one command, and for the target as a whole."""
+
+    connect: float = 5.0
+    command: float = 60.0
+    total: float = 180.0
+
+
+class Become(Struct, frozen=True, forbid_unknown_fields=True):
+    """How privilege is asked for; `password` is a secret reference, absent where sudo asks for none."""
+
+    method: Literal["sudo"] = "sudo"
+    password: str | None = None
+
+
+class Target(Struct, frozen=True, kw_only=True):
+    """`password`, `key_passphrase` and `become.password` are secret references, never secrets.
+
+    `address` is a host name or an IP address; None for `local` and `replay`. `path` is the recording of `replay`.
+    `jump` are the hosts to go through, nearest first. `alias` is the name looked up in known_hosts (HostKeyAlias).
+    `label` values are free text of the owner.
+    """
+
+    name: str
+    connection: Connection = "ssh"
+    address: str | None = None
+    port: int | None = None
+    user: str | None = None
+    password: str | None = None
+    key_file: str | None = None
+    key_passphrase: str | None = None
+    certificate_file: str | None = None
+    known_hosts: str | None = None
+    host_key_checking: HostKeyChecking = "strict"
+    alias: str | None = None
+    jump: tuple[Target, ...] = ()
+    become: Become | None = None
+    path: str | None = None
+    groups: tuple[str, ...] = ()
+    labels: dict[str, str] = field(default_factory=dict)
+    timeouts: Timeouts = Timeouts()
+
+    @property
+    def relaxed(self) -> tuple[str, ...]:
+        """What the operator relaxed in security settings, on any hop; the report prints it (law 11)."""
+        hops = (*self.jump, self)
+        return tuple(f"{hop.name}: unknown host keys are accepted" for hop in hops if hop.host_key_checking == "accept-new")

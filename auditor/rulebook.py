@@ -1,0 +1,138 @@
+"""Rule files read into a Rulebook: hand-written YAML, generated JSON Lines, in one schema; every fault at once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+import yaml
+from msgspec import Struct
+
+from auditor import shipped
+from auditor.collectors.script import setting_problem
+from auditor.errors import FileFaults
+from auditor.model import run
+from auditor.model.facts import Platform
+from auditor.model.rule import AllOf, AnyOf, Check, ListenBacklogCheck, Rule, ServicePackCheck, SettingCheck
+from auditor.versions import service_pack
+from auditor.yamlfile import MAX_BYTES, Faults, bind, compose
+
+# The cap that the backlog checks explain requested values by is always read.
+ALWAYS_READ = ("sysctl:net.core.somaxconn",)
+
+
+class Rulebook(Struct, frozen=True):
+    """The loaded rules, by id in the order read, and where each came from (`file:line`)."""
+
+    rules: tuple[Rule, ...]
+    places: dict[str, str]
+    digest: str
+
+    def settings(self, platform: Platform | None = None) -> tuple[str, ...]:
+        """Every setting that some rule asks for."""
+        asked = {c.key for rule in self.rules for c in checks(rule) if isinstance(c, SettingCheck)}
+        return tuple(sorted(asked.union(ALWAYS_READ)))
+
+    def summary(self) -> run.Rulebook:
+        newest = max((r.provenance.retrieved for r in self.rules), default=None)
+        return run.Rulebook(self.digest, len(self.rules), newest.isoformat() if newest else "")
+
+
+def load(paths: Iterable[str] = ()) -> Rulebook:
+    """Read rule files and folders; `shipped` (also where none is given) stands for the rules that come with auditor.
+
+    Raises FileFaults with every fault of every file."""
+    faults: list[str] = []
+    rules: dict[str, Rule] = {}
+    places: dict[str, str] = {}
+    for path in _files(list(paths) or ["shipped"], faults):
+        found = _lines(path, faults) if path.suffix == ".jsonl" else _yaml(path, faults)
+        for rule, line in found:
+            place = f"{path}:{line}"
+            if rule.id in rules:
+                faults.append(f"{place}: rule {rule.id} was read before, from {places[rule.id]}")
+            else:
+                rules[rule.id], places[rule.id] = rule, place
+    if faults:
+        raise FileFaults(faults)
+    body = msgspec.json.encode([rules[i] for i in sorted(rules)])
+    return Rulebook(tuple(rules.values()), places, hashlib.sha256(body).hexdigest())
+
+
+def _files(paths: list[str], faults: list[str]) -> Iterator[Path]:
+    for given in paths:
+        path = shipped.folder("rules") if given == "shipped" else Path(given)
+        if path.is_dir():
+            yield from sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml", ".jsonl"))
+        elif path.is_file():
+            yield path
+        else:
+            faults.append(f"{given}:1: there is no such rule file or folder")
+
+
+def _yaml(path: Path, faults: list[str]) -> list[tuple[Rule, int]]:
+    """A file holds one rule, or a list of rules."""
+    noted = Faults(path)
+    root = compose(path, noted)
+    nodes = root.value if isinstance(root, yaml.SequenceNode) else [root] if root else []
+    rules = []
+    for node in nodes:
+        rule = bind(node, Rule, noted)
+        if rule:
+            for problem in problems(rule):
+                noted.add(node, f"{rule.id}: {problem}")
+            rules.append((rule, node.start_mark.line + 1))
+    if root is None and not noted:
+        noted.add(1, "holds no rule")
+    faults.extend(noted.texts())
+    return rules
+
+
+def _lines(path: Path, faults: list[str]) -> list[tuple[Rule, int]]:
+    rules = []
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                try:
+                    if len(line) > MAX_BYTES:
+                        raise ValueError(f"the line is longer than {MAX_BYTES} bytes")
+                    rule = msgspec.json.decode(line, type=Rule)
+                except (msgspec.MsgspecError, ValueError, RecursionError) as e:
+                    faults.append(f"{path}:{number}: {e}")
+                    continue
+                faults.extend(f"{path}:{number}: {rule.id}: {problem}" for problem in problems(rule))
+                rules.append((rule, number))
+    return rules
+
+
+def checks(rule: Rule) -> Iterator[Check]:
+    """Every check of a rule, the nested ones too."""
+    stack: list[Check] = [branch.check for branch in rule.branches]
+    while stack:
+        check = stack.pop()
+        yield check
+        if isinstance(check, (AllOf, AnyOf)):
+            stack.extend(check.checks)
+
+
+def problems(rule: Rule) -> Iterator[str]:
+    """What the types cannot say: a rule that could not be judged as it is written."""
+    if not rule.branches:
+        yield "has no branch, so it could never apply"
+    for check in checks(rule):
+        if isinstance(check, (AllOf, AnyOf)) and not check.checks:
+            yield "all_of and any_of need at least one check"
+        if isinstance(check, ServicePackCheck):
+            try:
+                service_pack.parse(check.at_least)
+            except ValueError as e:
+                yield str(e)
+        if isinstance(check, SettingCheck):
+            if wrong := setting_problem(check.key):
+                yield wrong
+            if (check.at_least is not None) + (check.at_most is not None) + bool(check.one_of) != 1:
+                yield f"setting {check.key} needs exactly one of at_least, at_most, one_of"
+        if isinstance(check, ListenBacklogCheck) and check.above < 0:
+            yield "a backlog cannot be below zero"

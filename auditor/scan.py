@@ -1,0 +1,120 @@
+"""The main flow: reach the host, collect, evaluate. One host with `scan`, many with `scan_all`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, as_completed
+from datetime import UTC, datetime
+
+from msgspec import Struct
+
+from auditor import secrets
+from auditor.collectors.collect import arguments, read_answer
+from auditor.collectors.script import PRIVILEGED, command
+from auditor.errors import HostError
+from auditor.evaluate import evaluate
+from auditor.model.facts import HostFacts
+from auditor.model.finding import Attestation, Waiver
+from auditor.model.run import TargetError, TargetResult
+from auditor.model.target import Target
+from auditor.rulebook import Rulebook
+from auditor.transports import open_session
+from auditor.transports.command import CommandResult
+from auditor.transports.deadline import Deadline, Stop
+
+
+class Audit(Struct, frozen=True, kw_only=True):
+    """What all targets of a run have in common. `clock` and `marker` are the outside world's: time and randomness."""
+
+    rulebook: Rulebook
+    clock: Callable[[], datetime]
+    marker: Callable[[], str]
+    attestations: tuple[Attestation, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
+    deep: bool = False
+
+
+def scan(target: Target, audit: Audit, stop: Stop) -> TargetResult:
+    """Reach one host, read its facts, hold them against the rules. Never raises for what a host does."""
+    started = time.monotonic()
+    try:
+        result, marker = ask(target, audit, stop)
+    except HostError as e:
+        return TargetResult(target=target, outcome="unreachable", error=TargetError(e.kind, str(e)), seconds=time.monotonic() - started)
+    facts = read_answer(result, marker, target=target.name, way=way(target), now=audit.clock())
+    judged = judge_facts(facts, target, audit, result.cut)
+    return TargetResult(
+        target=target,
+        outcome=judged.outcome,
+        error=judged.error,
+        facts=facts,
+        findings=judged.findings,
+        seconds=round(time.monotonic() - started, 3),
+    )
+
+
+def ask(target: Target, audit: Audit, stop: Stop, *, raw: bool = False) -> tuple[CommandResult, str]:
+    """Run the collection script on the host: its answer and the marker it was framed with.
+
+    `raw`: uncompressed, for recordings. Raises HostError where there is no session."""
+    deadline = Deadline(target.timeouts.total, f"reading {target.name}", stop)
+    password, sudo = b"", "none"
+    if target.become:
+        sudo = "sudo-password" if target.become.password else "sudo"
+        password = f"{secrets.resolve(target.become.password)}\n".encode() if target.become.password else b""
+    with open_session(target, deadline) as session:
+        marker = audit.marker()
+        form = "gzip" if session.compress and not raw else "plain"
+        # One line of stdin for each sudo: every one of them asks for itself.
+        asked = command(marker, arguments(audit.rulebook.settings()), form=form, deep=audit.deep, sudo=sudo, stdin=password * len(PRIVILEGED))
+        return session.run(asked), marker
+
+
+def judge_facts(facts: HostFacts, target: Target, audit: Audit, cut: TargetError | None = None) -> TargetResult:
+    """Facts against rules: `failed` where not even the platform is known, `partial` where a collector did not tell."""
+    if facts.platform.family is None:
+        reason = next((o.reason for o in facts.outcomes if o.name == "platform"), "the facts name no platform")
+        error = cut or TargetError("protocol", f"there was a session, but no platform could be read: {reason}")
+        return TargetResult(target=target, outcome="failed", error=error, facts=facts)
+    findings = evaluate(
+        facts,
+        audit.rulebook.rules,
+        today=audit.clock().date(),
+        groups=target.groups,
+        attestations=audit.attestations,
+        waivers=audit.waivers,
+    )
+    whole = all(o.outcome in ("ok", "skipped") for o in facts.outcomes)
+    return TargetResult(target=target, outcome="assessed" if whole else "partial", facts=facts, findings=findings)
+
+
+def scan_all(targets: Iterable[Target], audit: Audit, executor: Executor, stop: Stop) -> Iterator[TargetResult]:
+    """Many targets over an executor, each result as it arrives. After `stop` the rest comes as `interrupted`."""
+    futures: dict[Future[TargetResult], Target] = {executor.submit(_guarded, t, audit, stop): t for t in targets}
+    for future in as_completed(futures):
+        yield future.result()
+        futures.pop(future)  # its facts are not needed any more, and there may be thousands of them
+
+
+def _guarded(target: Target, audit: Audit, stop: Stop) -> TargetResult:
+    """A fault of our own must cost one target, not the run."""
+    if stop.asked.is_set():
+        error = TargetError("interrupted", "the run was stopped before this host's turn; run it again")
+        return TargetResult(target=target, outcome="unreachable", error=error)
+    try:
+        return scan(target, audit, stop)
+    except Exception as e:
+        error = TargetError("internal", f"a fault of auditor itself, please report it: {type(e).__name__}: {e}")
+        return TargetResult(target=target, outcome="unreachable", error=error)
+
+
+def way(target: Target) -> str:
+    """How the facts were read, for the evidence."""
+    through = f" through {', '.join(h.name for h in target.jump)}" if target.jump else ""
+    return f"{target.connection}{through}"
+
+
+def utc_now() -> datetime:
+    """The clock of real runs."""
+    return datetime.now(UTC)

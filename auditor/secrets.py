@@ -1,0 +1,110 @@
+"""Secret references: the inventory names where a secret lies, never the secret itself.
+
+    env:NAME            an environment variable
+    file:PATH           the first line of a file that only its owner may read (mode 0600 or stricter)
+    keyring:SERVICE/USER  the desktop's or server's keyring, where the extra `keyring` is installed
+    prompt:             what the operator typed at `--ask-password`, kept in memory for this call
+    command:WORDS       the first line a command prints (a password manager's, for example); no shell is used
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+
+from auditor.errors import HostError
+
+_TYPED: dict[str, str] = {}
+SCHEMES = ("env:", "file:", "keyring:", "command:")
+
+
+def is_reference(text: str) -> bool:
+    """Does the text name a place rather than a secret?"""
+    return text.startswith(SCHEMES) and len(text.split(":", 1)[1].strip()) > 0
+
+
+def problem(reference: str) -> str | None:
+    """Why this reference could not be followed now, without fetching the secret; None where it seems fit."""
+    scheme, _, rest = reference.partition(":")
+    if not is_reference(reference):
+        return "is not a secret reference; write env:NAME, file:PATH, keyring:SERVICE/USER or command:WORDS"
+    if scheme == "env" and rest not in os.environ:
+        return f"the environment variable {rest} is not set"
+    if scheme == "file":
+        return _file_problem(Path(rest).expanduser())
+    if scheme == "keyring" and _keyring() is None:
+        return "needs the keyring extra: pip install 'auditor[keyring]'"
+    if scheme == "command" and not shutil.which((_words(rest) or [""])[0]):
+        return f"the command {rest.split()[0]!r} is not found"
+    return None
+
+
+def keep_typed(secret: str) -> str:
+    """Remember a typed secret for this call and return its reference."""
+    _TYPED["prompt:"] = secret
+    return "prompt:"
+
+
+def resolve(reference: str) -> str:
+    """The secret itself; HostError `secret-unavailable`, whose message never holds it."""
+    if reference in _TYPED:
+        return _TYPED[reference]
+    scheme, _, rest = reference.partition(":")
+    wrong = problem(reference)
+    if wrong:
+        raise HostError("secret-unavailable", f"{scheme}: {wrong}")
+    if scheme == "env":
+        return os.environ[rest]
+    if scheme == "file":
+        return _first_line(Path(rest).expanduser().read_text(encoding="utf-8"), reference)
+    if scheme == "keyring":
+        service, _, user = rest.rpartition("/")
+        found = _keyring().get_password(service, user)  # type: ignore[union-attr]
+        if found is None:
+            raise HostError("secret-unavailable", f"keyring: no entry for {rest}; store it with `keyring set {service} {user}`")
+        return str(found)
+    try:
+        done = subprocess.run(_words(rest), capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.TimeoutExpired) as e:
+        raise HostError("secret-unavailable", f"command: {rest.split()[0]!r} did not answer: {type(e).__name__}") from None
+    if done.returncode:
+        raise HostError("secret-unavailable", f"command: {rest.split()[0]!r} ended with exit status {done.returncode}")
+    return _first_line(done.stdout, reference)
+
+
+def _file_problem(path: Path) -> str | None:
+    try:
+        mode = path.stat().st_mode
+    except OSError as e:
+        return f"{path}: {e.strerror}"
+    if not stat.S_ISREG(mode) or not os.access(path, os.R_OK):
+        return f"{path} is not a readable file"
+    if mode & 0o077:
+        return f"{path} can be read by others (mode {mode & 0o777:04o}); chmod 600 it"
+    return None
+
+
+def _first_line(text: str, reference: str) -> str:
+    line = text.split("\n", 1)[0].rstrip("\r")
+    if not line:
+        raise HostError("secret-unavailable", f"{reference} is empty")
+    return line
+
+
+def _words(rest: str) -> list[str]:
+    try:
+        return shlex.split(rest)
+    except ValueError:
+        return []
+
+
+def _keyring():  # type: ignore[no-untyped-def]  # an optional extra without stubs here
+    try:
+        import keyring
+    except ImportError:
+        return None
+    return keyring

@@ -1,0 +1,24 @@
+"""How to reach a host. To add a way: write a file with a Session, put it in the list below (docs: CONTRIBUTING.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+
+from auditor.model.target import Connection, Target
+from auditor.transports.deadline import Deadline
+from auditor.transports.session import Session
+
+# module:class, imported when first used: paramiko alone costs a fifth of a second.
+TRANSPORTS: dict[Connection, str] = {
+    "local": "auditor.transports.local:LocalSession",
+    "ssh": "auditor.transports.ssh:SshSession",
+    "replay": "auditor.transports.replay:ReplaySession",
+}
+
+
+def open_session(target: Target, deadline: Deadline) -> Session:
+    """The session of the target's transport; HostError where it cannot even be prepared."""
+    module, _, name = TRANSPORTS[target.connection].partition(":")
+    factory: Callable[[Target, Deadline], Session] = getattr(import_module(module), name)
+    return factory(target, deadline)

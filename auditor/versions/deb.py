@@ -1,0 +1,57 @@
+"""Debian package versions, ordered as deb-version(7) says: epoch, upstream version, Debian revision.
+
+The parts are compared in turns of non-digits and digits; in the non-digits `~` sorts before everything, even the end
+of the part, and letters sort before all other characters.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+_TURN = re.compile(r"(\D*)(\d*)")
+Part = tuple[tuple[tuple[int, ...], int], ...]
+
+
+class Split(NamedTuple):
+    """A version taken apart; `revision` is None for a native package."""
+
+    epoch: int
+    upstream: str
+    revision: str | None
+
+
+def split(version: str) -> Split:
+    """Take `[epoch:]upstream[-revision]` apart.
+
+    Raises ValueError where the epoch is no number or the upstream version is empty."""
+    epoch, colon, rest = version.partition(":") if ":" in version else ("", "", version)
+    upstream, dash, revision = rest.rpartition("-")
+    if not dash:
+        upstream, revision = rest, ""
+    if not upstream or (colon and not epoch.isdecimal()):
+        raise ValueError(f"not a Debian version: {version!r}")
+    return Split(int(epoch) if colon else 0, upstream, revision if dash else None)
+
+
+def _weight(char: str) -> int:
+    return -1 if char == "~" else ord(char) if char.isalpha() else ord(char) + 0x110000
+
+
+def _key(part: str) -> Part:
+    # A part that ends weighs 0 there: above "~" (-1), below everything else.
+    turns = [((*(_weight(c) for c in text), 0), int(number or 0)) for text, number in _TURN.findall(part)]
+    return tuple(turns)
+
+
+@lru_cache(maxsize=65536)
+def sort_key(version: str) -> tuple[int, Part, Part]:
+    """A key by which `sorted`, `<` and `==` follow dpkg --compare-versions; ValueError as `split`."""
+    epoch, upstream, revision = split(version)
+    return epoch, _key(upstream), _key(revision or "0")
+
+
+def older(version: str, than: str) -> bool:
+    """True if `version` sorts before `than`."""
+    return sort_key(version) < sort_key(than)

@@ -1,0 +1,38 @@
+"""Windows service packs: `6`, `6a`, `0` (none) and what CSDVersion says (`Service Pack 6, RC 1.3`).
+
+The leading number of CSDVersion decides (Q238009's rule; a numeric ServicePackMajor can be wrong, Q293322). A letter
+after the number is a later issue of the same pack (6a after 6); a release candidate comes before the pack it names.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+_WRITTEN = re.compile(r"\s*(?:Service Pack\s*)?(\d{1,3})([a-z]?)(?:\.0)?\s*(?:,?\s*((?:RC|Beta|v\.|Build)\b.*\S))?\s*", re.IGNORECASE)
+
+
+class ServicePack(NamedTuple):
+    """`candidate` is the text after the number of a pack that was not the final one ("RC 1.3"), else empty."""
+
+    number: int
+    letter: str
+    candidate: str
+
+    def reaches(self, required: ServicePack) -> bool | None:
+        """Is this pack `required` or later? None where a release candidate of just that number cannot tell."""
+        if self.number != required.number:
+            return self.number > required.number
+        if self.candidate:
+            return None
+        return self.letter >= required.letter
+
+
+def parse(text: str) -> ServicePack:
+    """Read a service pack as the facts or CSDVersion write it; ValueError if it is neither."""
+    if not text.strip():
+        return ServicePack(0, "", "")
+    found = _WRITTEN.fullmatch(text)
+    if not found:
+        raise ValueError(f"not a service pack: {text!r}")
+    return ServicePack(int(found[1]), found[2].lower(), found[3] or "")
