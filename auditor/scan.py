@@ -116,5 +116,6 @@ def way(target: Target) -> str:
 
 
 def utc_now() -> datetime:
-    """The clock of real runs."""
-    return datetime.now(UTC)
+    """The clock of real runs, in milliseconds, which is what the history keeps."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)

@@ -34,6 +34,16 @@ class Answers(Struct):
     complete: bool
     cut: str
 
+    @property
+    def root(self) -> bool:
+        """Did the script run with root's rights?"""
+        return "identity" in self.sections and self.sections["identity"].text.startswith("uid=0 ")
+
+    @property
+    def sudo(self) -> bool:
+        """Was it to ask sudo for the privileged commands?"""
+        return "identity" in self.sections and " become=none\n" not in self.sections["identity"].text
+
     def get(self, name: str) -> Section:
         """A section whatever its status; CannotTell where it is missing or was cut off."""
         if name not in self.sections:

@@ -55,7 +55,7 @@ def parse(answers: Answers) -> Reading:
     if rows and not told:
         partial.append("ss answered without queue limits")
     unnamed = sum(1 for *_, processes in rows if not processes)
-    if unnamed:
+    if unnamed and not (answers.root or (answers.sudo and section.status == 0)):
         partial.append(f"the processes of {unnamed} of {len(rows)} listeners are not known; root's rights would tell")
     found: dict[tuple[str, int, int | None, str | None], None] = {}
     queues: dict[str, int] = {}

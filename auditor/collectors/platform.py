@@ -17,6 +17,7 @@ from auditor.model.facts import Platform, Volatile
 
 SH = r"""
 c_identity() {
+  printf "uid=%s become=%s\n" "$U" "$BECOME"
   printf "uname=%s\n" "$(uname -srvm)"
   printf "clock=%s\n" "$(date -u +%s)"
   [ -r /etc/machine-id ] && IFS= read -r line </etc/machine-id && printf "machine-id=%s\n" "$line"

@@ -17,7 +17,7 @@ from auditor import secrets
 from auditor.errors import FileFaults
 from auditor.inventory.given import read_attestations, read_waivers
 from auditor.model.finding import Attestation, Waiver
-from auditor.model.target import Become, Connection, HostKeyChecking, Target, Timeouts
+from auditor.model.target import Become, Connection, HostKeyChecking, Target, Timeouts, parse_hop
 from auditor.yamlfile import Faults, bind, compose, did_you_mean, pairs
 
 
@@ -180,6 +180,8 @@ class _Reader:
         if merged.get("become") and merged["become"].password:
             merged["become"] = Become(password=_anchored(merged["become"].password, self.path))
         merged["groups"] = own.groups or ()
+        if "known_hosts" in merged:
+            merged["known_hosts"] = (merged["known_hosts"],)
         target = Target(name=name, labels=labels, timeouts=Timeouts(**times), **merged)
         if target.connection == "replay" and not target.path:
             self.faults.add(where, f"{name}: connection replay needs `path`, the folder of a recording")
@@ -202,16 +204,6 @@ class _Reader:
                 except ValueError as e:
                     self.faults.add(place, f"{target.name}: {e}")
         return msgspec.structs.replace(target, jump=tuple(chain))
-
-
-def parse_hop(text: str) -> Target:
-    """`[user@]host[:port]`, IPv6 addresses in brackets; ValueError for anything else."""
-    user, at, rest = text.rpartition("@")
-    host, bracket, port = rest.partition("]") if rest.startswith("[") else rest.partition(":")
-    host, port = host.removeprefix("["), port.removeprefix(":")
-    if not host or any(c.isspace() for c in text) or (port and not port.isdecimal()) or host.startswith("-"):
-        raise ValueError(f"{text!r} is neither a host of this inventory nor [user@]host[:port]")
-    return Target(name=text, address=host, port=int(port) if port else None, user=user if at else None)
 
 
 def _anchored(reference: str, path: Path) -> str:

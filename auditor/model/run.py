@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from auditor.errors import ErrorKind
 from auditor.model.facts import HostFacts
@@ -30,6 +31,12 @@ class TargetResult(Struct, frozen=True, kw_only=True):
     facts: HostFacts | None = None
     findings: tuple[Finding, ...] = ()
     seconds: float = 0.0
+
+    def slim(self) -> TargetResult:
+        """The same without the long lists, once they are stored and judged: a fleet's would fill the memory."""
+        if self.facts is None:
+            return self
+        return replace(self, facts=replace(self.facts, packages=None, updates=None, processes=None))
 
 
 class Rulebook(Struct, frozen=True):

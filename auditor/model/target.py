@@ -30,8 +30,8 @@ class Target(Struct, frozen=True, kw_only=True):
     """`password`, `key_passphrase` and `become.password` are secret references, never secrets.
 
     `address` is a host name or an IP address; None for `local` and `replay`. `path` is the recording of `replay`.
-    `jump` are the hosts to go through, nearest first. `alias` is the name looked up in known_hosts (HostKeyAlias).
-    `label` values are free text of the owner.
+    `jump` are the hosts to go through, nearest first. `key_file` is the one key to use; `identity_files` are those that
+    ssh_config offers. `alias` is the name looked up in known_hosts (HostKeyAlias); `known_hosts` () = the usual files.
     """
 
     name: str
@@ -43,7 +43,8 @@ class Target(Struct, frozen=True, kw_only=True):
     key_file: str | None = None
     key_passphrase: str | None = None
     certificate_file: str | None = None
-    known_hosts: str | None = None
+    identity_files: tuple[str, ...] = ()
+    known_hosts: tuple[str, ...] = ()
     host_key_checking: HostKeyChecking = "strict"
     alias: str | None = None
     jump: tuple[Target, ...] = ()
@@ -58,3 +59,13 @@ class Target(Struct, frozen=True, kw_only=True):
         """What the operator relaxed in security settings, on any hop; the report prints it (law 11)."""
         hops = (*self.jump, self)
         return tuple(f"{hop.name}: unknown host keys are accepted" for hop in hops if hop.host_key_checking == "accept-new")
+
+
+def parse_hop(text: str) -> Target:
+    """`[user@]host[:port]`, IPv6 addresses in brackets; ValueError for anything else."""
+    user, at, rest = text.rpartition("@")
+    host, bracket, port = rest.partition("]") if rest.startswith("[") else rest.partition(":")
+    host, port = host.removeprefix("["), port.removeprefix(":")
+    if not host or any(c.isspace() for c in text) or (port and not port.isdecimal()) or host.startswith("-"):
+        raise ValueError(f"{text!r} is not of the form [user@]host[:port]")
+    return Target(name=text, address=host, port=int(port) if port else None, user=user if at else None)

@@ -1,0 +1,103 @@
+"""The command line: one file per noun, imported when its command is called, so that `auditor --help` stays quick.
+
+Errors become messages and exit codes here, once.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from auditor import __version__
+from auditor.cli import exits
+from auditor.errors import AuditorError, FileFaults, UsageFault
+
+# command: (module, attribute, what --help says)
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "scan": ("auditor.cli.scan", "scan", "Audit hosts on demand: inventory names, local, ssh://…, replay:PATH."),
+    "audit": ("auditor.cli.scan", "audit", "Audit the whole inventory, as the nightly run does."),
+    "ping": ("auditor.cli.ping", "ping", "Reach hosts and say what could be read; stores nothing."),
+    "record": ("auditor.cli.record", "record", "Keep a host's raw answers in a folder, for replay."),
+    "report": ("auditor.cli.report", "report", "List, show and export the reports of past runs."),
+    "judge": ("auditor.cli.judge", "judge", "Hold stored or given facts against rules, without touching a host."),
+    "explain": ("auditor.cli.explain", "explain", "The whole chain behind one verdict."),
+    "facts": ("auditor.cli.facts", "facts", "Facts of hosts as JSON: show, export, import, schema."),
+    "rules": ("auditor.cli.rules", "rules", "The rules: list, show, lint, schema."),
+    "attest": ("auditor.cli.attest", "attest", "Facts given by people: add, list."),
+    "inventory": ("auditor.cli.inventory", "inventory", "The inventory: check, list, show."),
+    "keys": ("auditor.cli.keys", "keys", "SSH host keys: scan and accept, for review in bulk."),
+    "commands": ("auditor.cli.commands", "commands", "Everything that can be run on a host."),
+}
+
+
+class Lazy(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[name]
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
+
+
+@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="auditor")
+def cli() -> None:
+    """Agentless, read-only patch-compliance auditor.
+
+    Which hosts have what the vendors' advisories ask for, which have not, which have it on disk but not in force, and
+    which could not be told. Exit codes: 0 all is well, 1 something required is missing or pending, 2 wrong usage,
+    3 incomplete, 4 internal error.
+    """
+
+
+def main() -> None:
+    """Run the command line; every error ends as a message and an exit code."""
+    try:
+        code = cli.main(standalone_mode=False, prog_name="auditor")
+    except click.exceptions.Abort:
+        _say("stopped")
+        code = exits.INCOMPLETE
+    except click.ClickException as e:
+        e.show()
+        code = exits.USAGE
+    except FileFaults as e:
+        for fault in e.faults:
+            print(fault, file=sys.stderr)
+        count = len(e.faults)
+        _say(f"{count} {'fault' if count == 1 else 'faults'}; nothing was contacted")
+        code = exits.USAGE
+    except UsageFault as e:
+        _say(str(e))
+        code = exits.USAGE
+    except AuditorError as e:
+        _say(str(e))
+        code = exits.INCOMPLETE
+    except KeyboardInterrupt:
+        _say("stopped")
+        code = exits.INCOMPLETE
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone; there is nobody to tell
+        code = exits.ALL_WELL
+    except Exception as e:
+        where = e.__traceback__
+        while where and where.tb_next:
+            where = where.tb_next
+        place = f" ({where.tb_frame.f_globals.get('__name__')}:{where.tb_lineno})" if where else ""
+        _say(f"internal error, please report it: {type(e).__name__}: {e}{place}")
+        code = exits.INTERNAL
+    sys.exit(code if isinstance(code, int) else exits.ALL_WELL)
+
+
+def _say(text: str) -> None:
+    print(f"auditor: {text}", file=sys.stderr)

@@ -1,0 +1,96 @@
+"""`auditor attest`: facts given by people, kept in the attestations file that the inventory names."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import date, datetime
+from pathlib import Path
+
+import click
+import msgspec
+import yaml
+
+from auditor.cli import options
+from auditor.errors import FileFaults, UsageFault
+from auditor.inventory.given import read_attestations
+from auditor.inventory.select import open_inventory
+from auditor.model.finding import Attestation
+from auditor.rulebook import load
+from auditor.scan import utc_now
+from auditor.yamlfile import did_you_mean
+
+
+@click.group()
+def attest() -> None:
+    """Facts given by people: add, list."""
+
+
+def _file(inventory: str | None, given: Path | None) -> Path:
+    found = given or open_inventory(inventory, check_secrets=False).attestations_file
+    if found is None:
+        raise UsageFault("no inventory names an attestations file; add `attestations: attestations.yaml` to it, or give --file")
+    return found
+
+
+file_option = click.option("--file", "given", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="The attestations file; default the inventory's.")
+
+
+@attest.command()
+@click.argument("rule_id", metavar="RULE")
+@click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
+@click.option("--state", type=click.Choice(["done", "not-done", "restart-pending"]), required=True)
+@click.option("--by", metavar="NAME", help="Who attests; default the user who calls.")
+@click.option("--date", "day", metavar="YYYY-MM-DD", type=click.DateTime(["%Y-%m-%d"]), help="Default today.")
+@click.option("--expires", metavar="YYYY-MM-DD", type=click.DateTime(["%Y-%m-%d"]), help="The last day it counts.")
+@click.option("--reference", metavar="TEXT", default="", help="A ticket, a contract.")
+@options.inventory
+@options.rules
+@file_option
+def add(rule_id: str, targets: tuple[str, ...], state: str, by: str | None, day: datetime | None, expires: datetime | None,
+        reference: str, inventory: str | None, rule_paths: tuple[str, ...], given: Path | None) -> None:  # fmt: skip
+    """Attest that a rule is met (or not) on targets: names, globs, @groups."""
+    path = _file(inventory, given)
+    known = [r.id for r in load(rule_paths).rules]
+    if rule_id not in known:
+        raise UsageFault(f"there is no rule {rule_id!r}{did_you_mean(rule_id, known)}")
+    record: dict[str, object] = {"rule": rule_id, "targets": list(targets), "state": state, "by": by or getpass.getuser()}
+    record["date"] = (day.date() if day else utc_now().date()).isoformat()
+    if expires:
+        record["expires"] = expires.date().isoformat()
+    if reference:
+        record["reference"] = reference
+    faults: list[str] = []
+    if path.exists():
+        read_attestations(path, faults)  # a faulty file is mended by its owner, not added to
+    if faults:
+        raise FileFaults(faults)
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    text = before + ("" if before.endswith("\n") or not before else "\n") + yaml.safe_dump([record], sort_keys=False, allow_unicode=True)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as e:
+        raise UsageFault(f"{path} cannot be written: {e.strerror}") from None
+    click.echo(f"{path}: {rule_id} on {', '.join(targets)} attested as {state}")
+
+
+@attest.command("list")
+@options.inventory
+@file_option
+@options.formats("text", "json")
+def list_(inventory: str | None, given: Path | None, form: str | None) -> None:
+    """Every attestation, and which of them have expired."""
+    faults: list[str] = []
+    attestations = read_attestations(_file(inventory, given), faults)
+    if faults:
+        raise FileFaults(faults)
+    if form == "json":
+        click.echo(msgspec.json.format(msgspec.json.encode(attestations), indent=1))
+        return
+    for a in attestations:
+        click.echo(f"{a.rule}  {', '.join(a.targets)}  {a.state}  by {a.by} on {a.date}{_state(a, utc_now().date())}  {a.reference}".rstrip())
+
+
+def _state(a: Attestation, today: date) -> str:
+    if a.date > today:
+        return "  (dated in the future: counts as unknown)"
+    return f"  (expired {a.expires})" if a.expires and a.expires < today else f"  (until {a.expires})" if a.expires else ""

@@ -1,0 +1,43 @@
+"""The exit codes (design, section 6): 1 wins over 3, and 3 over 0, so a broken scan is never green."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from auditor.errors import UsageFault
+from auditor.model.rule import SEVERITIES
+from auditor.model.run import Run
+from auditor.report.figures import required_open
+
+ALL_WELL, FAILED, USAGE, INCOMPLETE, INTERNAL = range(5)
+
+MEANING = {
+    ALL_WELL: "every required verdict is compliant or not applicable, or waived",
+    FAILED: "something required is noncompliant or pending",
+    USAGE: "wrong usage, or a faulty inventory or rule file; nothing was contacted",
+    INCOMPLETE: "incomplete: a target could not be assessed, a required verdict is unknown, or the run was stopped",
+    INTERNAL: "internal error",
+}
+
+
+def severities(fail_on: str | None) -> frozenset[str]:
+    """`--fail-on`: each named severity means that and above; default everything, unrated included."""
+    if not fail_on:
+        return frozenset(SEVERITIES)
+    named = [word.strip() for word in fail_on.split(",")]
+    for word in named:
+        if word not in SEVERITIES:
+            raise UsageFault(f"--fail-on: {word!r} is no severity; one of {', '.join(SEVERITIES)}")
+    lowest = max(SEVERITIES.index(word) for word in named)  # type: ignore[arg-type]
+    return frozenset(SEVERITIES[: lowest + 1])
+
+
+def code(run: Run, fail_on: Collection[str]) -> int:
+    """The exit code of a run."""
+    required = [f for r in run.results for f in required_open(r)]
+    if any(f.verdict in ("noncompliant", "pending") and f.severity in fail_on for f in required):
+        return FAILED
+    unassessed = any(r.outcome in ("unreachable", "failed") for r in run.results)
+    if run.interrupted or unassessed or any(f.verdict == "unknown" for f in required):
+        return INCOMPLETE
+    return ALL_WELL

@@ -1,0 +1,72 @@
+"""`auditor explain`: from the verdict back to what was read, and from what document the requirement is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from auditor.cli import options
+from auditor.cli.report import open_store
+from auditor.collectors.script import DIGEST
+from auditor.errors import UsageFault
+from auditor.model.finding import Finding
+from auditor.model.rule import Rule
+from auditor.model.run import Run, TargetResult
+from auditor.printable import printable
+from auditor.rulebook import load
+from auditor.yamlfile import did_you_mean
+
+
+@click.command()
+@click.argument("host")
+@click.argument("rule_id", metavar="RULE")
+@options.history
+@options.inventory
+@options.rules
+@click.option("--run", "run_id", metavar="ID", help="In this run; default the newest that has facts of the host.")
+def explain(host: str, rule_id: str, history: str | None, inventory: str | None, rule_paths: tuple[str, ...], run_id: str | None) -> None:
+    """The whole chain behind one verdict: what was read, how, when, held against what, from which document."""
+    with open_store(history, inventory) as store:
+        run = store.run(run_id or store.latest_with(host))
+    result = next((r for r in run.results if r.target.name == host), None)
+    if result is None:
+        raise UsageFault(f"run {run.id} has no {host!r}{did_you_mean(host, [r.target.name for r in run.results])}")
+    finding = next((f for f in result.findings if f.rule == rule_id), None)
+    if finding is None:
+        known = [f.rule for f in result.findings]
+        raise UsageFault(f"run {run.id} has no finding of {rule_id!r} on {host}{did_you_mean(rule_id, known)}")
+    book = load(rule_paths)
+    for line in _chain(run, result, finding, next((r for r in book.rules if r.id == rule_id), None), book.places.get(rule_id, "")):
+        click.echo(printable(line))
+
+
+def _chain(run: Run, result: TargetResult, f: Finding, rule: Rule | None, place: str) -> Iterator[str]:
+    facts = result.facts
+    yield f"{result.target.name}: {f.rule} is {f.verdict.replace('_', ' ')}"
+    yield f"  {f.title} ({f.severity}, {f.obligation})"
+    yield f"  found:     {f.observed}"
+    yield f"  required:  {f.required}"
+    yield f"  why:       {f.why}"
+    if f.waiver:
+        yield f"  waived:    by {f.waiver.owner}, {f'until {f.waiver.expires}' if f.waiver.expires else 'permanently'}: {f.waiver.reason}"
+    if f.settles:
+        yield f"  to settle: {f.settles}"
+    yield f"  evidence:  {'; '.join(f.evidence)}"
+    if facts:
+        yield f"Read {facts.collected_at:%Y-%m-%d %H:%M:%S} UTC over {facts.way} in run {run.id}, by the collection script (this release's SHA-256 {DIGEST[:16]})"
+        for o in facts.outcomes:
+            yield f"  {o.name}: {o.outcome}{f': {o.reason}' if o.reason else ''}"
+    yield f"Rulebook of the run: {run.rulebook.digest[:16]}"
+    if rule is None:
+        yield "The rule is not in the rulebook that is loaded now."
+        return
+    yield f"Rule, as loaded now from {place}:"
+    yield f"  asks:      {rule.meaning}"
+    yield f"  matters:   {rule.matters}"
+    yield f"  to do:     {rule.remediation}"
+    yield f"  source:    {rule.provenance.source}, read {rule.provenance.retrieved}"
+    for note in rule.provenance.notes:
+        yield f"  note:      {note}"
+    for reference in rule.references:
+        yield f"  reference: {reference.title}{f' <{reference.url}>' if reference.url else ''}"

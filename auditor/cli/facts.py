@@ -1,0 +1,105 @@
+"""`auditor facts`: the facts of hosts as JSON."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from secrets import token_hex
+
+import click
+import msgspec
+from msgspec.structs import replace
+
+from auditor.cli import options
+from auditor.cli.judge import read_facts
+from auditor.cli.report import open_store
+from auditor.cli.scan import make_run, write_file
+from auditor.errors import UsageFault
+from auditor.history.store import Store
+from auditor.inventory.select import open_inventory
+from auditor.model.facts import HostFacts
+from auditor.model.target import Target
+from auditor.printable import one_line
+from auditor.rulebook import load
+from auditor.scan import Audit, judge_facts, utc_now
+
+
+@click.group()
+def facts() -> None:
+    """Facts of hosts as JSON: show, export, import, schema."""
+
+
+@facts.command()
+def schema() -> None:
+    """The JSON Schema of auditor.facts/1."""
+    click.echo(msgspec.json.format(msgspec.json.encode(msgspec.json.schema(HostFacts)), indent=1))
+
+
+@facts.command()
+@click.argument("host")
+@options.history
+@options.inventory
+@click.option("--run", "run_id", metavar="ID", help="Of this run; default the newest that has facts of the host.")
+@options.output
+def export(host: str, history: str | None, inventory: str | None, run_id: str | None, output: Path | None) -> None:
+    """One host's newest facts as JSON, as `auditor judge` and `auditor facts import` read them."""
+    body = msgspec.json.format(msgspec.json.encode(_stored(host, history, inventory, run_id)), indent=1) + b"\n"
+    if output:
+        write_file(output, body)
+    else:
+        sys.stdout.buffer.write(body)
+
+
+@facts.command()
+@click.argument("host")
+@options.history
+@options.inventory
+@click.option("--run", "run_id", metavar="ID", help="Of this run; default the newest that has facts of the host.")
+def show(host: str, history: str | None, inventory: str | None, run_id: str | None) -> None:
+    """One host's newest facts in short, for people."""
+    f = _stored(host, history, inventory, run_id)
+    click.echo(f"{one_line(f.target)}, read {f.collected_at:%Y-%m-%d %H:%M} UTC over {f.way or 'an unknown way'}")
+    for name in ("product", "name", "kernel", "arch", "service_pack", "build"):
+        if (value := getattr(f.platform, name)) is not None:
+            click.echo(f"  {name}: {one_line(value)}")
+    for name in ("packages", "hotfixes", "services", "programs", "listeners", "stale_processes", "containers"):
+        value = getattr(f, name)
+        click.echo(f"  {name}: {'not known' if value is None else len(value)}")
+    for listener in f.listeners or ():
+        click.echo(f"    {listener.endpoint} {one_line(listener.process or '?')} backlog {'?' if listener.backlog is None else listener.backlog}")
+    for key, setting in f.settings.items():
+        click.echo(f"  {key}: {one_line(setting.value) if setting and setting.state == 'present' else setting.state if setting else 'not known'}")
+    for o in f.outcomes:
+        if o.outcome != "ok":
+            click.echo(f"  {o.name} {o.outcome}: {one_line(o.reason)}")
+
+
+@facts.command("import")
+@click.argument("paths", metavar="FACTS.json|FOLDER...", nargs=-1, required=True)
+@options.history
+@options.inventory
+@options.rules
+def import_(paths: tuple[str, ...], history: str | None, inventory: str | None, rule_paths: tuple[str, ...]) -> None:
+    """Store facts made elsewhere as a run of the history, judged by the rules of today."""
+    opened = open_inventory(inventory, check_secrets=False)
+    given = read_facts(paths)
+    names = [f.target for f in given]
+    if len(set(names)) != len(names):
+        raise UsageFault("two of the files are of the same target; import them one after the other")
+    audit = Audit(rulebook=load(rule_paths), clock=utc_now, marker=lambda: token_hex(12), attestations=opened.attestations, waivers=opened.waivers)
+    run = make_run(audit.rulebook, utc_now())
+    with Store(options.history_path(history, opened)) as store:
+        store.begin(run)
+        for f in given:
+            store.add(run, judge_facts(f, opened.targets.get(f.target) or Target(name=f.target, connection="replay"), audit))
+        store.finish(replace(run, finished=utc_now()))
+    click.echo(f"{len(given)} hosts imported as run {run.id}")
+
+
+def _stored(host: str, history: str | None, inventory: str | None, run_id: str | None) -> HostFacts:
+    with open_store(history, inventory) as store:
+        run = store.run(run_id or store.latest_with(host))
+    found = next((r.facts for r in run.results if r.target.name == host and r.facts), None)
+    if found is None:
+        raise UsageFault(f"run {run.id} has no facts of {host!r}")
+    return found

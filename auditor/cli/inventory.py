@@ -1,0 +1,58 @@
+"""`auditor inventory`: look at the inventory before anything is contacted. Secrets are shown as references only."""
+
+from __future__ import annotations
+
+import click
+import msgspec
+
+from auditor.cli import options
+from auditor.errors import UsageFault
+from auditor.inventory.select import open_inventory, select
+from auditor.transports.sshconfig import resolve_all
+
+
+@click.group()
+def inventory() -> None:
+    """The inventory: check, list, show."""
+
+
+@inventory.command()
+@options.inventory
+def check(inventory: str | None) -> None:
+    """Read everything the inventory names and report every fault as file:line: message."""
+    opened = open_inventory(inventory)
+    if opened.path is None:
+        raise UsageFault("no inventory was found; name one with --inventory")
+    resolve_all(list(opened.targets.values()))
+    counts = f"{len(opened.targets)} hosts, {len(opened.groups)} groups, {len(opened.waivers)} waivers, {len(opened.attestations)} attestations"
+    click.echo(f"{opened.path}: {counts}; no fault")
+    for key in opened.unused:
+        click.echo(f"{opened.path}: `{key}` is read and not used by this release")
+
+
+@inventory.command("list")
+@click.argument("words", nargs=-1, metavar="[TARGET]...")
+@options.inventory
+@options.formats("text", "json")
+def list_(words: tuple[str, ...], inventory: str | None, form: str | None) -> None:
+    """The hosts, a line each; with names, globs or @groups, only those."""
+    opened = open_inventory(inventory, check_secrets=False)
+    targets = select(words, opened) if words else list(opened.targets.values())
+    if form == "json":
+        rows = [{"name": t.name, "connection": t.connection, "address": t.address, "port": t.port, "groups": t.groups, "labels": t.labels} for t in targets]
+        click.echo(msgspec.json.format(msgspec.json.encode(rows), indent=1))
+        return
+    wide = max((len(t.name) for t in targets), default=0)
+    for t in targets:
+        where = f"{t.address}:{t.port or 22}" if t.connection == "ssh" else t.path or ""
+        click.echo(f"{t.name:{wide}}  {t.connection:7} {where}  {' '.join('@' + g for g in t.groups)}".rstrip())
+
+
+@inventory.command()
+@click.argument("host")
+@options.inventory
+def show(host: str, inventory: str | None) -> None:
+    """How one host will be reached: defaults, groups, host and ssh_config merged."""
+    opened = open_inventory(inventory, check_secrets=False)
+    for target in resolve_all(select([host], opened)):
+        click.echo(msgspec.yaml.encode(msgspec.to_builtins(target)).decode().rstrip())

@@ -1,0 +1,55 @@
+"""Options that several commands have, said once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from auditor import secrets
+from auditor.inventory.native import Inventory
+from auditor.inventory.select import ad_hoc
+from auditor.model.target import Target
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+inventory = click.option("--inventory", metavar="FILE", help="Inventory file; else $AUDITOR_INVENTORY, ./inventory.yaml, the user's, /etc/auditor.")
+rules = click.option("--rules", "rule_paths", metavar="PATH", multiple=True, help="Rule file or folder, instead of the shipped rules; repeatable; `shipped` adds them.")
+history = click.option("--history", metavar="FILE.db", help="History file; else the inventory's, else ./auditor.db.")
+output = click.option("--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file instead of standard output.")
+
+
+def formats(*names: str) -> Callable[[F], F]:
+    return click.option("--format", "form", type=click.Choice(names), help=f"Form of the output; default {names[0]}.")
+
+
+def login(function: F) -> F:
+    """The ad hoc login of a call."""
+    several = (
+        click.option("--user", metavar="NAME", help="Log in as this user."),
+        click.option("--key-file", metavar="FILE", help="Private key to log in with."),
+        click.option("--secret", metavar="REF", help="Password, as env:NAME, file:PATH, keyring:SERVICE/USER or command:WORDS."),
+        click.option("--ask-password", is_flag=True, help="Ask for the password on the terminal."),
+    )
+    return reduce(lambda wrapped, option: option(wrapped), reversed(several), function)
+
+
+def with_login(targets: list[Target], user: str | None, key_file: str | None, secret: str | None, ask_password: bool) -> list[Target]:
+    """Lay the ad hoc login over the targets; a UsageFault-like message where the secret is written out."""
+    if secret and ask_password:
+        raise click.UsageError("--secret and --ask-password exclude each other")
+    if secret and not secrets.is_reference(secret):
+        raise click.UsageError("--secret takes a reference (env:NAME, file:PATH, …), never the secret itself")
+    if secret and (wrong := secrets.problem(secret)):
+        raise click.UsageError(f"--secret: {wrong}")
+    if ask_password:
+        secret = secrets.keep_typed(click.prompt("Password", hide_input=True, err=True))
+    return ad_hoc(targets, user=user, key_file=key_file, password=secret)
+
+
+def history_path(given: str | None, opened: Inventory) -> Path:
+    """`--history`, else the inventory's, else ./auditor.db."""
+    return Path(given) if given else opened.history or Path("auditor.db")

@@ -1,0 +1,73 @@
+"""`auditor ping`: reach, authenticate, privileges, clock difference, and what would be unknown and why."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from secrets import token_hex
+
+import click
+import msgspec
+
+from auditor.cli import exits, options
+from auditor.inventory.select import open_inventory, select
+from auditor.model.run import TargetResult
+from auditor.printable import one_line
+from auditor.rulebook import load
+from auditor.scan import Audit, scan_all, utc_now
+from auditor.transports.deadline import Stop
+from auditor.transports.sshconfig import resolve_all
+
+
+@click.command()
+@click.argument("words", metavar="TARGET...", nargs=-1, required=True)
+@options.inventory
+@options.rules
+@options.formats("text", "json")
+@options.login
+def ping(words: tuple[str, ...], inventory: str | None, rule_paths: tuple[str, ...], form: str | None, user: str | None,
+         key_file: str | None, secret: str | None, ask_password: bool) -> int:  # fmt: skip
+    """Reach hosts and say what could be read there, and what not and why. Stores nothing."""
+    targets = options.with_login(select(words, open_inventory(inventory)), user, key_file, secret, ask_password)
+    targets = resolve_all(targets)
+    audit = Audit(rulebook=load(rule_paths), clock=utc_now, marker=lambda: token_hex(12))
+    code = exits.ALL_WELL
+    rows = []
+    with ThreadPoolExecutor(min(32, len(targets))) as pool:
+        for result in scan_all(targets, audit, pool, Stop()):
+            row = _row(result)
+            rows.append(row)
+            if result.error or row["unknown"]:
+                code = exits.INCOMPLETE
+            if form != "json":
+                _print(row)
+    if form == "json":
+        click.echo(msgspec.json.format(msgspec.json.encode(rows), indent=1))
+    return code
+
+
+def _row(r: TargetResult) -> dict[str, object]:
+    facts = r.facts
+    clock = facts.volatile.clock if facts and facts.volatile else None
+    return {
+        "name": r.target.name,
+        "reached": r.outcome != "unreachable",
+        "error": r.error,
+        "seconds": round(r.seconds, 3),
+        "way": facts.way if facts else None,
+        "sudo": bool(r.target.become),
+        "clock_difference": round((clock - facts.collected_at).total_seconds(), 1) if clock and facts else None,
+        "not_read": [{"collector": o.name, "outcome": o.outcome, "reason": o.reason} for o in facts.outcomes if o.outcome != "ok"] if facts else [],
+        "unknown": [{"rule": f.rule, "why": f.why} for f in r.findings if f.verdict == "unknown"],
+    }
+
+
+def _print(row: dict[str, object]) -> None:
+    error = row["error"]
+    state = f"{error.kind}: {one_line(error.message, 500)}" if error else "reached, authenticated, read"  # type: ignore[attr-defined]
+    click.echo(f"{one_line(str(row['name']))}: {state} ({row['seconds']} s)")
+    if row["clock_difference"] is not None:
+        click.echo(f"  clock difference: {row['clock_difference']:+} s (measured to the second, travel time included)")
+    for part in row["not_read"]:  # type: ignore[attr-defined]
+        click.echo(f"  {part['collector']} {part['outcome']}: {one_line(part['reason'])}")
+    for part in row["unknown"]:  # type: ignore[attr-defined]
+        click.echo(f"  would be unknown: {part['rule']}: {one_line(part['why'])}")

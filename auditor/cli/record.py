@@ -1,0 +1,48 @@
+"""`auditor record`: keep a host's raw answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from secrets import token_hex
+
+import click
+
+from auditor.cli import options
+from auditor.collectors.script import DIGEST
+from auditor.errors import UsageFault
+from auditor.inventory.select import open_inventory, select
+from auditor.rulebook import load
+from auditor.scan import Audit, ask, utc_now, way
+from auditor.transports.deadline import Stop
+from auditor.transports.replay import Recording, write
+from auditor.transports.sshconfig import resolve_all
+
+
+@click.command()
+@click.argument("word", metavar="TARGET")
+@click.option("-o", "--output", "folder", metavar="DIR", required=True, type=click.Path(file_okay=False, path_type=Path), help="The folder to write.")
+@options.inventory
+@options.rules
+@click.option("--deep", is_flag=True, help="Also ask apt-get -s what it would install.")
+@options.login
+def record(word: str, folder: Path, inventory: str | None, rule_paths: tuple[str, ...], deep: bool, user: str | None,
+           key_file: str | None, secret: str | None, ask_password: bool) -> None:  # fmt: skip
+    """Keep a host's raw answers in a folder; `auditor scan replay:DIR` audits what it holds.
+
+    A recording has the host's package list, listening sockets and process names: treat it as confidential.
+    """
+    targets = options.with_login(select([word], open_inventory(inventory)), user, key_file, secret, ask_password)
+    if len(targets) != 1:
+        raise UsageFault(f"{word} names {len(targets)} hosts; record one at a time")
+    if (folder / "recording.json").exists():
+        raise UsageFault(f"{folder} holds a recording already; name another folder")
+    target = resolve_all(targets)[0]
+    audit = Audit(rulebook=load(rule_paths), clock=utc_now, marker=lambda: token_hex(12), deep=deep)
+    result, marker = ask(target, audit, Stop(), raw=True)
+    kept = Recording(target=target.name, recorded_at=utc_now(), marker=marker, script=DIGEST, way=way(target),
+                     exit_status=result.exit_status, seconds=round(result.seconds, 3), cut=result.cut)  # fmt: skip
+    try:
+        write(folder, kept, result.stdout, result.stderr)
+    except OSError as e:
+        raise UsageFault(f"{folder} cannot be written: {e.strerror}") from None
+    click.echo(f"{folder}: {len(result.stdout)} bytes" + (f"; cut off: {result.cut.message}" if result.cut else ""))

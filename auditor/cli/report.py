@@ -1,0 +1,85 @@
+"""`auditor report`: past runs and their reports, from the history."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+
+from auditor.cli import options
+from auditor.cli.scan import write_file
+from auditor.history.store import Store
+from auditor.inventory.select import open_inventory
+from auditor.model.run import Run
+
+
+@click.group()
+def report() -> None:
+    """List, show and export the reports of past runs."""
+
+
+def open_store(history: str | None, inventory: str | None) -> Store:
+    """The history that is there; HistoryError where there is none."""
+    given = history or None
+    opened = open_inventory(inventory, check_secrets=False)
+    return Store(options.history_path(given, opened), create=False)
+
+
+@report.command("list")
+@options.history
+@options.inventory
+@options.formats("text", "json")
+def list_(history: str | None, inventory: str | None, form: str | None) -> None:
+    """Past runs, the newest first."""
+    with open_store(history, inventory) as store:
+        rows = store.runs()
+    if form == "json":
+        click.echo(msgspec.json.format(msgspec.json.encode(rows), indent=1))
+        return
+    for r in rows:
+        state = "killed, not counted" if not r["finished"] else "stopped early" if r["interrupted"] else "complete"
+        click.echo(
+            f"{r['id']}  {r['started'][:16].replace('T', ' ')} UTC  {r['targets']} hosts, {r['unassessed'] or 0} not assessed, "
+            f"{r['missing']} required findings missing or pending  {state}{'' if r['report'] else ', no report'}"
+        )
+
+
+@report.command()
+@click.argument("run", metavar="[RUN]", required=False)
+@options.history
+@options.inventory
+@options.formats("text", "json")
+def show(run: str | None, history: str | None, inventory: str | None, form: str | None) -> None:
+    """One run (the newest finished one), as text or JSON."""
+    with open_store(history, inventory) as store:
+        found = store.run(run or store.latest())
+    sys.stdout.buffer.write(_show(found, form or "text"))
+
+
+@report.command()
+@click.argument("run", metavar="[RUN]", required=False)
+@options.history
+@options.inventory
+@options.formats("html", "json", "text")
+@click.option("--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Where to; default auditor-RUN.html.")
+def export(run: str | None, history: str | None, inventory: str | None, form: str | None, output: Path | None) -> None:
+    """Write a run's report to a file: the HTML as it was written then, or its JSON or text."""
+    form = form or "html"
+    with open_store(history, inventory) as store:
+        found = store.run(run or store.latest())
+        content = store.report(found.id) if form == "html" else _show(found, form)
+    path = output or Path(f"auditor-{found.id}.{'txt' if form == 'text' else form}")
+    if write_file(path, content):
+        click.echo(str(path.absolute()))
+
+
+def _show(run: Run, form: str) -> bytes:
+    if form == "json":
+        from auditor.report.document import to_json
+
+        return to_json(run)
+    from auditor.report.text import text
+
+    return text(run).encode("utf-8", "replace")

@@ -1,0 +1,241 @@
+"""`auditor scan` and `auditor audit`: reach hosts, judge them, keep and show what was found."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from datetime import datetime
+from secrets import token_hex
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+from msgspec.structs import replace
+
+from auditor import __version__
+from auditor.cli import exits, options
+from auditor.cli.progress import Progress
+from auditor.errors import HistoryError, UsageFault
+from auditor.inventory.native import Inventory
+from auditor.inventory.select import open_inventory, select
+from auditor.model.run import Run, TargetResult
+from auditor.model.target import Target
+from auditor.rulebook import Rulebook, load
+from auditor.scan import Audit, scan_all, utc_now
+from auditor.transports.deadline import Stop
+from auditor.transports.sshconfig import resolve_all
+
+if TYPE_CHECKING:
+    from auditor.history.store import Store
+
+REPORT = "auditor-report.html"
+
+
+def _shared(function: options.F) -> options.F:
+    several = (
+        options.inventory,
+        options.rules,
+        options.history,
+        click.option("--no-history", is_flag=True, help="Do not store the run."),
+        options.formats("text", "json", "html"),
+        options.output,
+        click.option("--report", "report_path", metavar="FILE", default=None, help=f"The HTML report; default ./{REPORT}."),
+        click.option("--no-report", is_flag=True, help="Write no HTML report."),
+        click.option("--fail-on", metavar="SEVERITIES", help="Exit 1 only for these severities and above; default all."),
+        click.option("--jobs", type=click.IntRange(1, 1024), default=32, show_default=True, help="Hosts at once."),
+        click.option("--deep", is_flag=True, help="Also ask apt-get -s what it would install (about 4 s of CPU on each host)."),
+        click.option("--quiet", is_flag=True, help="No output but errors; files are written."),
+    )
+    for option in reversed(several):
+        function = option(function)
+    return function
+
+
+@click.command()
+@click.argument("words", metavar="TARGET...", nargs=-1, required=True)
+@_shared
+@options.login
+def scan(words: tuple[str, ...], inventory: str | None, user: str | None, key_file: str | None, secret: str | None,
+         ask_password: bool, **shared: object) -> int:  # fmt: skip
+    """Audit hosts on demand.
+
+    TARGET is an inventory name, a glob, @group, local, ssh://[user@]host[:port] or replay:PATH.
+    """
+    opened = open_inventory(inventory)
+    targets = options.with_login(select(words, opened), user, key_file, secret, ask_password)
+    return _run(targets, opened, **shared)  # type: ignore[arg-type]  # click gives the types that _shared declares
+
+
+@click.command()
+@_shared
+@click.option("--limit", multiple=True, metavar="TARGET", help="Only these names, globs or @groups; repeatable.")
+def audit(inventory: str | None, limit: tuple[str, ...], **shared: object) -> int:
+    """Audit the whole inventory, as the nightly run does."""
+    opened = open_inventory(inventory)
+    if opened.path is None:
+        raise UsageFault("no inventory was found; name one with --inventory (inventory.example.yaml shows its form), or: auditor scan local")
+    targets = select(limit, opened) if limit else list(opened.targets.values())
+    if not targets:
+        raise UsageFault(f"{opened.path} has no hosts")
+    return _run(targets, opened, **shared)  # type: ignore[arg-type]  # click gives the types that _shared declares
+
+
+def _run(targets: list[Target], opened: Inventory, *, rule_paths: tuple[str, ...], history: str | None, no_history: bool,
+         form: str | None, output: Path | None, report_path: str | None, no_report: bool, fail_on: str | None, jobs: int,
+         deep: bool, quiet: bool) -> int:  # fmt: skip
+    """One run, from targets to exit code. Faults of usage end before any host is contacted."""
+    failing = exits.severities(fail_on)
+    rulebook = load(rule_paths)
+    targets = resolve_all(targets)
+    audited = Audit(
+        rulebook=rulebook,
+        clock=utc_now,
+        marker=lambda: token_hex(12),
+        attestations=opened.attestations,
+        waivers=opened.waivers,
+        deep=deep,
+    )
+    run = make_run(rulebook, utc_now())
+    keeper = Keeper(None if no_history else options.history_path(history, opened), run)
+    run = gather(run, targets, audited, keeper, jobs, quiet)
+    deliver(run, rulebook, form, output, quiet=quiet, page=None if no_report else Path(report_path or REPORT), keeper=keeper)
+    return _code(run, failing, keeper)
+
+
+def make_run(rulebook: Rulebook, started: datetime) -> Run:
+    """A run that begins; its id sorts by time."""
+    return Run(id=f"{started:%Y%m%dT%H%M%S}-{token_hex(3)}", started=started, auditor=__version__, rulebook=rulebook.summary())
+
+
+def gather(run: Run, targets: list[Target], audited: Audit, keeper: Keeper, jobs: int, quiet: bool) -> Run:
+    """Scan all targets, keeping each result as it arrives. Ctrl-C ends it promptly, with what there is; a second one
+    ends the program."""
+    stop, results = Stop(), list[TargetResult]()
+
+    def on_interrupt(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        stop.now()
+
+    before = signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        with ThreadPoolExecutor(max_workers=min(jobs, len(targets)), thread_name_prefix="host") as pool, Progress(targets, quiet) as progress:
+            for result in scan_all(targets, audited, pool, stop):
+                keeper.add(result)
+                results.append(result.slim())
+                progress.done(result)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    order = {t.name: n for n, t in enumerate(targets)}
+    results.sort(key=lambda r: order[r.target.name])
+    run = replace(run, finished=utc_now(), interrupted=stop.asked.is_set(), results=tuple(results))
+    keeper.finish(run)
+    return run
+
+
+class Keeper:
+    """The history during a run: what goes wrong with it is said once and never costs the audit."""
+
+    def __init__(self, path: Path | None, run: Run) -> None:
+        self.fault: HistoryError | None = None
+        self._run = run
+        self._store: Store | None = None
+        if path is not None:
+            from auditor.history.store import Store  # sqlite_utils costs a tenth of a second
+
+            try:
+                self._store = Store(path)
+                self._store.begin(run)
+            except HistoryError as e:
+                self._fail(e)
+
+    def _fail(self, fault: HistoryError) -> None:
+        print(f"auditor: {fault}\nauditor: the audit goes on without its history", file=sys.stderr)
+        self.fault = fault
+        if self._store:
+            self._store.close()
+        self._store = None
+
+    def add(self, result: TargetResult) -> None:
+        self._try(lambda store: store.add(self._run, result))
+
+    def finish(self, run: Run) -> None:
+        self._try(lambda store: store.finish(run))
+
+    def add_report(self, run: Run, html: bytes) -> None:
+        self._try(lambda store: store.add_report(run, html))
+
+    def _try(self, write: Callable[[Store], None]) -> None:
+        if self._store:
+            try:
+                write(self._store)
+            except HistoryError as e:
+                self._fail(e)
+
+
+def _show(run: Run, rulebook: Rulebook, form: str) -> bytes:
+    if form == "json":
+        from auditor.report.document import to_json
+
+        return to_json(run)
+    if form == "html":
+        from auditor.report.html import html
+
+        return html(run, rulebook.rules)
+    from auditor.report.text import text
+
+    return text(run).encode("utf-8", "replace")
+
+
+def deliver(run: Run, rulebook: Rulebook, form: str | None, output: Path | None, *, quiet: bool = False, page: Path | None = None,
+            keeper: Keeper | None = None) -> None:  # fmt: skip
+    """The document asked for, to standard output or a file; the HTML report to `page` and into the history."""
+    form = form or _by_suffix(output)
+    shown = _show(run, rulebook, form)
+    if output:
+        write_file(output, shown)
+    elif not quiet:
+        sys.stdout.buffer.write(shown)
+        sys.stdout.flush()
+    if page is None or (form == "html" and output):
+        if keeper and form == "html":
+            keeper.add_report(run, shown)
+        return
+    html = shown if form == "html" else _show(run, rulebook, "html")
+    if keeper:
+        keeper.add_report(run, html)
+    if write_file(page, html) and not quiet and form == "text":
+        print(f"Report: {page.absolute()}")
+
+
+def write_file(path: Path, content: bytes) -> bool:
+    """Whole or not at all, and for its owner's eyes: a report tells a fleet's weak spots. False, and a message, where
+    it cannot be written."""
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            os.replace(name, path)
+        except BaseException:
+            os.unlink(name)
+            raise
+    except OSError as e:
+        print(f"auditor: {path} cannot be written: {e.strerror}; name another place", file=sys.stderr)
+        return False
+    return True
+
+
+def _by_suffix(output: Path | None) -> str:
+    """`--output report.html` needs no `--format html` beside it."""
+    return {".json": "json", ".html": "html", ".htm": "html"}.get(output.suffix.lower() if output else "", "text")
+
+
+def _code(run: Run, failing: frozenset[str], keeper: Keeper) -> int:
+    """A run whose evidence could not be kept is incomplete."""
+    code = exits.code(run, failing)
+    return exits.INCOMPLETE if keeper.fault and code == exits.ALL_WELL else code

@@ -1,0 +1,1 @@
+"""The SQLite history: runs, what each target was found to be, and the facts behind it."""

@@ -1,0 +1,132 @@
+"""The HTML report: one self-contained file, no script, everything of a host escaped."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import date
+from functools import lru_cache
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, Template
+from markupsafe import Markup
+from msgspec import Struct
+
+from auditor import shipped
+from auditor.collectors.script import DIGEST
+from auditor.model.facts import CollectorOutcome
+from auditor.model.finding import VERDICTS, Finding
+from auditor.model.rule import SEVERITIES, Rule
+from auditor.model.run import Run, TargetResult
+from auditor.printable import printable
+from auditor.report.figures import Settle, fails, figures, leaves_open, sentence, settle
+
+TONE = {"noncompliant": "bad", "pending": "pend", "unknown": "open", "compliant": "good", "not_applicable": ""}
+SAID = {"noncompliant": "Missing", "pending": "Pending", "unknown": "Unknown", "compliant": "Compliant", "not_applicable": "Not applicable"}
+
+
+class HostView(Struct, frozen=True, kw_only=True):
+    """One host, as the template shows it."""
+
+    name: str
+    system: str
+    kernel: str
+    way: str
+    labels: str
+    seconds: float
+    tone: str
+    verdict: str
+    open: bool
+    counts: dict[str, int]
+    applicable: int
+    judged: int
+    containers: bool
+    settle: Settle | None
+    required: list[Finding]
+    others: list[tuple[str, list[Finding]]]
+    fine: list[Finding]
+    not_applicable: list[Finding]
+    unread: list[CollectorOutcome]
+
+
+def html(run: Run, rules: Iterable[Rule]) -> bytes:
+    """The report of a run; `rules` are those it was judged by."""
+    n = figures(run)
+    assessed = [_host(r) for r in run.results if r.outcome in ("assessed", "partial")]
+    assessed.sort(key=lambda h: (-h.counts["noncompliant"], -h.counts["pending"], -h.counts["unknown"], h.name))
+    seen = {f.rule for r in run.results for f in r.findings}
+    total = sum(n.verdicts.values())
+    newest = run.rulebook.newest
+    text = _template().render(
+        run=run,
+        n=n,
+        sentence=sentence(run, n),
+        assessed=assessed,
+        unassessed=[r for r in run.results if r.outcome not in ("assessed", "partial")],
+        rules=[r for r in rules if r.id in seen],
+        total=total,
+        shares=_shares(n.verdicts, total),
+        age=(run.started.date() - date.fromisoformat(newest)).days if newest else None,
+        script=DIGEST,
+        tone=TONE,
+        said=SAID,
+        css=Markup((shipped.folder("reports") / "report.css").read_text(encoding="utf-8")),  # our own file
+    )
+    return text.encode("utf-8", "replace")
+
+
+@lru_cache(maxsize=1)
+def _template() -> Template:
+    env = Environment(
+        loader=FileSystemLoader(shipped.folder("reports")), autoescape=True, finalize=_shown, trim_blocks=True, auto_reload=False
+    )
+    return env.get_template("report.html.j2")
+
+
+def _shown(value: Any) -> Any:
+    """Every string that the template prints loses its control characters; Markup is our own."""
+    return printable(value) if type(value) is str else value
+
+
+def _host(r: TargetResult) -> HostView:
+    facts, order = r.facts, {s: n for n, s in enumerate(SEVERITIES)}
+    platform = facts.platform if facts else None
+    ranked = sorted(r.findings, key=lambda f: (f.waiver is not None, VERDICTS.index(f.verdict), order[f.severity], f.rule))
+    telling = [f for f in ranked if f.verdict in ("noncompliant", "pending", "unknown")]
+    counts = Counter(f.verdict for f in r.findings if f.obligation == "required" and not f.waiver)
+    applicable = [f for f in r.findings if f.verdict != "not_applicable"]
+    others = [(name, [f for f in telling if f.obligation == key]) for key, name in (("advised", "Advised"), ("situational", "In certain situations"))]
+    failing, unsure = fails(r), leaves_open(r)
+    return HostView(
+        name=r.target.name,
+        system=(platform.name or platform.product or "") if platform else "",
+        kernel=(platform.kernel or "") if platform else "",
+        way=(facts.way or "facts as given") if facts else "",
+        labels=", ".join(f"{k} {v}" for k, v in r.target.labels.items()),
+        seconds=r.seconds,
+        tone="bad" if failing else "open" if unsure else "good",
+        verdict="lacks something required" if failing else "leaves required questions open" if unsure else "has everything that is required",
+        open=failing or unsure,
+        counts={v: counts[v] for v in VERDICTS},
+        applicable=len(applicable),
+        judged=sum(1 for f in applicable if f.verdict != "unknown"),
+        containers=bool(facts and facts.containers),
+        settle=settle(r),
+        required=[f for f in telling if f.obligation == "required"],
+        others=[(name, found) for name, found in others if found],
+        fine=[f for f in ranked if f.verdict == "compliant"],
+        not_applicable=[f for f in ranked if f.verdict == "not_applicable"],
+        unread=[o for o in facts.outcomes if o.outcome not in ("ok", "skipped")] if facts else [],
+    )
+
+
+def _shares(verdicts: dict[str, int], total: int) -> list[tuple[str, int, tuple[float, float]]]:
+    """(verdict, count, (x, width) of 1000) of the bar, in the order of VERDICTS."""
+    shares, x = [], 0.0
+    for v in VERDICTS:
+        count = verdicts.get(v, 0)
+        if count:
+            width = 1000 * count / total
+            shares.append((v, count, (round(x, 2), round(width, 2))))
+            x += width
+    return shares

@@ -1,0 +1,111 @@
+"""known_hosts (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT), read line by line: a bad line costs only itself.
+
+paramiko's own reader refuses the whole file for one malformed, `@revoked` or `@cert-authority` line and does not match
+patterns. Here plain, hashed and pattern entries and `@revoked` are honoured; what is known only by a host CA cannot be
+checked by this transport, and is said so.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from msgspec import Struct
+
+MAX_BYTES = 32_000_000
+
+
+class Entry(Struct, frozen=True):
+    """One usable line. `hosts` as written; `marker` is "", "@revoked" or "@cert-authority"."""
+
+    marker: str
+    hosts: str
+    key_type: str
+    key: bytes
+    place: str
+
+
+class KnownHosts(Struct):
+    """The entries of some files, in their order. `bad` are the places of lines that could not be read."""
+
+    entries: list[Entry]
+    bad: list[str]
+
+    def keys(self, host: str, port: int) -> list[Entry]:
+        """The entries for a host: certificates' authorities and revoked keys too."""
+        names = (host.lower(),) if port == 22 else (f"[{host.lower()}]:{port}",)
+        return [e for e in self.entries if _covers(e.hosts, names)]
+
+
+def read(paths: Iterable[str | Path]) -> KnownHosts:
+    """Read files; one that does not exist holds nothing. Raises OSError where one exists and cannot be read."""
+    known = KnownHosts([], [])
+    for path in map(Path, paths):
+        try:
+            with path.open("rb") as file:
+                text = file.read(MAX_BYTES).decode("utf-8", "replace")
+        except FileNotFoundError:
+            continue
+        for number, line in enumerate(text.splitlines(), 1):
+            entry = parse_line(line, f"{path}:{number}")
+            if isinstance(entry, Entry):
+                known.entries.append(entry)
+            elif entry:
+                known.bad.append(f"{path}:{number}")
+    return known
+
+
+def parse_line(line: str, place: str = "") -> Entry | bool:
+    """One line: an entry, False for a blank or comment, True for a line that cannot be read."""
+    words = line.split()
+    if not words or words[0].startswith("#"):
+        return False
+    marker = words.pop(0) if words[0].startswith("@") else ""
+    if marker not in ("", "@revoked", "@cert-authority") or len(words) < 3:
+        return True
+    try:
+        key = base64.b64decode(words[2], validate=True)
+        length = int.from_bytes(key[:4], "big")
+        inner = key[4 : 4 + length].decode("ascii")
+    except (binascii.Error, UnicodeDecodeError):
+        return True
+    if inner != words[1]:  # the blob names its own type; a line whose words differ is damaged
+        return True
+    return Entry(marker, words[0], words[1], key, place)
+
+
+def _covers(hosts: str, names: tuple[str, ...]) -> bool:
+    if hosts.startswith("|1|"):
+        _, _, salt, digest = (*hosts.split("|"), "", "")[:4]
+        try:
+            key, wanted = base64.b64decode(salt), base64.b64decode(digest)
+        except binascii.Error:
+            return False
+        return any(hmac.compare_digest(hmac.new(key, n.encode(), hashlib.sha1).digest(), wanted) for n in names)
+    covered = False
+    for pattern in hosts.lower().split(","):
+        negated = pattern.startswith("!")
+        # fnmatch reads [ as a class; in known_hosts it is the bracket of [host]:port.
+        shell = re.sub(r"\[", "[[]", pattern.removeprefix("!"))
+        if any(fnmatchcase(name, shell) for name in names):
+            if negated:
+                return False
+            covered = True
+    return covered
+
+
+def fingerprint(key: bytes) -> str:
+    """`SHA256:…`, as ssh-keygen -l prints it."""
+    return "SHA256:" + base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")
+
+
+def line(host: str, port: int, key_type: str, key: bytes) -> str:
+    """A known_hosts line for a key."""
+    name = host if port == 22 else f"[{host}]:{port}"
+    return f"{name} {key_type} {base64.b64encode(key).decode()}\n"
