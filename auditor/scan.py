@@ -17,7 +17,7 @@ from auditor.evaluate import evaluate
 from auditor.model.facts import HostFacts
 from auditor.model.finding import Attestation, Waiver
 from auditor.model.run import TargetError, TargetResult
-from auditor.model.target import Target
+from auditor.model.target import KnownLogin, Target
 from auditor.rulebook import Rulebook
 from auditor.transports import open_session
 from auditor.transports.command import CommandResult
@@ -39,7 +39,7 @@ def scan(target: Target, audit: Audit, stop: Stop) -> TargetResult:
     """Reach one host, read its facts, hold them against the rules. Never raises for what a host does."""
     started = time.monotonic()
     try:
-        result, marker = ask(target, audit, stop)
+        result, marker, known_login = ask(target, audit, stop)
     except HostError as e:
         return TargetResult(target=target, outcome="unreachable", error=TargetError(e.kind, str(e)), seconds=time.monotonic() - started)
     facts = read_answer(result, marker, target=target.name, way=way(target), now=audit.clock())
@@ -51,11 +51,12 @@ def scan(target: Target, audit: Audit, stop: Stop) -> TargetResult:
         facts=facts,
         findings=judged.findings,
         seconds=round(time.monotonic() - started, 3),
+        known_login=known_login,
     )
 
 
-def ask(target: Target, audit: Audit, stop: Stop, *, raw: bool = False) -> tuple[CommandResult, str]:
-    """Run the collection script on the host: its answer and the marker it was framed with.
+def ask(target: Target, audit: Audit, stop: Stop, *, raw: bool = False) -> tuple[CommandResult, str, KnownLogin | None]:
+    """Run the collection script on the host: its answer, the marker it was framed with, and what the login taught.
 
     `raw`: uncompressed, for recordings. Raises HostError where there is no session."""
     deadline = Deadline(target.timeouts.total, f"reading {target.name}", stop)
@@ -68,7 +69,7 @@ def ask(target: Target, audit: Audit, stop: Stop, *, raw: bool = False) -> tuple
         form = "gzip" if session.compress and not raw else "plain"
         # One line of stdin for each sudo: every one of them asks for itself.
         asked = command(marker, arguments(audit.rulebook.settings()), form=form, deep=audit.deep, sudo=sudo, stdin=password * len(PRIVILEGED))
-        return session.run(asked), marker
+        return session.run(asked), marker, session.known_login
 
 
 def judge_facts(facts: HostFacts, target: Target, audit: Audit, cut: TargetError | None = None) -> TargetResult:

@@ -102,6 +102,7 @@ def _run(targets: list[Target], opened: Inventory, *, rule_paths: tuple[str, ...
     )
     run = make_run(rulebook, utc_now())
     keeper = Keeper(None if no_history else options.history_path(history, opened), run)
+    targets = keeper.with_known_logins(targets)
     run = gather(run, targets, audited, keeper, jobs, quiet)
     deliver(run, rulebook, form, output, quiet=quiet, page=None if no_report else Path(report_path or REPORT), keeper=keeper)
     return _code(run, failing, keeper)
@@ -159,6 +160,13 @@ class Keeper:
         if self._store:
             self._store.close()
         self._store = None
+
+    def with_known_logins(self, targets: list[Target]) -> list[Target]:
+        try:
+            return self._store.with_known_logins(targets) if self._store else targets
+        except HistoryError as e:
+            self._fail(e)
+            return targets
 
     def add(self, result: TargetResult) -> None:
         self._try(lambda store: store.add(self._run, result))

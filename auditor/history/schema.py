@@ -32,6 +32,14 @@ def first(db: Database) -> None:
     )
     runs.create_index(["started"])
     _create(db, "targets", {"name": str, "address": str, "connection": str, "first_seen": str}, pk="name")
+    # What the last login to a target taught, for the fast path of the next one; `login` says by which address, user, key.
+    _create(
+        db,
+        "logins",
+        {"target": str, "login": str, "server": str, "host_key": str, "kex": str},
+        pk="target",
+        foreign_keys=[("target", "targets", "name")],
+    )
     _create(db, "facts", {"digest": str, "body": bytes}, pk="digest")
     _create(
         db,

@@ -26,7 +26,7 @@ from auditor.history.schema import migrations
 from auditor.model.facts import CollectorOutcome, HostFacts, Volatile
 from auditor.model.finding import Finding
 from auditor.model.run import Rulebook, Run, TargetError, TargetResult
-from auditor.model.target import Target
+from auditor.model.target import KnownLogin, Target
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -98,9 +98,11 @@ class Store:
         digest, body = _stable(f) if f else (None, b"")
         error = (result.error.kind, result.error.message) if result.error else (None, None)
         row = (run.id, t.name, result.outcome, *error, result.seconds, _iso(f.collected_at) if f else None, digest,
-               _text(f.volatile) if f else None, _text(f.outcomes) if f else None, _text(t))  # fmt: skip
+               _text(f.volatile) if f else None, _text(f.outcomes) if f else None, _text(replace(t, known_login=None)))  # fmt: skip
         with self._transaction():
             self._db.execute("insert or ignore into targets values (?,?,?,?)", (t.name, t.address, t.connection, _iso(run.started)))
+            if k := result.known_login:
+                self._db.execute("insert or replace into logins values (?,?,?,?,?)", (t.name, _login(t), k.server, k.host_key, k.kex))
             if digest and not self._db.execute("select 1 from facts where digest=?", (digest,)).fetchone():
                 self._db.execute("insert into facts values (?,?)", (digest, zstd.compress(body)))
             self._db.execute(f"insert into results values ({','.join('?' * 11)})", row)
@@ -119,6 +121,13 @@ class Store:
             self._db.execute("insert or replace into reports values (?,?,?)", (run.id, _iso(run.finished or run.started), zstd.compress(html)))
 
     # Reading
+
+    def with_known_logins(self, targets: list[Target]) -> list[Target]:
+        """The targets, each with what its last login taught, where it is reached the same way as then."""
+        with self._guard("read"):
+            rows = self._db.execute("select * from logins").fetchall()
+        known = {(name, how): KnownLogin(*taught) for name, how, *taught in rows}
+        return [replace(t, known_login=known.get((t.name, _login(t)))) for t in targets]
 
     def runs(self, limit: int = 100) -> list[dict[str, Any]]:
         """The newest runs first, each with its counts."""
@@ -206,6 +215,10 @@ select runs.*, count(results.target) as targets,
        exists (select 1 from reports where run=runs.id) as report
 from runs left join results on results.run=runs.id group by runs.id order by started desc limit ?
 """
+
+
+def _login(t: Target) -> str:
+    return _text([t.address, t.port, t.user, t.key_file, t.identity_files])
 
 
 def _stable(facts: HostFacts) -> tuple[str, bytes]:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from auditor.errors import ErrorKind
 from auditor.model.facts import HostFacts
 from auditor.model.finding import Finding, Verdict
-from auditor.model.target import Target
+from auditor.model.target import KnownLogin, Target
 
 Outcome = Literal["assessed", "partial", "unreachable", "failed"]
 
@@ -23,7 +23,8 @@ class TargetError(Struct, frozen=True):
 
 
 class TargetResult(Struct, frozen=True, kw_only=True):
-    """One target in one run. `facts` is None where there was no session; `seconds` is wall time."""
+    """One target in one run. `facts` is None where there was no session; `seconds` is wall time. `known_login` is what
+    the login taught for the next one."""
 
     target: Target
     outcome: Outcome
@@ -31,6 +32,7 @@ class TargetResult(Struct, frozen=True, kw_only=True):
     facts: HostFacts | None = None
     findings: tuple[Finding, ...] = ()
     seconds: float = 0.0
+    known_login: KnownLogin | None = None
 
     def slim(self) -> TargetResult:
         """The same without the long lists, once they are stored and judged: a fleet's would fill the memory."""

@@ -12,7 +12,8 @@ HostKeyChecking = Literal["strict", "accept-new"]
 
 
 class Timeouts(Struct, frozen=True, forbid_unknown_fields=True):
-    """Seconds: for reaching and authenticating, for one command, and for the target as a whole."""
+    """Seconds: `connect` for reaching the host (three times that for logging in), `command` for one command, `total`
+    for the target as a whole."""
 
     connect: float = 5.0
     command: float = 60.0
@@ -24,6 +25,15 @@ class Become(Struct, frozen=True, forbid_unknown_fields=True):
 
     method: Literal["sudo"] = "sudo"
     password: str | None = None
+
+
+class KnownLogin(Struct, frozen=True):
+    """What a login that worked teaches for the next one: the server's version line, the SHA-256 fingerprint of its host
+    key, and the key exchange that was agreed."""
+
+    server: str
+    host_key: str
+    kex: str
 
 
 class Target(Struct, frozen=True, kw_only=True):
@@ -53,12 +63,26 @@ class Target(Struct, frozen=True, kw_only=True):
     groups: tuple[str, ...] = ()
     labels: dict[str, str] = field(default_factory=dict)
     timeouts: Timeouts = Timeouts()
+    known_login: KnownLogin | None = None
 
     @property
     def relaxed(self) -> tuple[str, ...]:
         """What the operator relaxed in security settings, on any hop; the report prints it (law 11)."""
         hops = (*self.jump, self)
         return tuple(f"{hop.name}: unknown host keys are accepted" for hop in hops if hop.host_key_checking == "accept-new")
+
+
+class ShownKey(Struct, frozen=True):
+    """`state`: known | unknown | changed | revoked | error (then `message` says why and the rest is empty)."""
+
+    target: str
+    host: str
+    port: int
+    state: str
+    key_type: str = ""
+    fingerprint: str = ""
+    line: str = ""
+    message: str = ""
 
 
 def parse_hop(text: str) -> Target:

@@ -20,8 +20,8 @@ from auditor.transports.deadline import Deadline
 class LocalSession:
     """Runs a command as a child in a process group of its own, killed as a whole when the time is up."""
 
-    way = "local"
     compress = False
+    known_login = None
 
     def __init__(self, target: Target, deadline: Deadline) -> None:
         self._target, self._deadline = target, deadline

@@ -1,8 +1,8 @@
 """Recordings: a host's raw answers in a folder, read back by the same collectors.
 
-    recording.json   {"schema": "auditor.recording/1", "target", "recorded_at", "marker", "script", "way", "exit_status",
-                      "seconds", "cut"}; `script` is the SHA-256 of the collection script that asked
-    stdout, stderr   the bytes, not compressed
+recording.json   {"schema": "auditor.recording/1", "target", "recorded_at", "marker", "script", "way", "exit_status",
+                  "seconds", "cut"}; `script` is the SHA-256 of the collection script that asked
+stdout, stderr   the bytes, not compressed
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ class ReplaySession:
     """Gives the recorded answer to whatever is asked; what was not asked then is not known now."""
 
     compress = False
+    known_login = None
 
     def __init__(self, target: Target, deadline: Deadline) -> None:
         self._folder = Path(target.path or ".")
         self.recording = load(self._folder)
-        self.way = f"replay of {self.recording.way}"
 
     def __enter__(self) -> Self:
         return self

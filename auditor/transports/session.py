@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Protocol, Self
 
+from auditor.model.target import KnownLogin
 from auditor.transports.command import Command, CommandResult
 
 
@@ -13,8 +14,8 @@ class Session(Protocol):
 
     `run` raises HostError where there is no answer at all; an answer that was cut off is a result that says so."""
 
-    way: str
     compress: bool  # is it worth the host's while to compress its answer?
+    known_login: KnownLogin | None  # what a login taught, where there was one
 
     def run(self, command: Command) -> CommandResult: ...
     def __enter__(self) -> Self: ...

@@ -1,0 +1,56 @@
+"""Which key a host shows, without logging in: for `auditor keys scan` and `accept`."""
+
+from __future__ import annotations
+
+from paramiko import Transport
+
+from auditor.errors import HostError
+from auditor.model.target import ShownKey, Target
+from auditor.transports import hostkeys, knownhosts
+from auditor.transports.deadline import Deadline, Stop
+from auditor.transports.ssh import abort, connect
+from auditor.transports.ssh_errors import as_host_error
+from auditor.transports.ssh_faults import Dropped
+
+
+_STATES = {"host-key-changed": "changed", "host-key-revoked": "revoked", "unknown-host-key": "unknown"}
+
+
+def scan_key(target: Target, stop: Stop) -> ShownKey:
+    """The key a host shows now, held against known_hosts. Nothing is sent but the key exchange."""
+    host, port = hostkeys.name_of(target)
+    if target.jump:
+        return ShownKey(target.name, host, port, "error", message="it is reached through jump hosts; scan from the jump host, or use ssh-keyscan there")
+    limit = Deadline(target.timeouts.connect * 3, "reading its host key", stop)
+    try:
+        key_type, key = _shown(target, limit)
+    except HostError as e:
+        return ShownKey(target.name, host, port, "error", message=f"{e.kind}: {e}")
+    finally:
+        limit.done()
+    state, message = "known", ""
+    try:
+        hostkeys.judge(target, key_type, key, keep=False)
+    except HostError as e:
+        state, message = _STATES[e.kind], str(e)
+    return ShownKey(target.name, host, port, state, key_type, knownhosts.fingerprint(key), knownhosts.line(host, port, key_type, key), message)
+
+
+def _shown(target: Target, limit: Deadline) -> tuple[str, bytes]:
+    what = f"{target.address} port {target.port or 22}"
+    transport = None
+    try:
+        transport = Transport(connect(target, limit.limit(target.timeouts.connect, "connecting")))
+        limit.watch(lambda: abort(transport))
+        hostkeys.prefer_known(transport, target)
+        transport.banner_timeout = transport.handshake_timeout = limit.left
+        transport.start_client(timeout=limit.left)
+        if not transport.is_active():
+            raise transport.get_exception() or Dropped("key exchange")
+        key = transport.get_remote_server_key()
+        return key.get_name(), key.asbytes()
+    except Exception as e:
+        raise (limit.error() if limit.over else as_host_error(e, what)) from None
+    finally:
+        if transport:
+            transport.close()

@@ -1,0 +1,294 @@
+"""SSH by paramiko: one connection, one exec. Direct connections take the fast path (fastpath.py), those through jump
+hosts paramiko's plain one. Every host key on the way is checked before anything is sent to its host.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from types import TracebackType
+from typing import Any, Self
+
+from paramiko import Channel, Transport
+
+from auditor.errors import HostError
+from auditor.model.run import TargetError
+from auditor.model.target import KnownLogin, Target
+from auditor.transports import hostkeys
+from auditor.transports.command import MAX_STDERR, MAX_STDOUT, Command, CommandResult, too_much
+from auditor.transports.deadline import Deadline
+from auditor.transports.fastpath import Level, open_exec
+from auditor.transports.login import Login, login
+from auditor.transports.ssh_errors import as_host_error
+from auditor.transports.ssh_faults import DeadlineExceeded, Dropped, FastPathRefused
+
+
+class SshSession:
+    """Connects when the first command is run, so that the command can travel with the login."""
+
+    compress = True
+
+    def __init__(self, target: Target, deadline: Deadline) -> None:
+        self._target, self._deadline = target, deadline
+        self._transports: list[Any] = []
+        self.known_login: KnownLogin | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for transport in reversed(self._transports):
+            close(transport)
+
+    def run(self, command: Command) -> CommandResult:
+        """HostError where there is no session; an answer that breaks off is a result with `cut`."""
+        started = time.monotonic()
+        channel = self._start(command)
+        limit = self._deadline.limit(self._target.timeouts.command, "running the collection script")
+        limit.watch(self._shut)
+        if command.stdin:
+            try:
+                channel.sendall(command.stdin)
+                channel.shutdown_write()
+            except OSError:
+                pass  # it did not want its stdin, or is gone: what it said tells
+        stdout, stderr, status, cut = collect(channel, limit)
+        limit.done()
+        return CommandResult(status, stdout, stderr, time.monotonic() - started, cut)
+
+    def _shut(self) -> None:
+        for transport in self._transports:
+            abort(transport)
+
+    def _start(self, command: Command) -> Channel:
+        """Reach the host, log in, start the command."""
+        target = self._target
+        own = login(target)
+        if target.jump:
+            transport = self._through(own)
+            return self._guarded(target, lambda limit: _exec(transport, command, limit), "starting the script")
+        known = target.known_login if not command.stdin else None
+        try:
+            return self._fast(own, command, Level.AHEAD_KEX if known else Level.FLIGHT, known)
+        except FastPathRefused:
+            return self._fast(own, command, Level.PLAIN, None)
+
+    def _fast(self, own: Login, command: Command, level: Level, known: KnownLogin | None) -> Channel:
+        target = self._target
+        sock = self._guarded(target, lambda limit: connect(target, limit), "connecting")
+
+        def start(limit: Deadline) -> Channel:
+            limit.watch(lambda: shut(sock))
+            opened = open_exec(
+                sock,
+                user=own.user,
+                auth=own.key or own.attempt,
+                command=command.quoted,
+                check_host_key=hostkeys.checker(target),
+                deadline=limit.at,
+                level=level,
+                known=known,
+                close_stdin=not command.stdin,
+                host_key_types=hostkeys.known_types(target),
+            )
+            self._transports.append(opened.transport)
+            self.known_login = opened.known
+            return opened.channel
+
+        return self._guarded(target, start, "logging in", 3)
+
+    def _through(self, own: Login) -> Transport:
+        """Log in to each jump host in turn, and from the last one to the target."""
+        way = [*self._target.jump, self._target]
+        link: Any = None
+        for number, hop in enumerate(way):
+            try:
+                link = self._hop(link, hop, own if number == len(way) - 1 else login(hop), way[number + 1 :])
+            except HostError as e:
+                if number == len(way) - 1 or e.kind == "interrupted":
+                    raise
+                raise HostError("jump-failed", f"the jump host {hop.name}: {e.kind}: {e}") from None
+        transport: Transport = link
+        return transport
+
+    def _hop(self, link: Any, hop: Target, own: Login, beyond: list[Target]) -> Any:
+        sock = link or self._guarded(hop, lambda limit: connect(hop, limit), "connecting")
+        transport: Transport = self._guarded(
+            hop, lambda limit: _plain(sock, hop, own, limit, self._transports), "logging in", 3
+        )
+        if not beyond:
+            return transport
+        end = (beyond[0].address or beyond[0].name, beyond[0].port or 22)
+
+        def open_channel(limit: Deadline) -> Channel:
+            limit.watch(lambda: abort(transport))
+            return transport.open_channel("direct-tcpip", end, ("127.0.0.1", 0), timeout=limit.left)
+
+        try:
+            return self._guarded(hop, open_channel, f"opening the way to {end[0]} port {end[1]}")
+        except HostError as e:
+            if e.kind in ("timeout", "interrupted"):
+                raise
+            raise HostError("refused", f"cannot reach {end[0]} port {end[1]} from there: {e}") from None
+
+    def _guarded(self, host: Target, step: Any, doing: str, times: int = 1) -> Any:
+        """One step within its part of the time; whatever it raises becomes a HostError."""
+        limit = self._deadline.limit(host.timeouts.connect * times, doing)
+        try:
+            return step(limit)
+        except FastPathRefused:
+            raise
+        except Exception as e:
+            if limit.over or isinstance(e, DeadlineExceeded) or (isinstance(e, TimeoutError) and limit.left < 0.01):
+                error = limit.error()
+                raise HostError(error.kind, f"{_place(host)}: {error}") from None
+            raise as_host_error(e, _place(host)) from None
+        finally:
+            limit.done()
+
+
+def _place(host: Target) -> str:
+    return f"{host.address or host.name} port {host.port or 22}"
+
+
+def connect(host: Target, limit: Deadline) -> socket.socket:
+    """A TCP connection without Nagle's delay: our messages are small and wait for nobody."""
+    found = _resolve(host.address or host.name, host.port or 22, limit)
+    fault: OSError = OSError("no address")
+    for number, (family, kind, protocol, _, address) in enumerate(found):
+        sock = socket.socket(family, kind, protocol)
+        limit.watch(lambda sock=sock: shut(sock))  # type: ignore[misc]  # mypy cannot infer a lambda's default
+        sock.settimeout(limit.left / (len(found) - number))
+        try:
+            sock.connect(address)
+        except OSError as e:
+            sock.close()
+            fault = e
+            continue
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return sock
+    raise fault
+
+
+def _resolve(name: str, port: int, limit: Deadline) -> list[Any]:
+    """getaddrinfo() knows no time limit, so a name is looked up by a thread that may be left behind."""
+    try:
+        return socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        pass  # not an address but a name
+    found: list[Any] = []
+    done = threading.Event()
+
+    def look_up() -> None:
+        try:
+            found.extend(socket.getaddrinfo(name, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as e:
+            found.append(e if isinstance(e, OSError) else socket.gaierror(socket.EAI_NONAME, "this is no host name"))
+        done.set()
+
+    limit.watch(done.set)
+    threading.Thread(target=look_up, daemon=True, name="resolve").start()
+    done.wait()
+    if not found:
+        raise socket.gaierror(socket.EAI_AGAIN, "the name service does not answer")
+    if isinstance(found[0], OSError):
+        raise found[0]
+    return found
+
+
+def _plain(sock: Any, hop: Target, own: Login, limit: Deadline, transports: list[Any]) -> Transport:
+    """paramiko's own login, step by step."""
+    transport = Transport(sock)
+    transports.append(transport)
+    limit.watch(lambda: abort(transport))
+    hostkeys.prefer_known(transport, hop)
+    transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = limit.left
+    transport.start_client(timeout=limit.left)
+    if not transport.is_active():
+        raise transport.get_exception() or Dropped("key exchange")
+    hostkeys.checker(hop)(transport.get_remote_server_key())
+    left = own.attempt(transport)
+    if left:
+        raise HostError("auth-failed", f"the server wants {' and '.join(left)} besides")
+    return transport
+
+
+def _exec(transport: Transport, command: Command, limit: Deadline) -> Channel:
+    limit.watch(lambda: abort(transport))
+    channel = transport.open_session(timeout=limit.left)
+    channel.settimeout(limit.left)
+    channel.exec_command(command.quoted)
+    if not command.stdin:
+        channel.shutdown_write()
+    return channel
+
+
+def collect(channel: Channel, limit: Deadline) -> tuple[bytes, bytes, int | None, TargetError | None]:
+    """Both streams at once (draining one alone can deadlock), bounded in size and time, and why they broke off."""
+    out, err = bytearray(), bytearray()
+    channel.settimeout(0.0)
+    bell = _Bell()
+    channel.in_buffer.set_event(bell)  # type: ignore[attr-defined]  # no public call wakes for both streams
+    channel.in_stderr_buffer.set_event(bell)  # type: ignore[attr-defined]
+    while True:
+        bell.reset()
+        over = channel.closed or channel.eof_received
+        while channel.recv_ready():
+            out += channel.recv(65536)
+        while channel.recv_stderr_ready():
+            err += channel.recv_stderr(65536)[: max(0, MAX_STDERR - len(err))]
+        if len(out) > MAX_STDOUT:
+            return bytes(out[:MAX_STDOUT]), bytes(err), None, too_much()
+        if over:
+            break
+        if not bell.wait(limit.left) or limit.over:
+            limit.expire("timeout")
+            return bytes(out), bytes(err), None, limit.cut()
+    if limit.over:
+        return bytes(out), bytes(err), None, limit.cut()
+    told = channel.status_event.wait(min(limit.left, 5.0)) and channel.exit_status != -1
+    if not told and not channel.eof_received:
+        return (
+            bytes(out),
+            bytes(err),
+            None,
+            TargetError("protocol", "the connection was lost in the middle of the answer; see the host's log"),
+        )
+    return bytes(out), bytes(err), channel.exit_status if told else None, None
+
+
+class _Bell:
+    """An event that a BufferedPipe may not clear: two pipes share it, and one being empty says nothing of the other."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self.set, self.wait, self.is_set, self.reset = self._event.set, self._event.wait, self._event.is_set, self._event.clear
+
+    def clear(self) -> None:
+        return None
+
+
+def shut(sock: socket.socket) -> None:
+    """Wakes whoever is blocked on the socket, which close() does not."""
+    try:
+        sock.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # it is gone already
+
+
+def abort(transport: Any) -> None:
+    """End every wait on a connection, from any thread."""
+    sock = transport.sock
+    if isinstance(sock, socket.socket):
+        shut(sock)
+    else:
+        transport.packetizer.close()
+
+
+def close(transport: Any) -> None:
+    """End a connection and its thread."""
+    if hasattr(transport, "end"):
+        transport.end()
+    else:
+        transport.close()
