@@ -1,11 +1,11 @@
 """Everything that can go wrong in a way a person can mend.
 
-    AuditorError                 a message for people; the command line prints it, never a traceback
-    ├── UsageFault               the words of the call are wrong                        (exit 2)
-    ├── FileFaults               every fault of the files read, as file:line: message   (exit 2)
-    ├── HostError                one target could not be reached or read; becomes the target's `error`
-    ├── HistoryError             the history cannot be opened, read or written
-    └── CannotTell               a collector could not read its facts: what depends on them is unknown
+AuditorError                 a message for people; the command line prints it, never a traceback
+├── UsageFault               the words of the call are wrong                        (exit 2)
+├── FileFaults               every fault of the files read, as file:line: message   (exit 2)
+├── HostError                one target could not be reached or read; becomes the target's `error`
+├── HistoryError             the history cannot be opened, read or written
+└── CannotTell               a collector could not read its facts: what depends on them is unknown
 """
 
 from __future__ import annotations

@@ -37,7 +37,12 @@ def evaluate(
 
 
 def finding(
-    facts: HostFacts, rule: Rule, today: date, groups: Sequence[str], attestations: Sequence[Attestation], waivers: Sequence[Waiver]
+    facts: HostFacts,
+    rule: Rule,
+    today: date,
+    groups: Sequence[str],
+    attestations: Sequence[Attestation],
+    waivers: Sequence[Waiver],
 ) -> Finding:
     """The one finding of one rule on one host."""
     case = Case(facts, _attestation(rule, facts.target, groups, attestations), today)
@@ -53,7 +58,11 @@ def finding(
         why=judged.why,
         remediation=rule.remediation,
         waiver=_waiver(rule, facts.target, groups, waivers, today),
-        evidence=(*judged.evidence, f"{facts.way or 'facts as given'}, {facts.collected_at:%Y-%m-%d %H:%M} UTC", rule.provenance.source),
+        evidence=(
+            *judged.evidence,
+            f"{facts.way or 'facts as given'}, {facts.collected_at:%Y-%m-%d %H:%M} UTC",
+            rule.provenance.source,
+        ),
         settles=judged.settles,
     )
 

@@ -41,7 +41,9 @@ def scan(target: Target, audit: Audit, stop: Stop) -> TargetResult:
     try:
         result, marker, known_login = ask(target, audit, stop)
     except HostError as e:
-        return TargetResult(target=target, outcome="unreachable", error=TargetError(e.kind, str(e)), seconds=time.monotonic() - started)
+        return TargetResult(
+            target=target, outcome="unreachable", error=TargetError(e.kind, str(e)), seconds=time.monotonic() - started
+        )
     facts = read_answer(result, marker, target=target.name, way=way(target), now=audit.clock())
     judged = judge_facts(facts, target, audit, result.cut)
     return TargetResult(
@@ -68,7 +70,14 @@ def ask(target: Target, audit: Audit, stop: Stop, *, raw: bool = False) -> tuple
         marker = audit.marker()
         form = "gzip" if session.compress and not raw else "plain"
         # One line of stdin for each sudo: every one of them asks for itself.
-        asked = command(marker, arguments(audit.rulebook.settings()), form=form, deep=audit.deep, sudo=sudo, stdin=password * len(PRIVILEGED))
+        asked = command(
+            marker,
+            arguments(audit.rulebook.settings()),
+            form=form,
+            deep=audit.deep,
+            sudo=sudo,
+            stdin=password * len(PRIVILEGED),
+        )
         return session.run(asked), marker, session.known_login
 
 

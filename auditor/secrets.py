@@ -1,10 +1,10 @@
 """Secret references: the inventory names where a secret lies, never the secret itself.
 
-    env:NAME            an environment variable
-    file:PATH           the first line of a file that only its owner may read (mode 0600 or stricter)
-    keyring:SERVICE/USER  the desktop's or server's keyring, where the extra `keyring` is installed
-    prompt:             what the operator typed at `--ask-password`, kept in memory for this call
-    command:WORDS       the first line a command prints (a password manager's, for example); no shell is used
+env:NAME            an environment variable
+file:PATH           the first line of a file that only its owner may read (mode 0600 or stricter)
+keyring:SERVICE/USER  the desktop's or server's keyring, where the extra `keyring` is installed
+prompt:             what the operator typed at `--ask-password`, kept in memory for this call
+command:WORDS       the first line a command prints (a password manager's, for example); no shell is used
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import shutil
 import stat
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from auditor.errors import HostError
 
@@ -63,7 +64,7 @@ def resolve(reference: str) -> str:
         return _first_line(Path(rest).expanduser().read_text(encoding="utf-8"), reference)
     if scheme == "keyring":
         service, _, user = rest.rpartition("/")
-        found = _keyring().get_password(service, user)  # type: ignore[union-attr]
+        found = _keyring().get_password(service, user)
         if found is None:
             raise HostError("secret-unavailable", f"keyring: no entry for {rest}; store it with `keyring set {service} {user}`")
         return str(found)
@@ -102,7 +103,8 @@ def _words(rest: str) -> list[str]:
         return []
 
 
-def _keyring():  # type: ignore[no-untyped-def]  # an optional extra without stubs here
+def _keyring() -> Any:
+    """The optional extra, or None."""
     try:
         import keyring
     except ImportError:

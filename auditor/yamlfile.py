@@ -59,7 +59,7 @@ def compose(path: Path, faults: Faults) -> yaml.Node | None:
         faults.add(mark.line + 1 if mark else 1, f"is not YAML: {problem}")
     else:
         if root is None or _count(root) <= MAX_NODES:
-            return root  # type: ignore[no-any-return]  # types-PyYAML leaves compose() untyped
+            return root
         faults.add(1, f"expands to more than {MAX_NODES:,} entries (aliases of aliases?); write them out")
     return None
 
@@ -201,7 +201,9 @@ def _wanted(kind: mi.Type) -> str:
 
 
 def _kind(node: yaml.Node) -> str:
-    return {"sequence": "a list", "mapping": "a mapping"}.get(node.id, f"{node.value!r}" if node.value else "nothing")
+    if isinstance(node, yaml.ScalarNode):
+        return repr(node.value) if node.value else "nothing"
+    return "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"
 
 
 def did_you_mean(word: str, known: Any) -> str:

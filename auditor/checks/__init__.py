@@ -39,7 +39,9 @@ def judge(check: r.Check, case: Case) -> Judgement:
     """Judge a check, its children first where it has some."""
     if isinstance(check, (r.AllOf, r.AnyOf)):
         children = [judge(child, case) for child in check.checks]
-        return combine(children, _ALL if isinstance(check, r.AllOf) else _ANY, " and " if isinstance(check, r.AllOf) else " or ")
+        return combine(
+            children, _ALL if isinstance(check, r.AllOf) else _ANY, " and " if isinstance(check, r.AllOf) else " or "
+        )
     return CHECKS[type(check)](check, case)
 
 

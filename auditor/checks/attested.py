@@ -23,4 +23,6 @@ def judge_attested(check: AttestedCheck, case: Case, observed: str = "") -> Judg
     if said.expires is not None and said.expires < case.today:
         why = f"the attestation expired on {said.expires.isoformat()}. {check.how}"
         return Judgement("unknown", f"{before}attested {who}", required, why, settles="a new attestation: auditor attest add")
-    return Judgement(_VERDICTS[said.state], f"{before}attested {who}", required, f"attested: {who}", evidence=(f"attestation: {who}",))
+    return Judgement(
+        _VERDICTS[said.state], f"{before}attested {who}", required, f"attested: {who}", evidence=(f"attestation: {who}",)
+    )

@@ -21,9 +21,15 @@ def judge_package(check: PackageCheck, case: Case) -> Judgement:
     try:
         old = [p for p in installed if deb.older(p.full_version, check.fixed)]
     except ValueError as e:
-        return Judgement("unknown", observed, required, f"the versions cannot be compared: {e}", settles="packages: a readable version")
-    verdict = "noncompliant" if old else "compliant"
-    return Judgement(verdict, observed, required, f"{observed} is {'older than' if old else 'at or above'} {check.fixed}")
+        return Judgement(
+            "unknown", observed, required, f"the versions cannot be compared: {e}", settles="packages: a readable version"
+        )
+    return Judgement(
+        "noncompliant" if old else "compliant",
+        observed,
+        required,
+        f"{observed} is {'older than' if old else 'at or above'} {check.fixed}",
+    )
 
 
 def judge_kernel(check: KernelCheck, case: Case) -> Judgement:
@@ -34,12 +40,16 @@ def judge_kernel(check: KernelCheck, case: Case) -> Judgement:
     if kernels is None or kernels.running is None or kernels.installed is None:
         return unread(case.facts, "kernels", "The kernels", required)
     if not kernels.installed:
-        why = "the kernel is given to this host from outside (a container, or a virtual machine's own boot); its owner updates it"
+        why = (
+            "the kernel is given to this host from outside (a container, or a virtual machine's own boot); its owner updates it"
+        )
         return Judgement("not_applicable", f"running {kernels.running}, none installed", required, why)
     try:
         newer = kernel_release.newer_than(kernels.running, kernels.installed)
     except ValueError as e:
-        return Judgement("unknown", f"running {kernels.running}", required, f"the releases cannot be compared: {e}", settles="kernels")
+        return Judgement(
+            "unknown", f"running {kernels.running}", required, f"the releases cannot be compared: {e}", settles="kernels"
+        )
     observed = f"running {kernels.running}, installed {', '.join(kernels.installed)}"
     if newer:
         return Judgement("pending", observed, required, f"{newer[0]} is installed and takes effect at the next restart")
@@ -91,7 +101,9 @@ def judge_stale_processes(check: StaleProcessesCheck, case: Case) -> Judgement:
     if not stale:
         return Judgement("compliant", "none", required, "no process maps deleted code", evidence=("/proc/PID/maps",))
     pids = case.facts.volatile.pids if case.facts.volatile else {}
-    shown = [f"{p.name}{_pids(pids.get(p.name, ()))}: {', '.join(p.files[:6])}{' …' if len(p.files) > 6 else ''}" for p in stale]
+    shown = [
+        f"{p.name}{_pids(pids.get(p.name, ()))}: {', '.join(p.files[:6])}{' …' if len(p.files) > 6 else ''}" for p in stale
+    ]
     why = "the update is on disk, and these still run the code from before it until they are restarted"
     return Judgement("pending", "; ".join(shown), required, why, evidence=("/proc/PID/maps",))
 
@@ -119,9 +131,17 @@ def judge_security_updates(check: SecurityUpdatesCheck, case: Case) -> Judgement
         return Judgement("noncompliant", shown + aside, required, why.strip(), evidence=tuple(x.name for x in updates.lists))
     old = _too_old(updates, check, case)
     if old:
-        return Judgement("unknown", "nothing newer, by lists that do not tell", required, old, settles="updates: current package lists (apt-get update)")
+        return Judgement(
+            "unknown",
+            "nothing newer, by lists that do not tell",
+            required,
+            old,
+            settles="updates: current package lists (apt-get update)",
+        )
     dates = ", ".join(f"{x.name} of {x.date:%Y-%m-%d}" for x in updates.lists if x.date)
-    return Judgement("compliant", "nothing newer", required, f"compared with {dates}", evidence=tuple(x.name for x in updates.lists))
+    return Judgement(
+        "compliant", "nothing newer", required, f"compared with {dates}", evidence=tuple(x.name for x in updates.lists)
+    )
 
 
 def newer(candidates: tuple[Candidate, ...], packages: tuple[Package, ...]) -> list[tuple[Package, Candidate]]:

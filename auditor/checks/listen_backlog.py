@@ -27,7 +27,9 @@ def judge_listen_backlog(check: ListenBacklogCheck, case: Case) -> Judgement:
         nothing = Judgement("not_applicable", observed, required, "there is no listener that others could reach")
         if check.port:
             why = f"nothing listens{on_port} at the moment, so its backlog cannot be seen"
-            return _unobserved(check, case, Judgement("unknown", observed, required, why, settles="listeners: the server running"))
+            return _unobserved(
+                check, case, Judgement("unknown", observed, required, why, settles="listeners: the server running")
+            )
         return nothing
     small = [x for x in judged if x.backlog is not None and x.backlog <= check.above]
     blind = [x for x in judged if x.backlog is None]
@@ -35,7 +37,9 @@ def judge_listen_backlog(check: ListenBacklogCheck, case: Case) -> Judgement:
     aside = f"; loopback, not judged: {_list(loopback, case)}" if loopback else ""
     if small:
         why = f"{len(small)} of {len(judged)} listeners refuse or drop connections once {check.above} or fewer wait to be accepted"
-        return Judgement("noncompliant", _list(small, case) + aside, required, why, evidence=("ss -ltn: Send-Q of a LISTEN socket",))
+        return Judgement(
+            "noncompliant", _list(small, case) + aside, required, why, evidence=("ss -ltn: Send-Q of a LISTEN socket",)
+        )
     if blind:
         reason = next((o.reason for o in case.facts.outcomes if o.name == "listeners"), "")
         said = Judgement("unknown", _list(blind, case) + aside, required, f"the limit of {len(blind)} listeners is not known: {reason}",

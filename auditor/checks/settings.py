@@ -17,13 +17,17 @@ def judge_setting(check: SettingCheck, case: Case) -> Judgement:
     value, from_default = setting.value, ""
     if setting.state == "absent":
         if check.default is None:
-            return Judgement(check.absent, f"{name} is not set", required, f"a {name} that is not set counts as {check.absent} here")
+            return Judgement(
+                check.absent, f"{name} is not set", required, f"a {name} that is not set counts as {check.absent} here"
+            )
         value, from_default = check.default, " (not set: the documented default)"
     fits = _fits(check, value)
     observed = f"{name} = {value}{from_default}"
     if fits is None:
         return Judgement("unknown", observed, required, f"{value!r} is no number", settles="settings: a readable value")
-    return Judgement("compliant" if fits else "noncompliant", observed, required, f"{observed}, and it must be {_wanted(check)}")
+    return Judgement(
+        "compliant" if fits else "noncompliant", observed, required, f"{observed}, and it must be {_wanted(check)}"
+    )
 
 
 def _wanted(check: SettingCheck) -> str:
@@ -54,6 +58,11 @@ def judge_counter(check: CounterCheck, case: Case) -> Judgement:
     since = f" in {volatile.uptime / 86400:.1f} days" if volatile.uptime is not None else " since the host started"
     others = ", ".join(f"{k} {v}" for k, v in volatile.counters.items() if k != check.name and v)
     observed = f"{check.name} {count}{since}" + (f" ({others})" if others else "")
-    why = "connections were refused or dropped because an accept queue was full" if count > check.at_most else "no accept queue overflowed"
-    verdict = "noncompliant" if count > check.at_most else "compliant"
-    return Judgement(verdict, observed, required, why, evidence=("/proc/net/netstat",))
+    why = (
+        "connections were refused or dropped because an accept queue was full"
+        if count > check.at_most
+        else "no accept queue overflowed"
+    )
+    return Judgement(
+        "noncompliant" if count > check.at_most else "compliant", observed, required, why, evidence=("/proc/net/netstat",)
+    )

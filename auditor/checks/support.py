@@ -18,7 +18,9 @@ def judge_support(check: SupportCheck, case: Case) -> Judgement:
         return Judgement("unknown", product, required, why, settles="rules: the end of support of this release")
     today, ended = case.today, f"{product}, free security fixes ended on {support.ends.isoformat()}"
     if today <= support.ends:
-        return Judgement("compliant", f"{product}, until {support.ends.isoformat()}", required, "the release is in its regular support")
+        return Judgement(
+            "compliant", f"{product}, until {support.ends.isoformat()}", required, "the release is in its regular support"
+        )
     if support.long_term and today <= support.long_term:
         why = f"regular support ended on {support.ends.isoformat()}; {support.program} gives fixes for a part of the packages, free, until then"
         return Judgement("compliant", f"{product}, {support.program} until {support.long_term.isoformat()}", required, why)

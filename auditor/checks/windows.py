@@ -28,8 +28,9 @@ def judge_service_pack(check: ServicePackCheck, case: Case) -> Judgement:
             return Judgement("compliant", f"{observed}, with {', '.join(stamps)}", required, why)
         why = f"{observed} is a release candidate of the required pack, and nothing explains it as the final one"
         return Judgement("unknown", observed, required, why, settles="platform: whether the final service pack is installed")
-    verdict = "compliant" if reached else "noncompliant"
-    return Judgement(verdict, observed, required, f"{observed} is {'' if reached else 'not '}{required}")
+    return Judgement(
+        "compliant" if reached else "noncompliant", observed, required, f"{observed} is {'' if reached else 'not '}{required}"
+    )
 
 
 def judge_hotfix(check: HotfixCheck, case: Case) -> Judgement:

@@ -32,7 +32,13 @@ def _file(inventory: str | None, given: Path | None) -> Path:
     return found
 
 
-file_option = click.option("--file", "given", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="The attestations file; default the inventory's.")
+file_option = click.option(
+    "--file",
+    "given",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The attestations file; default the inventory's.",
+)
 
 
 @attest.command()
@@ -65,7 +71,11 @@ def add(rule_id: str, targets: tuple[str, ...], state: str, by: str | None, day:
     if faults:
         raise FileFaults(faults)
     before = path.read_text(encoding="utf-8") if path.exists() else ""
-    text = before + ("" if before.endswith("\n") or not before else "\n") + yaml.safe_dump([record], sort_keys=False, allow_unicode=True)
+    text = (
+        before
+        + ("" if before.endswith("\n") or not before else "\n")
+        + yaml.safe_dump([record], sort_keys=False, allow_unicode=True)
+    )
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as e:
@@ -87,7 +97,9 @@ def list_(inventory: str | None, given: Path | None, form: str | None) -> None:
         click.echo(msgspec.json.format(msgspec.json.encode(attestations), indent=1))
         return
     for a in attestations:
-        click.echo(f"{a.rule}  {', '.join(a.targets)}  {a.state}  by {a.by} on {a.date}{_state(a, utc_now().date())}  {a.reference}".rstrip())
+        click.echo(
+            f"{a.rule}  {', '.join(a.targets)}  {a.state}  by {a.by} on {a.date}{_state(a, utc_now().date())}  {a.reference}".rstrip()
+        )
 
 
 def _state(a: Attestation, today: date) -> str:

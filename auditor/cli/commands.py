@@ -17,7 +17,9 @@ def commands(script: bool) -> None:
     if script:
         click.echo(SCRIPT, nl=False)
         return
-    click.echo(f"One command per host: sh -c SCRIPT auditor MARKER FORM DEPTH PRIVILEGE [SETTING]...\nSHA-256 of SCRIPT: {DIGEST}\n")
+    click.echo(
+        f"One command per host: sh -c SCRIPT auditor MARKER FORM DEPTH PRIVILEGE [SETTING]...\nSHA-256 of SCRIPT: {DIGEST}\n"
+    )
     click.echo("By sudo, only where the inventory says `become`, each by a sudo of its own:")
     for line in PRIVILEGED:
         click.echo(f"  {line}")

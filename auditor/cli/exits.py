@@ -28,7 +28,7 @@ def severities(fail_on: str | None) -> frozenset[str]:
     for word in named:
         if word not in SEVERITIES:
             raise UsageFault(f"--fail-on: {word!r} is no severity; one of {', '.join(SEVERITIES)}")
-    lowest = max(SEVERITIES.index(word) for word in named)  # type: ignore[arg-type]
+    lowest = max(SEVERITIES.index(word) for word in named)
     return frozenset(SEVERITIES[: lowest + 1])
 
 

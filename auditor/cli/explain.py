@@ -25,7 +25,9 @@ from auditor.yamlfile import did_you_mean
 @options.inventory
 @options.rules
 @click.option("--run", "run_id", metavar="ID", help="In this run; default the newest that has facts of the host.")
-def explain(host: str, rule_id: str, history: str | None, inventory: str | None, rule_paths: tuple[str, ...], run_id: str | None) -> None:
+def explain(
+    host: str, rule_id: str, history: str | None, inventory: str | None, rule_paths: tuple[str, ...], run_id: str | None
+) -> None:
     """The whole chain behind one verdict: what was read, how, when, held against what, from which document."""
     with open_store(history, inventory) as store:
         run = store.run(run_id or store.latest_with(host))
@@ -37,7 +39,9 @@ def explain(host: str, rule_id: str, history: str | None, inventory: str | None,
         known = [f.rule for f in result.findings]
         raise UsageFault(f"run {run.id} has no finding of {rule_id!r} on {host}{did_you_mean(rule_id, known)}")
     book = load(rule_paths)
-    for line in _chain(run, result, finding, next((r for r in book.rules if r.id == rule_id), None), book.places.get(rule_id, "")):
+    for line in _chain(
+        run, result, finding, next((r for r in book.rules if r.id == rule_id), None), book.places.get(rule_id, "")
+    ):
         click.echo(printable(line))
 
 

@@ -66,9 +66,13 @@ def show(host: str, history: str | None, inventory: str | None, run_id: str | No
         value = getattr(f, name)
         click.echo(f"  {name}: {'not known' if value is None else len(value)}")
     for listener in f.listeners or ():
-        click.echo(f"    {listener.endpoint} {one_line(listener.process or '?')} backlog {'?' if listener.backlog is None else listener.backlog}")
+        click.echo(
+            f"    {listener.endpoint} {one_line(listener.process or '?')} backlog {'?' if listener.backlog is None else listener.backlog}"
+        )
     for key, setting in f.settings.items():
-        click.echo(f"  {key}: {one_line(setting.value) if setting and setting.state == 'present' else setting.state if setting else 'not known'}")
+        click.echo(
+            f"  {key}: {one_line(setting.value) if setting and setting.state == 'present' else setting.state if setting else 'not known'}"
+        )
     for o in f.outcomes:
         if o.outcome != "ok":
             click.echo(f"  {o.name} {o.outcome}: {one_line(o.reason)}")
@@ -86,7 +90,13 @@ def import_(paths: tuple[str, ...], history: str | None, inventory: str | None, 
     names = [f.target for f in given]
     if len(set(names)) != len(names):
         raise UsageFault("two of the files are of the same target; import them one after the other")
-    audit = Audit(rulebook=load(rule_paths), clock=utc_now, marker=lambda: token_hex(12), attestations=opened.attestations, waivers=opened.waivers)
+    audit = Audit(
+        rulebook=load(rule_paths),
+        clock=utc_now,
+        marker=lambda: token_hex(12),
+        attestations=opened.attestations,
+        waivers=opened.waivers,
+    )
     run = make_run(audit.rulebook, utc_now())
     with Store(options.history_path(history, opened)) as store:
         store.begin(run)

@@ -39,7 +39,17 @@ def list_(words: tuple[str, ...], inventory: str | None, form: str | None) -> No
     opened = open_inventory(inventory, check_secrets=False)
     targets = select(words, opened) if words else list(opened.targets.values())
     if form == "json":
-        rows = [{"name": t.name, "connection": t.connection, "address": t.address, "port": t.port, "groups": t.groups, "labels": t.labels} for t in targets]
+        rows = [
+            {
+                "name": t.name,
+                "connection": t.connection,
+                "address": t.address,
+                "port": t.port,
+                "groups": t.groups,
+                "labels": t.labels,
+            }
+            for t in targets
+        ]
         click.echo(msgspec.json.format(msgspec.json.encode(rows), indent=1))
         return
     wide = max((len(t.name) for t in targets), default=0)

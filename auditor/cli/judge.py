@@ -43,8 +43,16 @@ def judge(paths: tuple[str, ...], latest: bool, run_id: str | None, inventory: s
     opened = open_inventory(inventory, check_secrets=False)
     if bool(paths) + latest + bool(run_id) != 1:
         raise UsageFault("name either files or folders of facts, or --latest, or --run ID")
-    audit = Audit(rulebook=load(rule_paths), clock=utc_now, marker=lambda: token_hex(12), attestations=opened.attestations, waivers=opened.waivers)
-    results = [_judged(t, f, audit) for t, f in (_from_files(paths, opened) if paths else _from_history(run_id, history, inventory))]
+    audit = Audit(
+        rulebook=load(rule_paths),
+        clock=utc_now,
+        marker=lambda: token_hex(12),
+        attestations=opened.attestations,
+        waivers=opened.waivers,
+    )
+    results = [
+        _judged(t, f, audit) for t, f in (_from_files(paths, opened) if paths else _from_history(run_id, history, inventory))
+    ]
     run = replace(make_run(audit.rulebook, utc_now()), finished=utc_now(), results=tuple(results))
     deliver(run, audit.rulebook, form, output)
     return exits.code(run, failing)

@@ -53,7 +53,13 @@ def scan(words: tuple[str, ...], inventory: str | None, form: str | None) -> int
 @keys.command()
 @click.argument("words", metavar="[TARGET]...", nargs=-1)
 @options.inventory
-@click.option("--fingerprint", "fingerprints", metavar="SHA256:…", multiple=True, help="Take only keys with these fingerprints; repeatable.")
+@click.option(
+    "--fingerprint",
+    "fingerprints",
+    metavar="SHA256:…",
+    multiple=True,
+    help="Take only keys with these fingerprints; repeatable.",
+)
 @click.option("--yes", is_flag=True, help="Take every unknown key without asking; review them with `auditor keys scan` first.")
 def accept(words: tuple[str, ...], inventory: str | None, fingerprints: tuple[str, ...], yes: bool) -> int:
     """Add the unknown keys to known_hosts. A changed or revoked key is never taken: that is for its owner to settle."""

@@ -16,10 +16,23 @@ from auditor.model.target import Target
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-inventory = click.option("--inventory", metavar="FILE", help="Inventory file; else $AUDITOR_INVENTORY, ./inventory.yaml, the user's, /etc/auditor.")
-rules = click.option("--rules", "rule_paths", metavar="PATH", multiple=True, help="Rule file or folder, instead of the shipped rules; repeatable; `shipped` adds them.")
+inventory = click.option(
+    "--inventory", metavar="FILE", help="Inventory file; else $AUDITOR_INVENTORY, ./inventory.yaml, the user's, /etc/auditor."
+)
+rules = click.option(
+    "--rules",
+    "rule_paths",
+    metavar="PATH",
+    multiple=True,
+    help="Rule file or folder, instead of the shipped rules; repeatable; `shipped` adds them.",
+)
 history = click.option("--history", metavar="FILE.db", help="History file; else the inventory's, else ./auditor.db.")
-output = click.option("--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file instead of standard output.")
+output = click.option(
+    "--output",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write to a file instead of standard output.",
+)
 
 
 def formats(*names: str) -> Callable[[F], F]:
@@ -31,13 +44,17 @@ def login(function: F) -> F:
     several = (
         click.option("--user", metavar="NAME", help="Log in as this user."),
         click.option("--key-file", metavar="FILE", help="Private key to log in with."),
-        click.option("--secret", metavar="REF", help="Password, as env:NAME, file:PATH, keyring:SERVICE/USER or command:WORDS."),
+        click.option(
+            "--secret", metavar="REF", help="Password, as env:NAME, file:PATH, keyring:SERVICE/USER or command:WORDS."
+        ),
         click.option("--ask-password", is_flag=True, help="Ask for the password on the terminal."),
     )
     return reduce(lambda wrapped, option: option(wrapped), reversed(several), function)
 
 
-def with_login(targets: list[Target], user: str | None, key_file: str | None, secret: str | None, ask_password: bool) -> list[Target]:
+def with_login(
+    targets: list[Target], user: str | None, key_file: str | None, secret: str | None, ask_password: bool
+) -> list[Target]:
     """Lay the ad hoc login over the targets; a UsageFault-like message where the secret is written out."""
     if secret and ask_password:
         raise click.UsageError("--secret and --ask-password exclude each other")
@@ -45,6 +62,8 @@ def with_login(targets: list[Target], user: str | None, key_file: str | None, se
         raise click.UsageError("--secret takes a reference (env:NAME, file:PATH, …), never the secret itself")
     if secret and (wrong := secrets.problem(secret)):
         raise click.UsageError(f"--secret: {wrong}")
+    if key_file and not Path(key_file).expanduser().is_file():
+        raise click.UsageError(f"--key-file: there is no file {key_file}")
     if ask_password:
         secret = secrets.keep_typed(click.prompt("Password", hide_input=True, err=True))
     return ad_hoc(targets, user=user, key_file=key_file, password=secret)

@@ -56,7 +56,11 @@ def _row(r: TargetResult) -> dict[str, object]:
         "way": facts.way if facts else None,
         "sudo": bool(r.target.become),
         "clock_difference": round((clock - facts.collected_at).total_seconds(), 1) if clock and facts else None,
-        "not_read": [{"collector": o.name, "outcome": o.outcome, "reason": o.reason} for o in facts.outcomes if o.outcome != "ok"] if facts else [],
+        "not_read": [
+            {"collector": o.name, "outcome": o.outcome, "reason": o.reason} for o in facts.outcomes if o.outcome != "ok"
+        ]
+        if facts
+        else [],
         "unknown": [{"rule": f.rule, "why": f.why} for f in r.findings if f.verdict == "unknown"],
     }
 

@@ -20,7 +20,13 @@ class Progress:
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
             from rich.progress import Progress as Bar
 
-            columns = (TextColumn("Auditing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+            columns = (
+                TextColumn("Auditing"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                TextColumn("{task.description}"),
+            )
             self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
             self._task = self._bar.add_task("", total=len(targets))
 
@@ -36,5 +42,7 @@ class Progress:
     def done(self, result: TargetResult) -> None:
         if self._bar:
             said = result.error.kind if result.error else result.outcome
-            self._bar.console.print(f"{one_line(result.target.name)}: {said} ({result.seconds:.1f} s)", markup=False, highlight=False)
+            self._bar.console.print(
+                f"{one_line(result.target.name)}: {said} ({result.seconds:.1f} s)", markup=False, highlight=False
+            )
             self._bar.advance(self._task)

@@ -20,7 +20,15 @@ from auditor.transports.sshconfig import resolve_all
 
 @click.command()
 @click.argument("word", metavar="TARGET")
-@click.option("-o", "--output", "folder", metavar="DIR", required=True, type=click.Path(file_okay=False, path_type=Path), help="The folder to write.")
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    metavar="DIR",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder to write.",
+)
 @options.inventory
 @options.rules
 @click.option("--deep", is_flag=True, help="Also ask apt-get -s what it would install.")

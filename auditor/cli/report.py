@@ -63,7 +63,9 @@ def show(run: str | None, history: str | None, inventory: str | None, form: str 
 @options.history
 @options.inventory
 @options.formats("html", "json", "text")
-@click.option("--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Where to; default auditor-RUN.html.")
+@click.option(
+    "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Where to; default auditor-RUN.html."
+)
 def export(run: str | None, history: str | None, inventory: str | None, form: str | None, output: Path | None) -> None:
     """Write a run's report to a file: the HTML as it was written then, or its JSON or text."""
     form = form or "html"

@@ -8,8 +8,8 @@ import sys
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from datetime import datetime
+from pathlib import Path
 from secrets import token_hex
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -78,7 +78,9 @@ def audit(inventory: str | None, limit: tuple[str, ...], **shared: object) -> in
     """Audit the whole inventory, as the nightly run does."""
     opened = open_inventory(inventory)
     if opened.path is None:
-        raise UsageFault("no inventory was found; name one with --inventory (inventory.example.yaml shows its form), or: auditor scan local")
+        raise UsageFault(
+            "no inventory was found; name one with --inventory (inventory.example.yaml shows its form), or: auditor scan local"
+        )
     targets = select(limit, opened) if limit else list(opened.targets.values())
     if not targets:
         raise UsageFault(f"{opened.path} has no hosts")
@@ -124,7 +126,10 @@ def gather(run: Run, targets: list[Target], audited: Audit, keeper: Keeper, jobs
 
     before = signal.signal(signal.SIGINT, on_interrupt)
     try:
-        with ThreadPoolExecutor(max_workers=min(jobs, len(targets)), thread_name_prefix="host") as pool, Progress(targets, quiet) as progress:
+        with (
+            ThreadPoolExecutor(max_workers=min(jobs, len(targets)), thread_name_prefix="host") as pool,
+            Progress(targets, quiet) as progress,
+        ):
             for result in scan_all(targets, audited, pool, stop):
                 keeper.add(result)
                 results.append(result.slim())

@@ -58,7 +58,11 @@ def read_answer(result: CommandResult, marker: str, *, target: str, way: str, no
 def _merged(known: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     """Two collectors may each know process ids; all other facts have one collector."""
     both = known.get("pids", {})
-    return new | {"pids": {k: tuple(sorted({*both.get(k, ()), *v})) for k, v in (both | new["pids"]).items()}} if "pids" in new else new
+    return (
+        new | {"pids": {k: tuple(sorted({*both.get(k, ()), *v})) for k, v in (both | new["pids"]).items()}}
+        if "pids" in new
+        else new
+    )
 
 
 def _seconds(answers: Answers, sections: tuple[str, ...]) -> float | None:

@@ -53,7 +53,9 @@ class Store:
             if create:
                 migrations.apply(self._db)
             elif migrations.pending(self._db):
-                raise HistoryError(f"{path} was written by another version of auditor, or is no history; run `auditor scan` once")
+                raise HistoryError(
+                    f"{path} was written by another version of auditor, or is no history; run `auditor scan` once"
+                )
 
     def __enter__(self) -> Self:
         return self
@@ -100,9 +102,13 @@ class Store:
         row = (run.id, t.name, result.outcome, *error, result.seconds, _iso(f.collected_at) if f else None, digest,
                _text(f.volatile) if f else None, _text(f.outcomes) if f else None, _text(replace(t, known_login=None)))  # fmt: skip
         with self._transaction():
-            self._db.execute("insert or ignore into targets values (?,?,?,?)", (t.name, t.address, t.connection, _iso(run.started)))
+            self._db.execute(
+                "insert or ignore into targets values (?,?,?,?)", (t.name, t.address, t.connection, _iso(run.started))
+            )
             if k := result.known_login:
-                self._db.execute("insert or replace into logins values (?,?,?,?,?)", (t.name, _login(t), k.server, k.host_key, k.kex))
+                self._db.execute(
+                    "insert or replace into logins values (?,?,?,?,?)", (t.name, _login(t), k.server, k.host_key, k.kex)
+                )
             if digest and not self._db.execute("select 1 from facts where digest=?", (digest,)).fetchone():
                 self._db.execute("insert into facts values (?,?)", (digest, zstd.compress(body)))
             self._db.execute(f"insert into results values ({','.join('?' * 11)})", row)
@@ -114,11 +120,16 @@ class Store:
     def finish(self, run: Run) -> None:
         """Close a run."""
         with self._transaction():
-            self._db.execute("update runs set finished=?, interrupted=? where id=?", (_iso(run.finished), int(run.interrupted), run.id))
+            self._db.execute(
+                "update runs set finished=?, interrupted=? where id=?", (_iso(run.finished), int(run.interrupted), run.id)
+            )
 
     def add_report(self, run: Run, html: bytes) -> None:
         with self._transaction():
-            self._db.execute("insert or replace into reports values (?,?,?)", (run.id, _iso(run.finished or run.started), zstd.compress(html)))
+            self._db.execute(
+                "insert or replace into reports values (?,?,?)",
+                (run.id, _iso(run.finished or run.started), zstd.compress(html)),
+            )
 
     # Reading
 
@@ -145,7 +156,9 @@ class Store:
     def latest_with(self, target: str) -> str:
         """The newest run that has facts of a target."""
         with self._guard("read"):
-            found = "select run from results join runs on id=run where target=? and facts is not null order by started desc limit 1"
+            found = (
+                "select run from results join runs on id=run where target=? and facts is not null order by started desc limit 1"
+            )
             row = self._db.execute(found, (target,)).fetchone()
         if not row:
             raise HistoryError(f"the history {self.path} has no facts of {target!r}")
@@ -154,7 +167,9 @@ class Store:
     def run(self, given: str) -> Run:
         """A run with its results; `given` is an id or the unambiguous beginning of one."""
         with self._guard("read"):
-            rows = list(self._db.query("select * from runs where id like ? || '%' limit 2", [given.replace("%", "").replace("_", "")]))
+            rows = list(
+                self._db.query("select * from runs where id like ? || '%' limit 2", [given.replace("%", "").replace("_", "")])
+            )
             if len(rows) != 1:
                 raise HistoryError(f"the history {self.path} has {'no run' if not rows else 'several runs'} {given}")
             row = rows[0]

@@ -99,7 +99,7 @@ class _Reader:
             targets[name], hops = self._target(name, where, node, defaults)
             jumps.append((name, node, hops))
         for name, node, hops in jumps:
-            targets[name] = self._with_jumps(targets[name], node, hops, targets, dict((n, h) for n, _, h in jumps))
+            targets[name] = self._with_jumps(targets[name], node, hops, targets, {n: h for n, _, h in jumps})
         waivers = self._given("waivers", read_waivers)
         attestations = self._given("attestations", read_attestations)
         lines = self.faults.texts() + self.others
@@ -140,18 +140,22 @@ class _Reader:
             value = getattr(options, name, None)
             if name in _SECRETS and value is not None:
                 self._secret(value, place)
+            if name == "key_file" and value and self.check_secrets and not self._absolute(value).is_file():
+                self.faults.add(place, f"the key file {value} does not exist")
             if name == "port" and isinstance(value, int) and not 0 < value < 65536:
                 self.faults.add(place, f"port {value} does not exist (1 to 65535)")
             if name == "timeouts" and value and any(v is not None and v <= 0 for v in msgspec.structs.asdict(value).values()):
                 self.faults.add(place, "a time limit must be above 0 seconds")
         if options.become and options.become.password:
             self._secret(options.become.password, fields["become"])
-        changed = {p: str(self._absolute(getattr(options, p))) for p in _PATHS if getattr(options, p)}
+        changed = {p: str(self._absolute(value)) for p in _PATHS if (value := getattr(options, p))}
         return msgspec.structs.replace(options, **changed)
 
     def _secret(self, reference: str, place: yaml.Node) -> None:
         if not secrets.is_reference(reference):  # said without repeating it: it may be the secret itself
-            self.faults.add(place, "a secret is written out; put a reference: env:NAME, file:PATH, keyring:SERVICE/USER or command:WORDS")
+            self.faults.add(
+                place, "a secret is written out; put a reference: env:NAME, file:PATH, keyring:SERVICE/USER or command:WORDS"
+            )
         elif self.check_secrets and (wrong := secrets.problem(_anchored(reference, self.path))):
             self.faults.add(place, f"the secret {reference} cannot be had: {wrong}")
 
@@ -194,8 +198,11 @@ class _Reader:
         chain: list[Target] = []
         for hop in hops:
             place = _field(node, "jump") or node
-            if hop == target.name or (hop in named and named[hop]):
-                self.faults.add(place, f"{target.name}: the jump host {hop!r} goes through jump hosts itself; list them all here, nearest first")
+            if hop == target.name or (named.get(hop)):
+                self.faults.add(
+                    place,
+                    f"{target.name}: the jump host {hop!r} goes through jump hosts itself; list them all here, nearest first",
+                )
             elif hop in targets:
                 chain.append(targets[hop])
             else:

@@ -25,7 +25,11 @@ def find(given: str | None) -> Path | None:
         if not Path(named).is_file():
             raise UsageFault(f"there is no inventory file {named}")
         return Path(named)
-    usual = (Path("inventory.yaml"), platformdirs.user_config_path("auditor") / "inventory.yaml", Path("/etc/auditor/inventory.yaml"))
+    usual = (
+        Path("inventory.yaml"),
+        platformdirs.user_config_path("auditor") / "inventory.yaml",
+        Path("/etc/auditor/inventory.yaml"),
+    )
     return next((p for p in usual if p.is_file()), None)
 
 

@@ -11,7 +11,6 @@ from typing import Literal
 
 from msgspec import Struct, field
 
-SCHEMA = "auditor.facts/1"
 OutcomeName = Literal["ok", "partial", "failed", "skipped"]
 
 
@@ -19,7 +18,7 @@ class Record(Struct, frozen=True, forbid_unknown_fields=True):
     """The base of all fact records: unknown keys are an error."""
 
 
-class Platform(Record, kw_only=True):
+class Platform(Record, frozen=True, kw_only=True):
     """`service_pack`: "6a"; "0" = known to have none; None = not known. `build`: "20348.2700", without UBR where none.
 
     `kernel` is the release of the running kernel, as `uname -r` has it. `name` is what the host calls its system.
@@ -37,7 +36,7 @@ class Platform(Record, kw_only=True):
     name: str | None = None
 
 
-class Package(Record):
+class Package(Record, frozen=True):
     """One installed package; `hold` is True where the administrator holds it at its version."""
 
     name: str
@@ -58,7 +57,7 @@ class Package(Record):
         return f"{epoch}{self.version}" + ("" if self.release is None else f"-{self.release}")
 
 
-class Kernels(Record):
+class Kernels(Record, frozen=True):
     """`running`: `uname -r`; `running_package`: the package version the running kernel says it was built as.
 
     `installed`: the releases found in /boot; `()` where the kernel comes from outside the host (a container, a
@@ -69,20 +68,20 @@ class Kernels(Record):
     running_package: str | None = None
 
 
-class Hotfix(Record):
+class Hotfix(Record, frozen=True):
     """`id` as the vendor writes it; `source` says where it was read, e.g. "registry claim"."""
 
     id: str
     source: str | None = None
 
 
-class Service(Record):
+class Service(Record, frozen=True):
     name: str
     state: str | None = None
     start: str | None = None
 
 
-class Program(Record):
+class Program(Record, frozen=True):
     """An entry of the host's list of installed programs, or a vendor's registry key (`source`)."""
 
     name: str
@@ -90,7 +89,7 @@ class Program(Record):
     source: str | None = None
 
 
-class Setting(Record):
+class Setting(Record, frozen=True):
     """One value that a rule asks for: present with its text, absent, or unreadable with the reason."""
 
     state: Literal["present", "absent", "unreadable"]
@@ -98,7 +97,7 @@ class Setting(Record):
     reason: str = ""
 
 
-class Listener(Record):
+class Listener(Record, frozen=True):
     """A listening TCP socket. `backlog` is the effective limit of its accept queue, None where it cannot be told."""
 
     address: str
@@ -113,7 +112,7 @@ class Listener(Record):
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
 
-class Reboot(Record):
+class Reboot(Record, frozen=True):
     """Is a restart asked for? `writers` are the programs that would say so; without one, False means nothing."""
 
     required: bool | None
@@ -121,21 +120,21 @@ class Reboot(Record):
     writers: tuple[str, ...] = ()
 
 
-class StaleProcess(Record):
+class StaleProcess(Record, frozen=True):
     """A process name that still maps files deleted or replaced since it started."""
 
     name: str
     files: tuple[str, ...]
 
 
-class UpdateList(Record):
+class UpdateList(Record, frozen=True):
     """A package list of a security suite as it lies on the host; `date` is the publisher's."""
 
     name: str
     date: datetime | None
 
 
-class Candidate(Record):
+class Candidate(Record, frozen=True):
     """A version that a security suite offers of an installed package."""
 
     package: str
@@ -143,7 +142,7 @@ class Candidate(Record):
     version: str
 
 
-class Updates(Record):
+class Updates(Record, frozen=True):
     """`lists` are the security suites' lists; `pins` the apt preferences in force, as written.
 
     `simulated` holds what `apt-get -s upgrade` would install (`--deep`), None where it was not asked."""
@@ -154,7 +153,7 @@ class Updates(Record):
     simulated: tuple[Candidate, ...] | None = None
 
 
-class Volatile(Record):
+class Volatile(Record, frozen=True):
     """Readings that change by themselves. `queues`: pending connections by address:port; `pids`: by process name.
 
     `clock` is the host's own time when it was asked; `uptime` is in seconds."""
@@ -166,7 +165,7 @@ class Volatile(Record):
     pids: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
 
-class CollectorOutcome(Record):
+class CollectorOutcome(Record, frozen=True):
     """How one collector fared; `reason` is empty where it is ok."""
 
     name: str
@@ -175,10 +174,10 @@ class CollectorOutcome(Record):
     seconds: float | None = None
 
 
-class HostFacts(Record, kw_only=True):
+class HostFacts(Record, frozen=True, kw_only=True):
     """Everything read from one host at one time. `way` names how it was read (the transport)."""
 
-    schema: Literal["auditor.facts/1"] = SCHEMA
+    schema: Literal["auditor.facts/1"] = "auditor.facts/1"
     target: str
     collected_at: datetime
     platform: Platform = Platform()
@@ -198,5 +197,3 @@ class HostFacts(Record, kw_only=True):
     way: str | None = None
     volatile: Volatile | None = None
     outcomes: tuple[CollectorOutcome, ...] = ()
-
-

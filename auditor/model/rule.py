@@ -20,11 +20,11 @@ class Strict(Struct, frozen=True, forbid_unknown_fields=True):
     """The base of all rule records: unknown keys are an error."""
 
 
-class Tagged(Strict, tag_field="kind"):
+class Tagged(Strict, frozen=True, tag_field="kind"):
     """The base of the checks; the tag is the check's kind."""
 
 
-class ServicePackCheck(Tagged, tag="service_pack"):
+class ServicePackCheck(Tagged, frozen=True, tag="service_pack"):
     """Compliant from `at_least` on, on the product's own line. A release candidate of just that number is unknown
     unless one of `stamped_by` is installed: hotfixes known to write a candidate's name over the final pack's."""
 
@@ -32,25 +32,25 @@ class ServicePackCheck(Tagged, tag="service_pack"):
     stamped_by: tuple[str, ...] = ()
 
 
-class HotfixCheck(Tagged, tag="hotfix"):
+class HotfixCheck(Tagged, frozen=True, tag="hotfix"):
     """Compliant if any of `ids` is among the host's hotfixes; `tension` is what the advisory leaves open about it."""
 
     ids: tuple[str, ...]
     tension: str = ""
 
 
-class PackageCheck(Tagged, tag="package"):
+class PackageCheck(Tagged, frozen=True, tag="package"):
     """Compliant if every installed package of that name is at `fixed` or later; not applicable if none is."""
 
     name: str
     fixed: str
 
 
-class KernelCheck(Tagged, tag="kernel"):
+class KernelCheck(Tagged, frozen=True, tag="kernel"):
     """Compliant if no newer kernel of the running flavour is installed; else pending (a restart)."""
 
 
-class SettingCheck(Tagged, tag="setting"):
+class SettingCheck(Tagged, frozen=True, tag="setting"):
     """Compares one setting. `key`: `sysctl:net.core.somaxconn`, `file:/etc/login.defs#PASS_MAX_DAYS` (the word after
     the key, the last one where it stands twice) or `line:/etc/fstab#whole line`. Exactly one comparison is given.
     `absent` is the verdict for a value that is not set, or the documented default (`default`) that then counts."""
@@ -63,7 +63,7 @@ class SettingCheck(Tagged, tag="setting"):
     default: str | None = None
 
 
-class ListenBacklogCheck(Tagged, tag="listen_backlog"):
+class ListenBacklogCheck(Tagged, frozen=True, tag="listen_backlog"):
     """Compliant if every listener in question has an effective backlog above `above`. `port` narrows to one port;
     `reachable_only` leaves loopback listeners out of the verdict (they are listed and marked). Where no backlog can be
     observed, `unobserved` is judged instead; what was observed always goes before it."""
@@ -74,29 +74,29 @@ class ListenBacklogCheck(Tagged, tag="listen_backlog"):
     unobserved: AttestedCheck | None = None
 
 
-class CounterCheck(Tagged, tag="counter"):
+class CounterCheck(Tagged, frozen=True, tag="counter"):
     """Compliant if a counter of /proc/net/netstat has not passed `at_most` since the host started."""
 
     name: str
     at_most: int
 
 
-class SecurityUpdatesCheck(Tagged, tag="security_updates"):
+class SecurityUpdatesCheck(Tagged, frozen=True, tag="security_updates"):
     """Compliant if no security suite offers a newer version of an installed package, by lists of at most
     `max_age_days` days; older lists give unknown."""
 
     max_age_days: int = 7
 
 
-class RebootCheck(Tagged, tag="reboot"):
+class RebootCheck(Tagged, frozen=True, tag="reboot"):
     """Pending if the host says that it waits for a restart; not applicable if nothing on it would say so."""
 
 
-class StaleProcessesCheck(Tagged, tag="stale_processes"):
+class StaleProcessesCheck(Tagged, frozen=True, tag="stale_processes"):
     """Pending if a process still runs code that was deleted or replaced on disk."""
 
 
-class Support(Strict):
+class Support(Strict, frozen=True):
     """Until when a release gets security fixes. `ends`: for everybody, free; `long_term`: free, by another team;
     `paid`: only with a subscription, whose name is `program`."""
 
@@ -106,7 +106,7 @@ class Support(Strict):
     program: str = ""
 
 
-class SupportCheck(Tagged, tag="support"):
+class SupportCheck(Tagged, frozen=True, tag="support"):
     """Compliant while the product gets free security fixes; unknown while only subscribers do. An attestation
     (`subscribed`) of a paid program counts after that."""
 
@@ -114,17 +114,17 @@ class SupportCheck(Tagged, tag="support"):
     subscribed: AttestedCheck | None = None
 
 
-class AttestedCheck(Tagged, tag="attested"):
+class AttestedCheck(Tagged, frozen=True, tag="attested"):
     """What a person attested for this rule and target; `how` says how to find out."""
 
     how: str
 
 
-class AllOf(Tagged, tag="all_of"):
+class AllOf(Tagged, frozen=True, tag="all_of"):
     checks: tuple[Check, ...]
 
 
-class AnyOf(Tagged, tag="any_of"):
+class AnyOf(Tagged, frozen=True, tag="any_of"):
     checks: tuple[Check, ...]
 
 
@@ -134,7 +134,7 @@ Check = (
 )  # fmt: skip
 
 
-class Component(Strict):
+class Component(Strict, frozen=True):
     """What must be on the host for the problem to exist: any one of these. Names are matched without regard to case,
     `*` stands for any text. `hints` are programs that leave it open (a client of the same vendor, say). Releases after
     `named_up_to` (a major version) are not named by the advisory: whether it applies to them is unknown."""
@@ -148,7 +148,7 @@ class Component(Strict):
     named_up_to: int | None = None
 
 
-class Branch(Strict):
+class Branch(Strict, frozen=True):
     """One product line of an advisory. `products` are product ids, `windows-nt-4.0` as in the glossary,
     `debian-*`, or a family (`linux`, `windows`). `editions` narrows products whose id names no edition."""
 
@@ -157,12 +157,12 @@ class Branch(Strict):
     editions: tuple[str, ...] = ()
 
 
-class Reference(Strict):
+class Reference(Strict, frozen=True):
     title: str
     url: str = ""
 
 
-class Provenance(Strict):
+class Provenance(Strict, frozen=True):
     """Where the rule's facts come from, who read them and when; `notes` says what is ours and not the source's."""
 
     source: str
@@ -170,7 +170,7 @@ class Provenance(Strict):
     notes: tuple[str, ...] = ()
 
 
-class Rule(Strict, kw_only=True):
+class Rule(Strict, frozen=True, kw_only=True):
     """`meaning` says what the rule asks, `matters` why, `remediation` what to do; all three in plain words."""
 
     id: RuleId

@@ -88,7 +88,7 @@ class ShownKey(Struct, frozen=True):
 def parse_hop(text: str) -> Target:
     """`[user@]host[:port]`, IPv6 addresses in brackets; ValueError for anything else."""
     user, at, rest = text.rpartition("@")
-    host, bracket, port = rest.partition("]") if rest.startswith("[") else rest.partition(":")
+    host, _, port = rest.partition("]") if rest.startswith("[") else rest.partition(":")
     host, port = host.removeprefix("["), port.removeprefix(":")
     if not host or any(c.isspace() for c in text) or (port and not port.isdecimal()) or host.startswith("-"):
         raise ValueError(f"{text!r} is not of the form [user@]host[:port]")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from auditor.model.finding import Finding
+from auditor.model.finding import Finding, Verdict
 from auditor.model.rule import SEVERITIES
 from auditor.model.run import Run, TargetResult
 
@@ -38,7 +38,7 @@ class Figures(Struct, frozen=True, kw_only=True):
     failing_hosts: int
     unknown_hosts: int
     compliant_hosts: int
-    verdicts: dict[str, int]
+    verdicts: dict[Verdict, int]
     compliance: float | None
     waived: int
     actions: tuple[Action, ...]
@@ -123,7 +123,11 @@ def sentence(run: Run, n: Figures) -> str:
     if not parts:
         all_of = "The one host has" if total == 1 else f"All {total} hosts have"
         return f"{stopped}{all_of} everything that is required." if total else f"{stopped}No host was audited."
-    rest = f", {n.compliant_hosts} {_do(n.compliant_hosts, 'has', 'have')} everything that is required" if n.compliant_hosts else ""
+    rest = (
+        f", {n.compliant_hosts} {_do(n.compliant_hosts, 'has', 'have')} everything that is required"
+        if n.compliant_hosts
+        else ""
+    )
     return f"{stopped}Of {total} {hosts}, {', '.join(parts)}{rest}."
 
 

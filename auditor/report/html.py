@@ -15,14 +15,20 @@ from msgspec import Struct
 from auditor import shipped
 from auditor.collectors.script import DIGEST
 from auditor.model.facts import CollectorOutcome
-from auditor.model.finding import VERDICTS, Finding
+from auditor.model.finding import VERDICTS, Finding, Verdict
 from auditor.model.rule import SEVERITIES, Rule
 from auditor.model.run import Run, TargetResult
 from auditor.printable import printable
 from auditor.report.figures import Settle, fails, figures, leaves_open, sentence, settle
 
 TONE = {"noncompliant": "bad", "pending": "pend", "unknown": "open", "compliant": "good", "not_applicable": ""}
-SAID = {"noncompliant": "Missing", "pending": "Pending", "unknown": "Unknown", "compliant": "Compliant", "not_applicable": "Not applicable"}
+SAID = {
+    "noncompliant": "Missing",
+    "pending": "Pending",
+    "unknown": "Unknown",
+    "compliant": "Compliant",
+    "not_applicable": "Not applicable",
+}
 
 
 class HostView(Struct, frozen=True, kw_only=True):
@@ -78,7 +84,11 @@ def html(run: Run, rules: Iterable[Rule]) -> bytes:
 @lru_cache(maxsize=1)
 def _template() -> Template:
     env = Environment(
-        loader=FileSystemLoader(shipped.folder("reports")), autoescape=True, finalize=_shown, trim_blocks=True, auto_reload=False
+        loader=FileSystemLoader(shipped.folder("reports")),
+        autoescape=True,
+        finalize=_shown,
+        trim_blocks=True,
+        auto_reload=False,
     )
     return env.get_template("report.html.j2")
 
@@ -95,7 +105,10 @@ def _host(r: TargetResult) -> HostView:
     telling = [f for f in ranked if f.verdict in ("noncompliant", "pending", "unknown")]
     counts = Counter(f.verdict for f in r.findings if f.obligation == "required" and not f.waiver)
     applicable = [f for f in r.findings if f.verdict != "not_applicable"]
-    others = [(name, [f for f in telling if f.obligation == key]) for key, name in (("advised", "Advised"), ("situational", "In certain situations"))]
+    others = [
+        (name, [f for f in telling if f.obligation == key])
+        for key, name in (("advised", "Advised"), ("situational", "In certain situations"))
+    ]
     failing, unsure = fails(r), leaves_open(r)
     return HostView(
         name=r.target.name,
@@ -105,7 +118,11 @@ def _host(r: TargetResult) -> HostView:
         labels=", ".join(f"{k} {v}" for k, v in r.target.labels.items()),
         seconds=r.seconds,
         tone="bad" if failing else "open" if unsure else "good",
-        verdict="lacks something required" if failing else "leaves required questions open" if unsure else "has everything that is required",
+        verdict="lacks something required"
+        if failing
+        else "leaves required questions open"
+        if unsure
+        else "has everything that is required",
         open=failing or unsure,
         counts={v: counts[v] for v in VERDICTS},
         applicable=len(applicable),
@@ -120,7 +137,7 @@ def _host(r: TargetResult) -> HostView:
     )
 
 
-def _shares(verdicts: dict[str, int], total: int) -> list[tuple[str, int, tuple[float, float]]]:
+def _shares(verdicts: dict[Verdict, int], total: int) -> list[tuple[Verdict, int, tuple[float, float]]]:
     """(verdict, count, (x, width) of 1000) of the bar, in the order of VERDICTS."""
     shares, x = [], 0.0
     for v in VERDICTS:

@@ -22,7 +22,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from paramiko import AuthenticationException, Channel, ChannelException, Message, PKey, SSHException, Transport
 from paramiko.auth_handler import AuthOnlyHandler
@@ -84,14 +84,23 @@ else:
 FAST_OK = (
     all(
         hasattr(Transport, n)
-        for n in (
-            "_activate_outbound _auth_trigger _check_banner _expect_packet _negotiate_keys _next_channel _parse_channel_open_success "
-            "_parse_disconnect _parse_kex_init _send_kex_init _send_message"
-        ).split()
+        for n in [
+            "_activate_outbound",
+            "_auth_trigger",
+            "_check_banner",
+            "_expect_packet",
+            "_negotiate_keys",
+            "_next_channel",
+            "_parse_channel_open_success",
+            "_parse_disconnect",
+            "_parse_kex_init",
+            "_send_kex_init",
+            "_send_message",
+        ]
     )
     and all(
         hasattr(AuthOnlyHandler, n)
-        for n in ("_finalize_pubkey_algorithm _get_key_type_and_bits _get_session_blob _parse_userauth_failure").split()
+        for n in ["_finalize_pubkey_algorithm", "_get_key_type_and_bits", "_get_session_blob", "_parse_userauth_failure"]
     )
     and KEX in getattr(Transport, "_kex_info", {})
 )
@@ -133,11 +142,16 @@ def _first(wanted: Iterable[str], normal: Iterable[str]) -> tuple[str, ...]:
     return front + tuple(n for n in normal if n not in front)
 
 
+_own: Any = Transport  # its class attributes, which the stubs do not know
+
+
 class Link(_Base):
-    _preferred_ciphers = _first(("aes128-gcm@openssh.com", "aes256-gcm@openssh.com"), getattr(Transport, "_preferred_ciphers"))
+    """paramiko's Transport, whose reader thread does the whole login by itself."""
+
+    _preferred_ciphers = _first(("aes128-gcm@openssh.com", "aes256-gcm@openssh.com"), _own._preferred_ciphers)
     # The RFC 8731 name is the same algorithm; paramiko knows only the older one, and some servers offer only the newer.
-    _kex_info = {**getattr(Transport, "_kex_info"), "curve25519-sha256": KexCurve25519}
-    _preferred_kex = _first((KEX, "curve25519-sha256"), ("curve25519-sha256", *getattr(Transport, "_preferred_kex")))
+    _kex_info: ClassVar[dict[str, Any]] = {**_own._kex_info, "curve25519-sha256": KexCurve25519}
+    _preferred_kex = _first((KEX, "curve25519-sha256"), ("curve25519-sha256", *_own._preferred_kex))
 
     def __init__(
         self,
@@ -350,11 +364,8 @@ class Link(_Base):
         if self.ahead and not isinstance(e, (NoBanner, IncompatiblePeer, FastPathRefused)):
             # FLIGHT is what any client may do, so its "no" to the key is final. For the rest only a command that may already
             # have been started is not tried again.
-            if (
-                self.level == Level.FLIGHT
-                and isinstance(e, AuthenticationException)
-                or self.authenticated
-                and isinstance(e, Dropped)
+            if (self.level == Level.FLIGHT and isinstance(e, AuthenticationException)) or (
+                self.authenticated and isinstance(e, Dropped)
             ):
                 return e
             refused = FastPathRefused(f"fast path refused during {self.phase}: {e}")

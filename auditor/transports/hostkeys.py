@@ -59,7 +59,9 @@ def prefer_known(transport: Transport, target: Target) -> None:
     types = known_types(target)
     offered = transport.get_security_options()
     if types:
-        offered.key_types = sorted(offered.key_types, key=lambda t: t not in types and not ("ssh-rsa" in types and t.startswith("rsa-")))
+        offered.key_types = sorted(
+            offered.key_types, key=lambda t: t not in types and not ("ssh-rsa" in types and t.startswith("rsa-"))
+        )
 
 
 def judge(target: Target, key_type: str, key: bytes, *, keep: bool = True) -> None:

@@ -12,7 +12,6 @@ from auditor.transports.ssh import abort, connect
 from auditor.transports.ssh_errors import as_host_error
 from auditor.transports.ssh_faults import Dropped
 
-
 _STATES = {"host-key-changed": "changed", "host-key-revoked": "revoked", "unknown-host-key": "unknown"}
 
 
@@ -20,7 +19,13 @@ def scan_key(target: Target, stop: Stop) -> ShownKey:
     """The key a host shows now, held against known_hosts. Nothing is sent but the key exchange."""
     host, port = hostkeys.name_of(target)
     if target.jump:
-        return ShownKey(target.name, host, port, "error", message="it is reached through jump hosts; scan from the jump host, or use ssh-keyscan there")
+        return ShownKey(
+            target.name,
+            host,
+            port,
+            "error",
+            message="it is reached through jump hosts; scan from the jump host, or use ssh-keyscan there",
+        )
     limit = Deadline(target.timeouts.connect * 3, "reading its host key", stop)
     try:
         key_type, key = _shown(target, limit)
@@ -33,7 +38,16 @@ def scan_key(target: Target, stop: Stop) -> ShownKey:
         hostkeys.judge(target, key_type, key, keep=False)
     except HostError as e:
         state, message = _STATES[e.kind], str(e)
-    return ShownKey(target.name, host, port, state, key_type, knownhosts.fingerprint(key), knownhosts.line(host, port, key_type, key), message)
+    return ShownKey(
+        target.name,
+        host,
+        port,
+        state,
+        key_type,
+        knownhosts.fingerprint(key),
+        knownhosts.line(host, port, key_type, key),
+        message,
+    )
 
 
 def _shown(target: Target, limit: Deadline) -> tuple[str, bytes]:

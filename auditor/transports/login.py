@@ -41,10 +41,6 @@ def login(target: Target) -> Login:
         offered = target.identity_files or USUAL_KEYS
         keys = [_key(p, _passphrase(target), target.certificate_file) for p in offered if Path(p).expanduser().is_file()]
     agent = not target.key_file and bool(os.environ.get("SSH_AUTH_SOCK"))
-    if not keys and not agent and password is None:
-        raise HostError(
-            "auth-failed", f"there is nothing to log in to {target.name} with: give a key_file or a password, or start an agent"
-        )
     alone = keys[0] if len(keys) == 1 and not agent and password is None else None
     return Login(user, alone, lambda transport: _attempt(transport, user, keys, agent, password))
 
@@ -62,7 +58,7 @@ def _key(path: str, passphrase: str | None, certificate: str | None) -> PKey:
 def _load(path: str, passphrase: str | None, certificate: str | None) -> PKey:
     beside = certificate or (f"{path}-cert.pub" if Path(f"{path}-cert.pub").is_file() else None)
     try:
-        key = PKey.from_path(path, passphrase.encode() if passphrase else None)
+        key = PKey.from_path(path, passphrase.encode() if passphrase else None)  # type: ignore[arg-type]  # the stubs say str, cryptography wants bytes
         if beside:
             key.load_certificate(str(Path(beside).expanduser()))
     except PasswordRequiredException:
@@ -85,6 +81,10 @@ def _load(path: str, passphrase: str | None, certificate: str | None) -> PKey:
 def _attempt(transport: Transport, user: str, keys: list[PKey], agent: bool, password: str | None) -> list[str]:
     """Keys first, then the agent's, then the password, as password or keyboard-interactive. Returns what the server
     still wants after a success in part. Raises the last refusal."""
+    if not keys and not agent and password is None:
+        raise HostError(
+            "auth-failed", f"there is nothing to log in as {user} with: give a key_file or a password, or start an agent"
+        )
     refusal: AuthenticationException = AuthenticationException("no key was accepted")
     for key in [*keys, *(_agent_keys() if agent else ())]:
         try:

@@ -7,8 +7,9 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from paramiko import Channel, Transport
 
@@ -22,6 +23,8 @@ from auditor.transports.fastpath import Level, open_exec
 from auditor.transports.login import Login, login
 from auditor.transports.ssh_errors import as_host_error
 from auditor.transports.ssh_faults import DeadlineExceeded, Dropped, FastPathRefused
+
+T = TypeVar("T")
 
 
 class SshSession:
@@ -132,7 +135,7 @@ class SshSession:
                 raise
             raise HostError("refused", f"cannot reach {end[0]} port {end[1]} from there: {e}") from None
 
-    def _guarded(self, host: Target, step: Any, doing: str, times: int = 1) -> Any:
+    def _guarded(self, host: Target, step: Callable[[Deadline], T], doing: str, times: int = 1) -> T:
         """One step within its part of the time; whatever it raises becomes a HostError."""
         limit = self._deadline.limit(host.timeouts.connect * times, doing)
         try:
@@ -229,8 +232,8 @@ def collect(channel: Channel, limit: Deadline) -> tuple[bytes, bytes, int | None
     out, err = bytearray(), bytearray()
     channel.settimeout(0.0)
     bell = _Bell()
-    channel.in_buffer.set_event(bell)  # type: ignore[attr-defined]  # no public call wakes for both streams
-    channel.in_stderr_buffer.set_event(bell)  # type: ignore[attr-defined]
+    channel.in_buffer.set_event(bell)  # type: ignore[arg-type]  # duck-typed; no public call wakes for both streams
+    channel.in_stderr_buffer.set_event(bell)  # type: ignore[arg-type]
     while True:
         bell.reset()
         over = channel.closed or channel.eof_received

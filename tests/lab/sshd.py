@@ -30,7 +30,9 @@ def free_port() -> int:
 class Sshd:
     """Runs as the user who runs the tests; `run_as_root` tests may log in as any user of the machine."""
 
-    def __init__(self, folder: Path, *config: str, host_key: str = "ed25519", prefix: tuple[str, ...] = (), address: str = "127.0.0.1") -> None:
+    def __init__(
+        self, folder: Path, *config: str, host_key: str = "ed25519", prefix: tuple[str, ...] = (), address: str = "127.0.0.1"
+    ) -> None:
         self.folder, self.address, self.port = folder, address, free_port()
         folder.mkdir(parents=True, exist_ok=True)
         if os.geteuid() == 0:

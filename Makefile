@@ -1,0 +1,65 @@
+# make audit   set up, audit this machine, write the report      make test    set up, run all tests
+# make check   lint, types, import contracts, documentation      make bench   the benchmark (docs/performance.md)
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := $(shell find auditor rules reports -type f -not -name '*.pyc')
+
+.PHONY: audit test check bench docs lock clean packages
+
+audit: $(VENV)/.installed
+	@code=0; $(BIN)/auditor scan local || code=$$?; \
+	case $$code in \
+	  0) meaning="every required rule is met" ;; \
+	  1) meaning="something required is missing or pending; the audit itself went well" ;; \
+	  3) meaning="incomplete: something required could not be told; the audit itself went well" ;; \
+	  *) echo "auditor ended with exit code $$code: the audit did not run"; exit $$code ;; \
+	esac; \
+	echo "Exit code $$code: $$meaning"
+
+# One virtual environment: what runs is locked with hashes, and so is the build backend.
+$(VENV)/.python: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "auditor needs Python 3.11 or later; name one: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "this Python has no venv; install it: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.python pyproject.toml README.md $(SOURCES)
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --force-reinstall .
+	@touch $@
+
+# Tests run against the sources, so the package is installed in place.
+$(VENV)/.tests: $(VENV)/.python requirements-dev.lock pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+packages:
+	@sh tests/packages.sh
+
+test: packages $(VENV)/.tests
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/cog --check -P docs/cli.md docs/rules.md
+
+docs: $(VENV)/.tests
+	$(BIN)/cog -r -P docs/cli.md docs/rules.md
+
+bench: packages $(VENV)/.installed
+	$(BIN)/python -m bench
+
+# Renews both lock files; they carry names, versions and hashes, no addresses.
+LOCK := --quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-annotate \
+  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+lock: $(VENV)/.tests
+	$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/pip install --quiet pip-tools
+	$(VENV)/lock/bin/pip-compile $(LOCK) --upgrade requirements.in -o requirements.lock
+	$(VENV)/lock/bin/pip-compile $(LOCK) --upgrade requirements-dev.in -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) .bench
