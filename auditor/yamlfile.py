@@ -19,6 +19,7 @@ import yaml
 from msgspec import inspect as mi
 
 MAX_BYTES = 8_000_000
+MAX_DEPTH = 60
 MAX_NODES = 400_000  # about four times what the largest permitted file holds without aliases
 T = TypeVar("T")
 
@@ -48,20 +49,37 @@ def compose(path: Path, faults: Faults) -> yaml.Node | None:
             return None
         text = path.read_bytes().decode("utf-8-sig")
         loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+        if deep := _too_deep(text, loader):
+            faults.add(deep, f"is nested more than {MAX_DEPTH} levels deep")
+            return None
         root = yaml.compose(text, Loader=loader)
     except UnicodeDecodeError as e:
         faults.add(e.object.count(b"\n", 0, e.start) + 1, f"is not UTF-8 (byte {e.object[e.start]:#04x}); save it as UTF-8")
     except OSError as e:
         faults.add(1, f"cannot be read: {e.strerror or e}")
-    except (yaml.YAMLError, RecursionError, ValueError) as e:
+    except (yaml.YAMLError, ValueError) as e:
         mark = getattr(e, "problem_mark", None) or getattr(e, "context_mark", None)
-        problem = "is nested too deeply" if isinstance(e, RecursionError) else getattr(e, "problem", None) or str(e)
+        problem = getattr(e, "problem", None) or str(e)
         faults.add(mark.line + 1 if mark else 1, f"is not YAML: {problem}")
     else:
         if root is None or _count(root) <= MAX_NODES:
             return root
         faults.add(1, f"expands to more than {MAX_NODES:,} entries (aliases of aliases?); write them out")
     return None
+
+
+def _too_deep(text: str, loader: Any) -> int:
+    """The line where the nesting passes MAX_DEPTH, or 0. Composing recurses in C and would end the process there;
+    events do not recurse."""
+    depth = 0
+    for event in yaml.parse(text, Loader=loader):
+        if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
+            depth += 1
+            if depth > MAX_DEPTH:
+                return int(event.start_mark.line) + 1
+        elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
+            depth -= 1
+    return 0
 
 
 def _count(root: yaml.Node) -> int:
@@ -114,7 +132,7 @@ def bind(node: yaml.Node, record: type[T], faults: Faults, ignore: frozenset[str
         return None
     try:
         return msgspec.convert(plain, record, strict=True)
-    except (msgspec.ValidationError, RecursionError) as e:
+    except msgspec.ValidationError as e:
         faults.add(node, str(e))
         return None
 

@@ -54,7 +54,7 @@ def judge_kernel(check: KernelCheck, case: Case) -> Judgement:
     if newer:
         return Judgement("pending", observed, required, f"{newer[0]} is installed and takes effect at the next restart")
     built, image = kernels.running_package, _image(kernels.running, case.facts.packages)
-    if built and image and deb.older(built, image.full_version):
+    if _keeps_its_release(case) and built and image and deb.older(built, image.full_version):
         why = f"{image.name} {image.full_version} is installed, the running kernel was built as {built}: it takes effect at a restart"
         return Judgement("pending", f"{observed}; built as {built}", required, why)
     if _keeps_its_release(case) and (case.facts.packages is None or (image and not built)):

@@ -65,7 +65,7 @@ def is_loopback(address: str) -> bool:
 
 def _list(listeners: list[Listener], case: Case, most: int = 40) -> str:
     """Every listener with its process, limit, queue and what that says of the request."""
-    setting = case.facts.settings.get("sysctl:net.core.somaxconn")
+    setting = (case.facts.settings or {}).get("sysctl:net.core.somaxconn")
     cap = int(setting.value) if setting and setting.value.isdecimal() else None
     queues = case.facts.volatile.queues if case.facts.volatile else {}
     shown = [_one(x, cap, queues.get(x.endpoint)) for x in listeners[:most]]

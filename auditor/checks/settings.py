@@ -9,7 +9,7 @@ from auditor.model.rule import CounterCheck, SettingCheck
 def judge_setting(check: SettingCheck, case: Case) -> Judgement:
     name = check.key.partition(":")[2]
     required = f"{name} {_wanted(check)}"
-    setting = case.facts.settings.get(check.key)
+    setting = (case.facts.settings or {}).get(check.key)
     if setting is None:
         return unread(case.facts, "settings", f"The value of {name}", required)
     if setting.state == "unreadable":
@@ -17,9 +17,8 @@ def judge_setting(check: SettingCheck, case: Case) -> Judgement:
     value, from_default = setting.value, ""
     if setting.state == "absent":
         if check.default is None:
-            return Judgement(
-                check.absent, f"{name} is not set", required, f"a {name} that is not set counts as {check.absent} here"
-            )
+            why = f"a {name} that is not set counts as {check.absent} here"
+            return Judgement(check.absent, f"{name} is not set", required, why, settles=f"settings: what {name} is on this host")
         value, from_default = check.default, " (not set: the documented default)"
     fits = _fits(check, value)
     observed = f"{name} = {value}{from_default}"

@@ -69,7 +69,7 @@ def show(host: str, history: str | None, inventory: str | None, run_id: str | No
         click.echo(
             f"    {listener.endpoint} {one_line(listener.process or '?')} backlog {'?' if listener.backlog is None else listener.backlog}"
         )
-    for key, setting in f.settings.items():
+    for key, setting in (f.settings or {}).items():
         click.echo(
             f"  {key}: {one_line(setting.value) if setting and setting.state == 'present' else setting.state if setting else 'not known'}"
         )

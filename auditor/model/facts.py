@@ -187,7 +187,7 @@ class HostFacts(Record, frozen=True, kw_only=True):
     services: tuple[Service, ...] | None = None
     programs: tuple[Program, ...] | None = None
     processes: tuple[str, ...] | None = None
-    settings: dict[str, Setting | None] = field(default_factory=dict)
+    settings: dict[str, Setting | None] | None = field(default_factory=dict)
     listeners: tuple[Listener, ...] | None = None
     reboot: Reboot | None = None
     stale_processes: tuple[StaleProcess, ...] | None = None

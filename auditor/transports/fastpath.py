@@ -53,7 +53,7 @@ if TYPE_CHECKING:
         _preferred_ciphers: tuple[str, ...]
         _preferred_kex: tuple[str, ...]
         _preferred_keys: tuple[str, ...]
-        _kex_info: dict[str, Any]
+        _kex_info: ClassVar[dict[str, Any]]
         _handler_table: dict[int, Callable[[Message], None]]
         _channels: Any
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-_WRITTEN = re.compile(
-    r"\s*(?:Service Pack\s*)?(\d{1,3})([a-z]?)(?:\.0)?\s*(?:,?\s*((?:RC|Beta|v\.|Build)\b.*\S))?\s*", re.IGNORECASE
-)
+_WRITTEN = re.compile(r"\s*(?:Service Pack\s*)?(\d{1,3})([a-z]?)(?:\.0)?\s*(?:,?\s*((?:RC|Beta|v\.|Build)[^\n]{1,40}))?\s*", re.IGNORECASE)
 
 
 class ServicePack(NamedTuple):
@@ -37,4 +35,4 @@ def parse(text: str) -> ServicePack:
     found = _WRITTEN.fullmatch(text)
     if not found:
         raise ValueError(f"not a service pack: {text!r}")
-    return ServicePack(int(found[1]), found[2].lower(), found[3] or "")
+    return ServicePack(int(found[1]), found[2].lower(), (found[3] or "").strip())
