@@ -1,0 +1,126 @@
+"""The collection script: constant, quoted the same everywhere, and the same facts from every shell."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from auditor.collectors.answers import take_apart
+from auditor.collectors.collect import arguments, read_answer
+from auditor.collectors.script import DIGEST, PRIVILEGED, SCRIPT, command
+from auditor.model.facts import HostFacts
+from auditor.transports.command import CommandResult
+from tests.conftest import NOW
+
+SHELLS = ["dash", "bash", "busybox sh", "ksh", "mksh"]
+ASKED = ["sysctl:net.core.somaxconn", "sysctl:no.such.thing", "file:/etc/passwd#root", "line:/etc/passwd#no such line"]
+
+
+def run(shell: str, *prefix: str, form: str = "plain") -> tuple[HostFacts, subprocess.CompletedProcess[bytes]]:
+    asked = command("mark", arguments(ASKED), form=form, deep=False, sudo="none")
+    done = subprocess.run([*prefix, *shell.split(), *asked.argv[1:]], capture_output=True, stdin=subprocess.DEVNULL, timeout=60)
+    result = CommandResult(done.returncode, done.stdout, done.stderr, 0.0)
+    return read_answer(result, "mark", target="t", way="local", now=NOW), done
+
+
+def test_the_text_means_the_same_to_every_login_shell() -> None:
+    """It travels as one word in single quotes; fish reads a backslash before a quote or a backslash there."""
+    assert "'" not in SCRIPT
+    assert "\\\\" not in SCRIPT
+    assert len(SCRIPT) < 16_000
+    assert hashlib.sha256(SCRIPT.encode()).hexdigest() == DIGEST
+
+
+def test_nothing_is_edited_into_the_text() -> None:
+    one = command("a", ["sysctl:a.b"], form="gzip", deep=True, sudo="sudo", stdin=b"x\n")
+    assert one.argv[:4] == ("sh", "-c", SCRIPT, "auditor")
+    assert one.argv[4:] == ("a", "gzip", "deep", "sudo", "sysctl:a.b")
+
+
+@pytest.mark.parametrize("key", ["sysctl:a b", "sysctl:../x", "file:/etc/x", "file:etc/x#k", "line:/x#$(id)", "line:/x#a'b", "x:/y#z", "file:/a/../b#k"])
+def test_a_setting_of_another_form_is_refused(key: str) -> None:
+    with pytest.raises(ValueError, match="is no setting"):
+        command("m", [key], form="plain", deep=False, sudo="none")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("form", ["plain", "gzip"])
+def test_every_shell_gives_the_same_facts(shell: str, form: str) -> None:
+    facts, done = run(shell, form=form)
+    usual, _ = run("dash")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert [o for o in facts.outcomes if o.outcome == "failed"] == []
+    for name in ("platform", "packages", "kernels", "settings", "reboot", "updates", "containers", "machine_id"):
+        assert getattr(facts, name) == getattr(usual, name), name
+    assert facts.settings
+    assert facts.settings["sysctl:no.such.thing"].state == "absent"  # type: ignore[union-attr]
+    assert facts.settings["file:/etc/passwd#root"].value.startswith("x:0:0")  # type: ignore[union-attr]
+    assert facts.settings["line:/etc/passwd#no such line"].state == "absent"  # type: ignore[union-attr]
+    assert facts.settings["sysctl:net.core.somaxconn"].value == Path("/proc/sys/net/core/somaxconn").read_text().strip()  # type: ignore[union-attr]
+
+
+def test_packages_are_those_dpkg_lists() -> None:
+    facts, _ = run("dash")
+    said = subprocess.run(["dpkg-query", "-W", "-f", "${db:Status-Abbrev} ${Package} ${Version} ${Architecture}\n"], capture_output=True, text=True).stdout
+    installed = {tuple(line.split()[1:]) for line in said.splitlines() if line[1] == "i"}
+    assert facts.packages
+    assert {(p.name, p.full_version, p.arch) for p in facts.packages} == installed
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="taking another user's id and mounting over /usr/bin/ss need root")
+class TestWithoutRightsAndTools:
+    def test_without_root_finding_nothing_says_nothing(self) -> None:
+        """The script runs as nobody: others' processes cannot be read, so their mapped files are unknown."""
+        facts, _ = run("dash", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+        outcome = next(o for o in facts.outcomes if o.name == "stale_processes")
+        assert facts.stale_processes is None
+        assert (outcome.outcome, "without root's rights" in outcome.reason) == ("partial", True)
+        assert facts.packages
+
+    @pytest.mark.parametrize("missing", ["ss", "dpkg-query", "awk", "grep"])
+    def test_a_missing_tool_is_unknown_never_empty(self, missing: str, tmp_path: Path) -> None:
+        """A mount namespace of its own hides the tool behind a file that cannot be run."""
+        nothing = tmp_path / "nothing"
+        nothing.touch(mode=0o644)
+        tool = os.path.realpath(shutil.which(missing) or "")
+        hide = f"mount --bind {nothing} {tool} && exec \"$@\""
+        facts, _ = run("dash", "unshare", "-m", "sh", "-c", hide, "hide")
+        assert facts.platform.product
+        if missing == "ss":
+            assert facts.listeners is not None
+            assert all(x.backlog is None for x in facts.listeners)
+        elif missing == "dpkg-query":
+            assert facts.packages is None
+        elif missing == "awk":
+            assert facts.updates is None
+        else:
+            settings = facts.settings or {}
+            assert all(settings[k] is None or settings[k].state != "present" for k in settings)  # type: ignore[union-attr]
+            assert facts.volatile
+            assert facts.volatile.counters is None
+
+    def test_a_read_only_root_and_a_full_tmp_cost_nothing(self) -> None:
+        prepare = 'mount -o remount,bind,ro / && mount -t tmpfs -o size=4k,ro none /tmp && exec "$@"'
+        facts, done = run("bash", "unshare", "-m", "sh", "-c", prepare, "ro")
+        assert done.stderr == b""
+        assert [o for o in facts.outcomes if o.outcome == "failed"] == []
+
+
+def test_what_sudo_may_run_is_absolute_and_constant() -> None:
+    assert PRIVILEGED
+    for line in PRIVILEGED:
+        assert line.startswith("/usr/bin/")
+        assert not set(line) & set("*?$`;|&<>\\'\"")
+        assert " ".join(line.split()[1:]) in SCRIPT
+
+
+def test_a_login_shells_banner_is_no_answer() -> None:
+    _, done = run("dash")
+    answers = take_apart(b"Welcome!\nmark<packages\nnonsense\n" + done.stdout, "mark", None)
+    assert answers.complete
+    assert "managers=" in answers.good("packages").text

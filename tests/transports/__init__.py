@@ -1,0 +1,1 @@
+"""Reaching hosts, held against real servers and against those that misbehave."""
