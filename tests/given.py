@@ -11,16 +11,13 @@ from auditor.evaluate import evaluate
 from auditor.model.facts import (
     Candidate,
     HostFacts,
-    Hotfix,
     Kernels,
     Listener,
     Package,
     Platform,
-    Program,
     Reboot,
     Service,
     Setting,
-    StaleProcess,
     UpdateList,
     Updates,
     Volatile,
@@ -75,7 +72,13 @@ NOTES = replace(
 )
 
 
-def find(rule: str, facts: HostFacts, attestations: tuple[Attestation, ...] = (), waivers: tuple[Waiver, ...] = (), day: datetime = WHEN) -> Finding:
+def find(
+    rule: str,
+    facts: HostFacts,
+    attestations: tuple[Attestation, ...] = (),
+    waivers: tuple[Waiver, ...] = (),
+    day: datetime = WHEN,
+) -> Finding:
     """The finding of one shipped rule."""
     found = evaluate(facts, RULES, today=day.date(), groups=("web",), attestations=attestations, waivers=waivers)
     return next(f for f in found if f.rule == rule)

@@ -26,7 +26,6 @@ from auditor.model.facts import (
     Reboot,
     Service,
     Setting,
-    StaleProcess,
     UpdateList,
 )
 from auditor.model.finding import Attestation, Waiver
@@ -69,17 +68,35 @@ def without(value: Any, path: tuple[Any, ...]) -> Any:
 # Each hypothesis example picks one of several values for each fact: good, bad, empty and unknown ones.
 linux_hosts = st.builds(
     lambda **k: replace(LINUX, **k),
-    platform=st.sampled_from([replace(LINUX.platform, product=p) for p in ("debian-12", "debian-9", "ubuntu-18.04", "alpine-9.9", None)]),
-    packages=st.sampled_from([LINUX.packages, (package("openssl", "3.0.9-1"), package("linux-image-6.1.0-28-amd64", "6.1.128-1")), None]),
+    platform=st.sampled_from(
+        [replace(LINUX.platform, product=p) for p in ("debian-12", "debian-9", "ubuntu-18.04", "alpine-9.9", None)]
+    ),
+    packages=st.sampled_from(
+        [LINUX.packages, (package("openssl", "3.0.9-1"), package("linux-image-6.1.0-28-amd64", "6.1.128-1")), None]
+    ),
     kernels=st.sampled_from(
-        [LINUX.kernels, Kernels("6.1.0-9-amd64", ("6.1.0-28-amd64",), None), Kernels("6.1.0-28-amd64", (), None), Kernels("x", ("y",), "1"), None]
+        [
+            LINUX.kernels,
+            Kernels("6.1.0-9-amd64", ("6.1.0-28-amd64",), None),
+            Kernels("6.1.0-28-amd64", (), None),
+            Kernels("x", ("y",), "1"),
+            None,
+        ]
     ),
     listeners=st.sampled_from(
         [LINUX.listeners, (Listener("0.0.0.0", 80, 5, "srv"),), (Listener("::", 80, None),), (Listener("::1", 1, 1),), (), None]
     ),
     settings=st.dictionaries(
         st.sampled_from(list(LINUX.settings)),
-        st.sampled_from([Setting("present", "1"), Setting("present", "4096"), Setting("absent"), Setting("unreadable", reason="denied"), None]),
+        st.sampled_from(
+            [
+                Setting("present", "1"),
+                Setting("present", "4096"),
+                Setting("absent"),
+                Setting("unreadable", reason="denied"),
+                None,
+            ]
+        ),
     ),
     reboot=st.sampled_from([LINUX.reboot, Reboot(True, ("dbus",)), Reboot(False), None]),
     stale_processes=st.sampled_from([(), None]),

@@ -44,7 +44,10 @@ def test_shipped_rules_say_what_they_mean_why_and_what_to_do(rulebook: Rulebook)
 def test_the_digest_follows_the_content_not_the_order(tmp_path: Path, rulebook: Rulebook) -> None:
     (tmp_path / "a.yaml").write_text(GOOD)
     (tmp_path / "b.jsonl").write_bytes(msgspec.json.encode(rulebook.rules[0]) + b"\n")
-    one, two = load([str(tmp_path / "a.yaml"), str(tmp_path / "b.jsonl")]), load([str(tmp_path / "b.jsonl"), str(tmp_path / "a.yaml")])
+    one, two = (
+        load([str(tmp_path / "a.yaml"), str(tmp_path / "b.jsonl")]),
+        load([str(tmp_path / "b.jsonl"), str(tmp_path / "a.yaml")]),
+    )
     assert one.digest == two.digest
     (tmp_path / "a.yaml").write_text(GOOD.replace("128", "129"))
     assert load([str(tmp_path)]).digest != one.digest

@@ -57,10 +57,13 @@ def judge_kernel(check: KernelCheck, case: Case) -> Judgement:
     if _keeps_its_release(case) and built and image and deb.older(built, image.full_version):
         why = f"{image.name} {image.full_version} is installed, the running kernel was built as {built}: it takes effect at a restart"
         return Judgement("pending", f"{observed}; built as {built}", required, why)
-    if _keeps_its_release(case) and (case.facts.packages is None or (image and not built)):
-        missing = "the installed packages are" if case.facts.packages is None else "the running kernel's own package version is"
-        why = f"Debian's kernels keep their release over several package versions, and {missing} not known"
-        return Judgement("unknown", observed, required, why, settles="packages and kernels: their versions")
+    if _keeps_its_release(case) and case.facts.packages is None:
+        return unread(case.facts, "packages", "The installed packages", required)
+    if _keeps_its_release(case) and image and not built:
+        why = (
+            "Debian's kernels keep their release over several package versions, and this one does not say which it was built as"
+        )
+        return Judgement("unknown", observed, required, why, settles="kernels: the package version of the running kernel")
     if kernels.running not in kernels.installed:
         why = "the running kernel is none of the installed ones, so which of them is to replace it cannot be told"
         return Judgement("unknown", observed, required, why, settles="kernels: which kernel this host is to run")

@@ -18,7 +18,9 @@ def judge_setting(check: SettingCheck, case: Case) -> Judgement:
     if setting.state == "absent":
         if check.default is None:
             why = f"a {name} that is not set counts as {check.absent} here"
-            return Judgement(check.absent, f"{name} is not set", required, why, settles=f"settings: what {name} is on this host")
+            return Judgement(
+                check.absent, f"{name} is not set", required, why, settles=f"settings: what {name} is on this host"
+            )
         value, from_default = check.default, " (not set: the documented default)"
     fits = _fits(check, value)
     observed = f"{name} = {value}{from_default}"

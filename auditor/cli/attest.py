@@ -13,7 +13,8 @@ import yaml
 from auditor.cli import options
 from auditor.errors import FileFaults, UsageFault
 from auditor.inventory.given import read_attestations
-from auditor.inventory.select import open_inventory
+from auditor.inventory.native import attestations_file
+from auditor.inventory.select import find
 from auditor.model.finding import Attestation
 from auditor.rulebook import load
 from auditor.scan import utc_now
@@ -26,7 +27,8 @@ def attest() -> None:
 
 
 def _file(inventory: str | None, given: Path | None) -> Path:
-    found = given or open_inventory(inventory, check_secrets=False).attestations_file
+    path = find(inventory)
+    found = given or (attestations_file(path) if path else None)
     if found is None:
         raise UsageFault("no inventory names an attestations file; add `attestations: attestations.yaml` to it, or give --file")
     return found

@@ -50,8 +50,8 @@ def parse(answers: Answers) -> Reading:
     }
     if answers.root or "/proc/1/maps" in lines:
         return Reading(facts)
-    refused = f"sudo-denied: {one_line(section.error)}" if section.error.startswith("sudo:") else ""
-    why = refused or "without root's rights only this user's own processes can be read"
+    refused = f"sudo-denied: {one_line(section.error) or 'sudo refused'}"
+    why = refused if answers.sudo else "without root's rights only this user's own processes can be read"
     return Reading(facts | {"stale_processes": stale or None}, partial=why)
 
 

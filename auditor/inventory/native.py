@@ -55,7 +55,6 @@ class Inventory(Struct, frozen=True, kw_only=True):
     groups: tuple[str, ...] = ()
     waivers: tuple[Waiver, ...] = ()
     attestations: tuple[Attestation, ...] = ()
-    attestations_file: Path | None = None
     history: Path | None = None
     unused: tuple[str, ...] = ()
 
@@ -70,6 +69,18 @@ def load(path: Path, *, check_secrets: bool = True) -> Inventory:
 
     `check_secrets`: a reference that could not be followed now is a fault too."""
     return _Reader(path, check_secrets).read()
+
+
+def attestations_file(path: Path) -> Path | None:
+    """The attestations file that an inventory names, which need not be there yet. FileFaults where it is no YAML."""
+    faults = Faults(path)
+    root = compose(path, faults)
+    if faults:
+        raise FileFaults(faults.texts())
+    named = _field(root, "attestations") if root is not None else None
+    return (
+        path.parent.absolute() / Path(named.value).expanduser() if isinstance(named, yaml.ScalarNode) and named.value else None
+    )
 
 
 class _Reader:
@@ -111,7 +122,6 @@ class _Reader:
             groups=tuple(self.groups),
             waivers=waivers,
             attestations=attestations,
-            attestations_file=self._file("attestations"),
             history=self._file("history"),
             unused=tuple(key for key in ("schedule", "mail") if key in self.top),
         )

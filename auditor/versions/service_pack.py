@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-_WRITTEN = re.compile(r"\s*(?:Service Pack\s*)?(\d{1,3})([a-z]?)(?:\.0)?\s*(?:,?\s*((?:RC|Beta|v\.|Build)[^\n]{1,40}))?\s*", re.IGNORECASE)
+_WRITTEN = re.compile(
+    r"\s*(?:Service Pack\s*)?(\d{1,3})([a-z]?)(?:\.0)?\s*(?:,?\s*((?:RC|Beta|v\.|Build)[^\n]{1,40}))?\s*", re.IGNORECASE
+)
 
 
 class ServicePack(NamedTuple):

@@ -9,7 +9,19 @@ from msgspec.structs import replace
 
 from auditor.checks import judge
 from auditor.checks.judgement import Case
-from auditor.model.facts import Candidate, CollectorOutcome, HostFacts, Kernels, Listener, Reboot, Setting, StaleProcess, UpdateList, Updates, Volatile
+from auditor.model.facts import (
+    Candidate,
+    CollectorOutcome,
+    HostFacts,
+    Kernels,
+    Listener,
+    Reboot,
+    Setting,
+    StaleProcess,
+    UpdateList,
+    Updates,
+    Volatile,
+)
 from auditor.model.finding import Attestation
 from auditor.model.rule import PackageCheck, SettingCheck
 from tests.given import LINUX, WHEN, find, package, platform, verdict
@@ -41,7 +53,12 @@ def test_listen_backlog(listeners: list[Listener], expected: str) -> None:
 
 def test_the_observed_names_every_offender_and_what_was_asked_for() -> None:
     facts = replace(
-        listening(Listener("0.0.0.0", 80, 5, "srv"), Listener("::", 81, 3, "two"), Listener("127.0.0.1", 82, 1, "own"), Listener("::", 443, 4096, "big")),
+        listening(
+            Listener("0.0.0.0", 80, 5, "srv"),
+            Listener("::", 81, 3, "two"),
+            Listener("127.0.0.1", 82, 1, "own"),
+            Listener("::", 443, 4096, "big"),
+        ),
         volatile=replace(LINUX.volatile, queues={"0.0.0.0:80": 6}),  # type: ignore[type-var]
     )
     f = find("linux-listen-backlog", facts)
@@ -88,10 +105,16 @@ def test_stale_processes() -> None:
     assert verdict("linux-stale-processes", LINUX) == "compliant"
     f = find(
         "linux-stale-processes",
-        replace(LINUX, stale_processes=(StaleProcess("nginx", ("/usr/lib/libssl.so.3",)),), volatile=Volatile(pids={"nginx": (7, 9)})),
+        replace(
+            LINUX,
+            stale_processes=(StaleProcess("nginx", ("/usr/lib/libssl.so.3",)),),
+            volatile=Volatile(pids={"nginx": (7, 9)}),
+        ),
     )
     assert (f.verdict, f.observed) == ("pending", "nginx (7, 9): /usr/lib/libssl.so.3")
-    facts = replace(LINUX, stale_processes=None, outcomes=(CollectorOutcome("stale_processes", "partial", "without root's rights"),))
+    facts = replace(
+        LINUX, stale_processes=None, outcomes=(CollectorOutcome("stale_processes", "partial", "without root's rights"),)
+    )
     f = find("linux-stale-processes", facts)
     assert (f.verdict, f.settles) == ("unknown", "stale_processes: without root's rights")
 
@@ -125,7 +148,9 @@ def test_security_updates(facts: HostFacts, expected: str) -> None:
 def test_a_hold_and_a_pin_are_shown() -> None:
     facts = replace(updates("3.0.16-1"), packages=(package("openssl", "3.0.15-1", hold=True),))
     assert facts.updates
-    f = find("linux-security-updates", replace(facts, updates=replace(facts.updates, pins=("Package: openssl · Pin: version 3*",))))
+    f = find(
+        "linux-security-updates", replace(facts, updates=replace(facts.updates, pins=("Package: openssl · Pin: version 3*",)))
+    )
     assert f.observed == "openssl 3.0.15-1 → 3.0.16-1 (held); apt preferences: Package: openssl · Pin: version 3*"
 
 
@@ -153,7 +178,10 @@ def test_an_attested_subscription_counts_after_free_support() -> None:
 
 def test_an_overflow_is_a_finding_with_its_time() -> None:
     assert verdict("linux-accept-queue-overflow", LINUX) == "compliant"
-    f = find("linux-accept-queue-overflow", replace(LINUX, volatile=Volatile(uptime=3 * 86400.0, counters={"ListenOverflows": 7, "ListenDrops": 9})))
+    f = find(
+        "linux-accept-queue-overflow",
+        replace(LINUX, volatile=Volatile(uptime=3 * 86400.0, counters={"ListenOverflows": 7, "ListenDrops": 9})),
+    )
     assert (f.verdict, f.observed) == ("noncompliant", "ListenOverflows 7 in 3.0 days (ListenDrops 9)")
     assert verdict("linux-accept-queue-overflow", replace(LINUX, volatile=Volatile(counters={}))) == "unknown"
 
@@ -181,7 +209,12 @@ def test_settings(comparison: dict[str, object], setting: Setting | None, expect
     assert judge(SettingCheck(KEY, **comparison), case).verdict == expected  # type: ignore[arg-type]
 
 
-PACKAGES = [("openssl", "3.0.15-1", "compliant"), ("openssl", "3.0.16-1", "noncompliant"), ("nginx", "1", "not_applicable"), ("openssl", ":", "unknown")]
+PACKAGES = [
+    ("openssl", "3.0.15-1", "compliant"),
+    ("openssl", "3.0.16-1", "noncompliant"),
+    ("nginx", "1", "not_applicable"),
+    ("openssl", ":", "unknown"),
+]
 
 
 @pytest.mark.parametrize(("name", "fixed", "expected"), PACKAGES)

@@ -87,7 +87,11 @@ Q181350: list[tuple[HostFacts, tuple[Attestation, ...], str]] = [
     (replace(NOTES, services=(), programs=None), (said("not-done"),), "unknown"),
     (replace(NOTES, services=(), programs=(Program("Lotus Notes"),)), (), "unknown"),  # only the client
     (replace(NOTES, services=(), programs=(Program("Lotus Domino Server", "4.6"),)), (said(),), "compliant"),
-    (replace(NOTES, services=(), programs=(Program("Lotus Domino Server", "5.0.8"),)), (said("not-done"),), "unknown"),  # not named
+    (
+        replace(NOTES, services=(), programs=(Program("Lotus Domino Server", "5.0.8"),)),
+        (said("not-done"),),
+        "unknown",
+    ),  # not named
     (replace(NOTES, services=(), processes=("nserver.exe",)), (said(),), "compliant"),
     (replace(NOTES, services=(Service("Microsoft Exchange Connector for Lotus Notes"),)), (), "not_applicable"),
 ]

@@ -42,7 +42,10 @@ def test_nothing_is_edited_into_the_text() -> None:
     assert one.argv[4:] == ("a", "gzip", "deep", "sudo", "sysctl:a.b")
 
 
-@pytest.mark.parametrize("key", ["sysctl:a b", "sysctl:../x", "file:/etc/x", "file:etc/x#k", "line:/x#$(id)", "line:/x#a'b", "x:/y#z", "file:/a/../b#k"])
+@pytest.mark.parametrize(
+    "key",
+    ["sysctl:a b", "sysctl:../x", "file:/etc/x", "file:etc/x#k", "line:/x#$(id)", "line:/x#a'b", "x:/y#z", "file:/a/../b#k"],
+)
 def test_a_setting_of_another_form_is_refused(key: str) -> None:
     with pytest.raises(ValueError, match="is no setting"):
         command("m", [key], form="plain", deep=False, sudo="none")
@@ -66,7 +69,11 @@ def test_every_shell_gives_the_same_facts(shell: str, form: str) -> None:
 
 def test_packages_are_those_dpkg_lists() -> None:
     facts, _ = run("dash")
-    said = subprocess.run(["dpkg-query", "-W", "-f", "${db:Status-Abbrev} ${Package} ${Version} ${Architecture}\n"], capture_output=True, text=True).stdout
+    said = subprocess.run(
+        ["dpkg-query", "-W", "-f", "${db:Status-Abbrev} ${Package} ${Version} ${Architecture}\n"],
+        capture_output=True,
+        text=True,
+    ).stdout
     installed = {tuple(line.split()[1:]) for line in said.splitlines() if line[1] == "i"}
     assert facts.packages
     assert {(p.name, p.full_version, p.arch) for p in facts.packages} == installed
@@ -88,7 +95,7 @@ class TestWithoutRightsAndTools:
         nothing = tmp_path / "nothing"
         nothing.touch(mode=0o644)
         tool = os.path.realpath(shutil.which(missing) or "")
-        hide = f"mount --bind {nothing} {tool} && exec \"$@\""
+        hide = f'mount --bind {nothing} {tool} && exec "$@"'
         facts, _ = run("dash", "unshare", "-m", "sh", "-c", hide, "hide")
         assert facts.platform.product
         if missing == "ss":

@@ -84,13 +84,13 @@ def trickles(text: bytes, step: float = 0.02) -> Serve:
     return serve
 
 
-def pours(head: bytes, block: bytes = bytes(65536)) -> Serve:
-    """Its head, and then as much as the client will take."""
+def pours(head: bytes, poured: list[int]) -> Serve:
+    """Its head, and then as much as the client will take; `poured` counts it."""
 
     def serve(c: socket.socket, over: threading.Event) -> None:
         c.sendall(head)
         while not over.is_set():
-            c.sendall(block)
+            poured.append(c.send(bytes(65536)))
 
     return serve
 
@@ -199,7 +199,7 @@ def no_leaks() -> Iterator[None]:
     end = time.monotonic() + 5
     while (left := _held() - before) and time.monotonic() < end:
         time.sleep(0.01)
-    assert not left
+    assert not left, left
 
 
 def _held() -> set[object]:

@@ -7,6 +7,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import Self
@@ -38,7 +39,10 @@ class Sshd:
         if os.geteuid() == 0:
             os.makedirs("/run/sshd", exist_ok=True)  # privilege separation's folder; there is none without the service
         self.host_key = keygen(folder / f"host_{host_key}", host_key)
-        self.authorized = folder / "authorized_keys"
+        # sshd reads it with the rights of the user who logs in, and pytest's folders are closed to others.
+        self._open = Path(tempfile.mkdtemp(prefix="auditor-sshd-"))
+        self._open.chmod(0o755)
+        self.authorized = self._open / "authorized_keys"
         self.authorized.touch()
         home = folder / "home"
         home.mkdir(exist_ok=True)
@@ -74,6 +78,7 @@ class Sshd:
         self.process.terminate()
         self.process.wait()
         self._log.close()
+        shutil.rmtree(self._open, ignore_errors=True)
 
     def allow(self, *public: Path, options: str = "") -> None:
         text = "".join(f"{options} {p.read_text()}".lstrip() for p in public)

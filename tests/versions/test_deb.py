@@ -12,10 +12,32 @@ from hypothesis import strategies as st
 from auditor.versions import deb
 
 # Each is older than the next; deb-version(7), confirmed with dpkg --compare-versions.
-RISING = """
-0~~ 0~~a 0~ 0 0a 0+ 1.0~rc1-1 1.0-1~bpo12+1 1.0-1 1.0-1+b1 1.0-1+deb12u1 1.0-1.1 1.0-2 1.0-10 1.0+dfsg-1 1.0.1-1 1.9-1 1.10-1
-2.0-1 6.1.0-9 6.1.0-28 1:0.1-1 1:1.0-1 2:0
-""".split()
+RISING = [
+    "0~~",
+    "0~~a",
+    "0~",
+    "0",
+    "0a",
+    "0+",
+    "1.0~rc1-1",
+    "1.0-1~bpo12+1",
+    "1.0-1",
+    "1.0-1+b1",
+    "1.0-1+deb12u1",
+    "1.0-1.1",
+    "1.0-2",
+    "1.0-10",
+    "1.0+dfsg-1",
+    "1.0.1-1",
+    "1.9-1",
+    "1.10-1",
+    "2.0-1",
+    "6.1.0-9",
+    "6.1.0-28",
+    "1:0.1-1",
+    "1:1.0-1",
+    "2:0",
+]
 EQUAL = [("1.0", "0:1.0"), ("1.0", "1.0-0"), ("1.09-1", "1.9-1"), ("1.0-01", "1.0-1")]
 
 
@@ -37,7 +59,12 @@ def test_no_version(version: str) -> None:
 
 
 part = st.text("019aZ.+~", min_size=1, max_size=6)
-versions = st.builds(lambda e, u, r: (f"{e}:" if e else "") + "1" + u + (f"-{r}" if r else ""), st.sampled_from(["", "0", "1"]), part, st.one_of(st.just(""), part))
+versions = st.builds(
+    lambda e, u, r: (f"{e}:" if e else "") + "1" + u + (f"-{r}" if r else ""),
+    st.sampled_from(["", "0", "1"]),
+    part,
+    st.one_of(st.just(""), part),
+)
 
 
 @given(st.lists(st.tuples(versions, versions), min_size=40, max_size=40))

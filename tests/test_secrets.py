@@ -1,0 +1,46 @@
+"""Secret references: followed late, and never repeated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from auditor import secrets
+from auditor.errors import HostError
+
+
+def test_where_secrets_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PW", "from env")
+    file = tmp_path / "pw"
+    file.write_text("from file \nsecond line\n")
+    file.chmod(0o600)
+    assert secrets.resolve("env:PW") == "from env"
+    assert secrets.resolve(f"file:{file}") == "from file "
+    assert secrets.resolve("command:printf 'from %s\\n' command") == "from command"
+    assert secrets.resolve(secrets.keep_typed("typed")) == "typed"
+
+
+@pytest.mark.parametrize(
+    ("reference", "says"),
+    [
+        ("env:NO_SUCH_ONE", "is not set"),
+        ("file:/no/such/file", "No such file"),
+        ("command:no-such-command-here x", "is not found"),
+        ("command:false", "exit status 1"),
+        ("command:true", "is empty"),
+        ("keyring:a/b", "keyring extra"),
+        ("hunter2", "is not a secret reference"),
+        ("env:", "is not a secret reference"),
+    ],
+)
+def test_what_cannot_be_had(reference: str, says: str) -> None:
+    with pytest.raises(HostError) as e:
+        secrets.resolve(reference)
+    assert e.value.kind == "secret-unavailable"
+    assert says in str(e.value)
+
+
+def test_no_shell_sees_a_command(tmp_path: Path) -> None:
+    assert secrets.resolve(f"command:echo $HOME;touch {tmp_path}/x") == f"$HOME;touch {tmp_path}/x"
+    assert not list(tmp_path.iterdir())
