@@ -29,6 +29,7 @@ PARTS: dict[str, Callable[[Scene], list[table.Row]]] = {
     "memory": memory,
     "startup": startup,
 }
+CONTACTS = ("bench.contact:first_login", "bench.contact:known_login")
 RUNNERS = {
     "auditor": contestants.AUDIT,
     "tuned": contestants.TUNED,
@@ -46,8 +47,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", default=",".join(PARTS), help=f"parts, of {','.join(PARTS)}")
     parser.add_argument("--skip", default="", help=f"contestants, of {','.join(RUNNERS)}")
     parser.add_argument("--script", type=Path, help="file with the text that ssh is to run (else the product's own)")
-    parser.add_argument("--script-from", default="auditor.collectors.script:exec_command", help="module:function for it")
-    parser.add_argument("--contact", action="append", default=[], help="module:function(inventory, host), repeatable")
+    parser.add_argument("--script-from", default="bench.contact:script", help="module:function for it")
+    parser.add_argument("--contact", action="append", help="module:function(inventory, host), repeatable")
     parser.add_argument("--slowlink", type=Path, default=Path("../shared/tools/slowlink.py"))
     parser.add_argument("--rtt", type=float, default=0.05, help="round-trip time of the slow link, seconds")
     parser.add_argument("--limit", type=float, default=300, help="time limit of one run, seconds")
@@ -87,7 +88,7 @@ def main() -> int:
         signal.signal(number, lambda got, _frame: sys.exit(128 + got))  # so that every `finally` runs
     netns.sweep()
     auditor = asked.auditor.absolute()
-    product = Product(auditor, script_text(auditor.with_name("python"), asked), asked.jobs, tuple(asked.contact))
+    product = Product(auditor, script_text(auditor.with_name("python"), asked), asked.jobs, tuple(asked.contact or CONTACTS))
     names = frozenset(name for word, name in RUNNERS.items() if word not in asked.skip.split(","))
     parts = [part for part in PARTS if part in asked.only.split(",")]
     program, about = None, ""

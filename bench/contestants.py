@@ -58,13 +58,14 @@ def audit(product: Product, fleet: Fleet, namespace: str, name: str = AUDIT, job
             return None
 
     command = [str(product.auditor), "audit", "--inventory", str(fleet.inventory), "--history", str(history)]
+    command += ["--report", str(fleet.folder / "report.html")]
     command += ["--output", str(output), "--format", "json", "--jobs", str(jobs or product.jobs)]
     return Contestant(name, len(fleet.hosts), netns.inside(namespace) + command, {}, forget, answered)
 
 
 def scan(product: Product, fleet: Fleet, namespace: str, target: str) -> Contestant:
     """One host on demand, nothing stored: the one place that knows how the product is asked for it."""
-    command = [str(product.auditor), "scan", target, "--inventory", str(fleet.inventory), "--no-history"]
+    command = [str(product.auditor), "scan", target, "--inventory", str(fleet.inventory), "--no-history", "--no-report"]
     command += ["--format", "json", "--output", str(fleet.folder / "scan.json")]
     return Contestant(f"auditor scan {target}", 1, netns.inside(namespace) + command)
 

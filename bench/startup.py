@@ -12,7 +12,7 @@ def startup(scene: Scene) -> list[Row]:
     auditor = str(scene.product.auditor)
     commands = {
         "auditor --help": [auditor, "--help"],
-        "auditor scan local": [auditor, "scan", "local", "--no-history", "--format", "json"],
+        "auditor scan local": [auditor, "scan", "local", "--no-history", "--no-report", "--format", "json"],
     }
     if not scene.product.exists:
         return [Row(name, 0, remark=NO_PRODUCT) for name in commands]
