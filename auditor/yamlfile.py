@@ -11,6 +11,7 @@ import datetime
 import difflib
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -127,7 +128,7 @@ def bind(node: yaml.Node, record: type[T], faults: Faults, ignore: frozenset[str
 
     Keys in `ignore` are left to the caller."""
     before = len(faults.lines)
-    plain = _plain(node, mi.type_info(record), faults, ignore)
+    plain = _plain(node, _type_info(record), faults, ignore)
     if len(faults.lines) > before:
         return None
     try:
@@ -135,6 +136,9 @@ def bind(node: yaml.Node, record: type[T], faults: Faults, ignore: frozenset[str
     except msgspec.ValidationError as e:
         faults.add(node, str(e))
         return None
+
+
+_type_info = lru_cache(maxsize=64)(mi.type_info)
 
 
 def _plain(node: yaml.Node, kind: mi.Type, faults: Faults, ignore: frozenset[str] = frozenset()) -> Any:

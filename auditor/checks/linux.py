@@ -155,7 +155,8 @@ def newer(candidates: tuple[Candidate, ...], packages: tuple[Package, ...]) -> l
             known = best.get(key)
             if known is None or deb.older(known.version, c.version):
                 best[key] = c
-    found = ((p, best.get((p.name, p.arch)) or best.get((p.name, None))) for p in packages)
+    offered = {c.package for c in candidates}
+    found = ((p, best.get((p.name, p.arch)) or best.get((p.name, None))) for p in packages if p.name in offered)
     return [(p, c) for p, c in found if c and deb.older(p.full_version, c.version)]
 
 

@@ -91,9 +91,10 @@ def take_apart(stdout: bytes, marker: str, cut: str | None) -> Answers:
 
 
 def _unzip(body: bytes) -> tuple[bytes, str]:
-    """As much as can be had of a row of gzip members, at most MAX_STDOUT bytes, and what was wrong with the rest."""
+    """As much as can be had of gzip members and the plain bytes behind them, at most MAX_STDOUT bytes, and what was wrong
+    with the rest."""
     out = bytearray()
-    while body and len(out) < MAX_STDOUT:
+    while body.startswith(b"\x1f\x8b") and len(out) < MAX_STDOUT:
         member = zlib.decompressobj(wbits=31)
         try:
             out += member.decompress(body, MAX_STDOUT - len(out))
@@ -103,4 +104,6 @@ def _unzip(body: bytes) -> tuple[bytes, str]:
             too_much = len(out) >= MAX_STDOUT
             return bytes(out), f"the answer is larger than {MAX_STDOUT // 1_000_000} MB" if too_much else ""
         body = member.unused_data
-    return bytes(out), ""
+    if not out:
+        return b"", "the answer is damaged (not the gzip stream it should be)"
+    return bytes(out + body[: MAX_STDOUT - len(out)]), ""

@@ -18,8 +18,10 @@ from auditor.model.facts import Platform, Volatile
 SH = r"""
 c_identity() {
   printf "uid=%s become=%s\n" "$U" "$BECOME"
-  printf "uname=%s\n" "$(uname -srvm)"
-  printf "clock=%s\n" "$(date -u +%s)"
+  printf "uname="
+  uname -srvm
+  printf "clock="
+  date -u +%s
   [ -r /etc/machine-id ] && IFS= read -r line </etc/machine-id && printf "machine-id=%s\n" "$line"
   [ -r /proc/uptime ] && IFS=" " read -r line rest </proc/uptime && printf "uptime=%s\n" "$line"
   :

@@ -58,7 +58,7 @@ slow() {
 if [ "$FORM" = gzip ] && command -v gzip >/dev/null 2>&1; then
   printf "\n%%s=gzip\n" "$M"
   quick "$@" | gzip -1c
-  slow "$@" | gzip -1c
+  slow "$@"
 else
   printf "\n%%s=plain\n" "$M"
   quick "$@"

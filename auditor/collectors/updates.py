@@ -39,15 +39,15 @@ c_update_candidates() {
   [ $# -gt 0 ] || return 0
   {
     printf "%s\n=lists=\n" "$PACKAGES"
-    unpack "$@" || printf "=failed=\n"
+    { unpack "$@" || printf "Failed: x\n"; } | grep -E "^(Package|Version|Architecture|Failed): "
   } | awk -F "\t" "
     !lists { if (\$0 == \"=lists=\") lists = 1; else have[\$2] = 1; next }
-    /^Package: / { name = substr(\$0, 10); version = arch = \"\"; wanted = (name in have); next }
-    !wanted { if (\$0 == \"=failed=\") print; next }
-    /^Version: / { version = substr(\$0, 10); next }
-    /^Architecture: / { arch = substr(\$0, 15); next }
-    /^\$/ { if (version != \"\") print name \"\t\" version \"\t\" arch; wanted = 0 }
-    \$0 == \"=failed=\" { print }"
+    /^P/ { flush(); name = substr(\$0, 10); version = arch = \"\"; next }
+    /^V/ { version = substr(\$0, 10); next }
+    /^A/ { arch = substr(\$0, 15); next }
+    { print \"=failed=\" }
+    END { flush() }
+    function flush() { if ((name in have) && version != \"\") print name \"\t\" version \"\t\" arch; name = \"\" }"
 }
 unpack() {
   /usr/lib/apt/apt-helper cat-file "$@" 2>/dev/null && return

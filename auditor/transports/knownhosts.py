@@ -31,21 +31,35 @@ class Entry(Struct, frozen=True):
     place: str
 
 
-class KnownHosts(Struct):
-    """The entries of some files, in their order. `bad` are the places of lines that could not be read."""
+class KnownHosts:
+    """The entries of some files, in their order. `bad` are the places of lines that could not be read.
 
-    entries: list[Entry]
-    bad: list[str]
+    Plain names are found by an index; hashed names and patterns have to be tried one by one."""
+
+    def __init__(self) -> None:
+        self.bad: list[str] = []
+        self._plain: dict[str, list[tuple[int, Entry]]] = {}
+        self._others: list[tuple[int, Entry]] = []
+        self._count = 0
+
+    def add(self, entry: Entry) -> None:
+        self._count += 1
+        if re.search(r"[|*?!]", entry.hosts):
+            self._others.append((self._count, entry))
+        else:
+            for name in entry.hosts.lower().split(","):
+                self._plain.setdefault(name, []).append((self._count, entry))
 
     def keys(self, host: str, port: int) -> list[Entry]:
         """The entries for a host: certificates' authorities and revoked keys too."""
-        names = (host.lower(),) if port == 22 else (f"[{host.lower()}]:{port}",)
-        return [e for e in self.entries if _covers(e.hosts, names)]
+        name = host.lower() if port == 22 else f"[{host.lower()}]:{port}"
+        found = [*self._plain.get(name, ()), *(other for other in self._others if _covers(other[1].hosts, name))]
+        return [entry for _, entry in sorted(found, key=lambda numbered: numbered[0])]
 
 
 def read(paths: Iterable[str | Path]) -> KnownHosts:
     """Read files; one that does not exist holds nothing. Raises OSError where one exists and cannot be read."""
-    known = KnownHosts([], [])
+    known = KnownHosts()
     for path in map(Path, paths):
         try:
             with path.open("rb") as file:
@@ -55,7 +69,7 @@ def read(paths: Iterable[str | Path]) -> KnownHosts:
         for number, line in enumerate(text.splitlines(), 1):
             entry = parse_line(line, f"{path}:{number}")
             if isinstance(entry, Entry):
-                known.entries.append(entry)
+                known.add(entry)
             elif entry:
                 known.bad.append(f"{path}:{number}")
     return known
@@ -80,21 +94,19 @@ def parse_line(line: str, place: str = "") -> Entry | bool:
     return Entry(marker, words[0], words[1], key, place)
 
 
-def _covers(hosts: str, names: tuple[str, ...]) -> bool:
+def _covers(hosts: str, name: str) -> bool:
     if hosts.startswith("|1|"):
         _, _, salt, digest = (*hosts.split("|"), "", "")[:4]
         try:
             key, wanted = base64.b64decode(salt), base64.b64decode(digest)
         except binascii.Error:
             return False
-        return any(hmac.compare_digest(hmac.new(key, n.encode(), hashlib.sha1).digest(), wanted) for n in names)
+        return hmac.compare_digest(hmac.new(key, name.encode(), hashlib.sha1).digest(), wanted)
     covered = False
     for pattern in hosts.lower().split(","):
-        negated = pattern.startswith("!")
         # fnmatch reads [ as a class; in known_hosts it is the bracket of [host]:port.
-        shell = re.sub(r"\[", "[[]", pattern.removeprefix("!"))
-        if any(fnmatchcase(name, shell) for name in names):
-            if negated:
+        if fnmatchcase(name, pattern.removeprefix("!").replace("[", "[[]")):
+            if pattern.startswith("!"):
                 return False
             covered = True
     return covered

@@ -54,7 +54,7 @@ class Strange(paramiko.ServerInterface):
         return True
 
     def _reply(self, channel: paramiko.Channel) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, EOFError):
             channel.recv(1)  # the end of stdin, which is read after the request was answered
             channel.sendall(b"hi")
             channel.send_exit_status(0)
