@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fnmatch import fnmatchcase
 
 from msgspec import Struct
@@ -41,9 +42,9 @@ def _product(rule: Rule, platform: Platform) -> Applies:
     for branch in rule.branches:
         match = [covers(p, platform) for p in branch.products]
         if True in match:
-            if not branch.editions or platform.edition in branch.editions:
+            if not branch.editions or (platform.edition or "").lower() in branch.editions:
                 return Applies(True, f"the rule covers {platform.product or platform.family}", (branch,))
-            if platform.edition is None:
+            if (platform.edition or "").lower() not in EDITIONS:
                 possible.append(branch)
         elif None in match:
             possible.append(branch)
@@ -53,6 +54,12 @@ def _product(rule: Rule, platform: Platform) -> Applies:
     return Applies(False, f"the rule does not cover {platform.product or platform.family}")
 
 
+EDITIONS = ("server", "enterprise", "terminal-server", "workstation")  # any other word leaves the edition open
+# The product ids of Windows that there are; another one is a system that cannot be told.
+_WINDOWS = re.compile(
+    r"windows-(nt-3\.1|nt-3\.5|nt-3\.51|nt-4\.0(-server|-workstation|-enterprise|-terminal-server)?|95|98|me|2000(-\w[\w-]*)?"
+    r"|xp(-\w+)?|vista|7|8|8\.1|10(-\w+)?|11(-\w+)?|server-20\d\d(-r2)?)"
+)
 # What an id without an edition covers (design, section 6); Terminal Server Edition has a service-pack line of its own.
 _COVERED = {"windows-nt-4.0": ("windows-nt-4.0-server", "windows-nt-4.0-workstation", "windows-nt-4.0-enterprise")}
 
@@ -61,9 +68,11 @@ def covers(pattern: str, platform: Platform) -> bool | None:
     """Does a product pattern cover this platform? None where the platform is known less precisely than the pattern."""
     if pattern in ("linux", "windows"):
         return None if platform.family is None else pattern == platform.family
-    product = platform.product
+    product = platform.product.lower() if platform.product else None
     if product is None:
         return None if platform.family is None or pattern.startswith("windows") is (platform.family == "windows") else False
+    if product.startswith("windows") and not _WINDOWS.fullmatch(product):
+        return None if pattern.startswith("windows") else False
     if fnmatchcase(product, pattern) or product in _COVERED.get(pattern, ()):
         return True
     if pattern == "windows-2000" and product.startswith("windows-2000-"):
@@ -76,16 +85,16 @@ def _component(component: Component, facts: HostFacts) -> Applies:
     services = None if facts.services is None else [s.name for s in facts.services]
     programs = None if facts.programs is None else [p.name for p in facts.programs]
     packages = None if facts.packages is None else [p.name for p in facts.packages]
-    for what, patterns, names in (
-        ("service", component.services, services),
-        ("process", component.processes, facts.processes),
-        ("program", component.programs, programs),
-        ("package", component.packages, packages),
-    ):
+    sources = {
+        "services": (component.services, services),
+        "processes": (component.processes, facts.processes),
+        "programs": (component.programs, programs),
+        "packages": (component.packages, packages),
+    }
+    for what, (patterns, names) in sources.items():
         if found := _first(patterns, names):
-            return _named(component, facts.programs, f"{component.name} is there ({what} {found})")
-    unread = [what for what, patterns, names in (("services", component.services, services), ("programs", component.programs, programs),
-              ("packages", component.packages, packages)) if patterns and names is None]  # fmt: skip
+            return _named(component, facts.programs, f"{component.name} is there ({what}: {found})")
+    unread = [what for what, (patterns, names) in sources.items() if patterns and names is None]
     if unread:
         why = f"whether {component.name} is there is not known: the {' and '.join(unread)} of this host could not be read"
         return Applies(None, why, settles=f"{unread[0]}: not read")
@@ -99,8 +108,8 @@ def _named(component: Component, programs: tuple[Program, ...] | None, why: str)
     """Present, and of a release that the advisory names?"""
     if component.named_up_to is not None:
         for program in programs or ():
-            major = (program.version or "").partition(".")[0]
-            if _first(component.programs, [program.name]) and major.isdecimal() and int(major) > component.named_up_to:
+            major = re.search(r"\d{1,9}", program.version or "")
+            if _first(component.programs, [program.name]) and major and int(major[0]) > component.named_up_to:
                 later = f"{why}, release {program.version}: the advisory names releases up to {component.named_up_to}.x only"
                 return Applies(None, later, settles="the vendor's word on later releases")
     return Applies(True, why)

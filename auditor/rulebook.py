@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -40,7 +40,7 @@ class Rulebook(Struct, frozen=True):
         return run.Rulebook(self.digest, len(self.rules), newest.isoformat() if newest else "")
 
 
-def load(paths: Iterable[str] = ()) -> Rulebook:
+def load(paths: Sequence[str] = ()) -> Rulebook:
     """Read rule files and folders; `shipped` (also where none is given) stands for the rules that come with auditor.
 
     Raises FileFaults with every fault of every file."""
@@ -55,6 +55,8 @@ def load(paths: Iterable[str] = ()) -> Rulebook:
                 faults.append(f"{place}: rule {rule.id} was read before, from {places[rule.id]}")
             else:
                 rules[rule.id], places[rule.id] = rule, place
+    if not rules and not faults:
+        faults.append(f"{' '.join(paths) or 'shipped'}:1: holds no rule")
     if faults:
         raise FileFaults(faults)
     body = msgspec.json.encode([rules[i] for i in sorted(rules)])
@@ -65,7 +67,10 @@ def _files(paths: list[str], faults: list[str]) -> Iterator[Path]:
     for given in paths:
         path = shipped.folder("rules") if given == "shipped" else Path(given)
         if path.is_dir():
-            yield from sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml", ".jsonl"))
+            files = sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml", ".jsonl"))
+            if not files:
+                faults.append(f"{given}:1: there is no rule file in this folder (*.yaml, *.jsonl)")
+            yield from files
         elif path.is_file():
             yield path
         else:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from auditor import secrets
 from auditor.collectors.collect import arguments, read_answer
-from auditor.collectors.script import PRIVILEGED, command
+from auditor.collectors.script import SUDO_CALLS, command
 from auditor.errors import HostError
 from auditor.evaluate import evaluate
 from auditor.model.facts import HostFacts
@@ -35,17 +35,26 @@ class Audit(Struct, frozen=True, kw_only=True):
     deep: bool = False
 
 
+class Answer(Struct, frozen=True):
+    """What a host said, the marker it is framed with, what the login taught, and when it was said if not just now."""
+
+    result: CommandResult
+    marker: str
+    known_login: KnownLogin | None
+    when: datetime | None
+
+
 def scan(target: Target, audit: Audit, stop: Stop) -> TargetResult:
     """Reach one host, read its facts, hold them against the rules. Never raises for what a host does."""
     started = time.monotonic()
     try:
-        result, marker, known_login = ask(target, audit, stop)
+        answer = ask(target, audit, stop)
     except HostError as e:
         return TargetResult(
             target=target, outcome="unreachable", error=TargetError(e.kind, str(e)), seconds=time.monotonic() - started
         )
-    facts = read_answer(result, marker, target=target.name, way=way(target), now=audit.clock())
-    judged = judge_facts(facts, target, audit, result.cut)
+    facts = read_answer(answer.result, answer.marker, target=target.name, way=way(target), now=answer.when or audit.clock())
+    judged = judge_facts(facts, target, audit, answer.result.cut)
     return TargetResult(
         target=target,
         outcome=judged.outcome,
@@ -53,12 +62,12 @@ def scan(target: Target, audit: Audit, stop: Stop) -> TargetResult:
         facts=facts,
         findings=judged.findings,
         seconds=round(time.monotonic() - started, 3),
-        known_login=known_login,
+        known_login=answer.known_login,
     )
 
 
-def ask(target: Target, audit: Audit, stop: Stop, *, raw: bool = False) -> tuple[CommandResult, str, KnownLogin | None]:
-    """Run the collection script on the host: its answer, the marker it was framed with, and what the login taught.
+def ask(target: Target, audit: Audit, stop: Stop, *, raw: bool = False) -> Answer:
+    """Run the collection script on the host.
 
     `raw`: uncompressed, for recordings. Raises HostError where there is no session."""
     deadline = Deadline(target.timeouts.total, f"reading {target.name}", stop)
@@ -76,9 +85,9 @@ def ask(target: Target, audit: Audit, stop: Stop, *, raw: bool = False) -> tuple
             form=form,
             deep=audit.deep,
             sudo=sudo,
-            stdin=password * len(PRIVILEGED),
+            stdin=password * SUDO_CALLS,
         )
-        return session.run(asked), marker, session.known_login
+        return Answer(session.run(asked), marker, session.known_login, session.recorded_at)
 
 
 def judge_facts(facts: HostFacts, target: Target, audit: Audit, cut: TargetError | None = None) -> TargetResult:

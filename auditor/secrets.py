@@ -61,7 +61,10 @@ def resolve(reference: str) -> str:
     if scheme == "env":
         return os.environ[rest]
     if scheme == "file":
-        return _first_line(Path(rest).expanduser().read_text(encoding="utf-8"), reference)
+        try:
+            return _first_line(Path(rest).expanduser().read_text(encoding="utf-8"), reference)
+        except (OSError, UnicodeDecodeError):
+            raise HostError("secret-unavailable", f"{reference} cannot be read as UTF-8 text") from None
     if scheme == "keyring":
         service, _, user = rest.rpartition("/")
         found = _keyring().get_password(service, user)
@@ -70,7 +73,7 @@ def resolve(reference: str) -> str:
         return str(found)
     try:
         done = subprocess.run(_words(rest), capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
-    except (OSError, subprocess.TimeoutExpired) as e:
+    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError) as e:
         raise HostError("secret-unavailable", f"command: {rest.split()[0]!r} did not answer: {type(e).__name__}") from None
     if done.returncode:
         raise HostError("secret-unavailable", f"command: {rest.split()[0]!r} ended with exit status {done.returncode}")

@@ -128,7 +128,7 @@ def bind(node: yaml.Node, record: type[T], faults: Faults, ignore: frozenset[str
 
     Keys in `ignore` are left to the caller."""
     before = len(faults.lines)
-    plain = _plain(node, _type_info(record), faults, ignore)
+    plain = _plain(node, _type_info(record), faults, ignore)  # type: ignore[arg-type]  # a class is hashable
     if len(faults.lines) > before:
         return None
     try:
@@ -138,7 +138,9 @@ def bind(node: yaml.Node, record: type[T], faults: Faults, ignore: frozenset[str
         return None
 
 
-_type_info = lru_cache(maxsize=64)(mi.type_info)
+@lru_cache(maxsize=64)
+def _type_info(record: type) -> mi.Type:
+    return mi.type_info(record)
 
 
 def _plain(node: yaml.Node, kind: mi.Type, faults: Faults, ignore: frozenset[str] = frozenset()) -> Any:

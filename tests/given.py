@@ -37,7 +37,9 @@ def package(name: str, version: str, **more: Any) -> Package:
 LINUX = HostFacts(
     target="web1",
     collected_at=WHEN,
-    platform=Platform(family="linux", product="debian-12", version="12", arch="x86_64", kernel="6.1.0-28-amd64"),
+    platform=Platform(
+        family="linux", product="debian-12", version="12", arch="x86_64", kernel="6.1.0-28-amd64", codename="bookworm"
+    ),
     packages=(package("openssl", "3.0.15-1"), package("linux-image-6.1.0-28-amd64", "6.1.119-1")),
     kernels=Kernels("6.1.0-28-amd64", ("6.1.0-28-amd64",), "6.1.119-1"),
     settings={
@@ -49,7 +51,9 @@ LINUX = HostFacts(
     listeners=(Listener("0.0.0.0", 22, 128, "sshd"), Listener("127.0.0.1", 25, 5, "master")),
     reboot=Reboot(False, (), ("/etc/kernel/postinst.d/unattended-upgrades",)),
     stale_processes=(),
-    updates=Updates((UpdateList("sec_dists_bookworm-security", WHEN),), (Candidate("openssl", "amd64", "3.0.15-1"),)),
+    updates=Updates(
+        (UpdateList("sec_dists_bookworm-security", WHEN, "bookworm"),), (Candidate("openssl", "amd64", "3.0.15-1"),)
+    ),
     containers=(),
     volatile=Volatile(uptime=86400.0, counters={"ListenOverflows": 0, "ListenDrops": 0}),
 )

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import fields, replace
 
-from auditor.checks import combine
+from auditor.checks.combine import ALL_OF, ANY_OF, combine
 from auditor.checks.judgement import Judgement
 from auditor.evaluate import evaluate, matches
 from auditor.model.facts import (
@@ -105,7 +105,13 @@ linux_hosts = st.builds(
             LINUX.updates,
             replace(LINUX.updates, candidates=(Candidate("openssl", "amd64", "3.0.16-1"), Candidate("openssl", "i386", "9"))),
             replace(LINUX.updates, lists=()),
-            replace(LINUX.updates, lists=(UpdateList("old", WHEN.replace(year=2025)),)),
+            replace(
+                LINUX.updates,
+                lists=(
+                    UpdateList("old", WHEN.replace(year=2025), "bookworm"),
+                    UpdateList("other", WHEN, "bullseye"),
+                ),
+            ),
             None,
         ]
     ),
@@ -192,11 +198,9 @@ ORDERS = [
 
 @pytest.mark.parametrize(("kind", "children", "expected"), ORDERS)
 def test_combining(kind: str, children: str, expected: str) -> None:
-    from auditor.checks import _ALL, _ANY
-
     given = [Judgement(v, "o", "r", "w") for v in children.split()]  # type: ignore[arg-type]
     for order in (given, given[::-1]):
-        assert combine(order, _ANY if kind == "any" else _ALL, " or ").verdict == expected
+        assert combine(order, ANY_OF if kind == "any" else ALL_OF, " or ").verdict == expected
 
 
 def test_matching() -> None:

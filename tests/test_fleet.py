@@ -22,6 +22,9 @@ from tests.lab.person import Person
 from tests.lab.sshd import Sshd, free_port, keygen
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="makes users, sudo rights and network namespaces")
+INIT_READABLE = (
+    os.geteuid() == 0 and subprocess.run(["grep", "-q", "vdso", "/proc/1/maps"], capture_output=True).returncode == 0
+)
 PASSWORD = "pass word$1'2"
 
 
@@ -83,13 +86,10 @@ hosts:
         assert found[name]["platform"]["product"].startswith("debian-"), name
         assert found[name]["verdicts"]["linux-syncookies"] == "compliant", name
     # Root and sudo may look into all processes; a user without either cannot, and says so.
-    assert collector(found["key"], "stale_processes")["outcome"] == "ok"
-    assert collector(found["sudo"], "stale_processes") == {
-        "name": "stale_processes",
-        "outcome": "ok",
-        "reason": "",
-        "seconds": collector(found["sudo"], "stale_processes")["seconds"],
-    }
+    # Where not even root may read process 1 (a container), that is said and stays unknown.
+    for name in ("key", "sudo"):
+        reason = collector(found[name], "stale_processes")["reason"]
+        assert (reason == "") is INIT_READABLE or "even with root's rights" in reason, reason
     assert found["sudo"]["verdicts"]["linux-stale-processes"] == found["key"]["verdicts"]["linux-stale-processes"]
     assert found["password"]["verdicts"]["linux-stale-processes"] in ("unknown", "pending")
     assert "without root's rights" in collector(found["password"], "stale_processes")["reason"]
@@ -119,8 +119,11 @@ def test_sudo(auditor: Run, home: Path, person: Person, nopasswd: bool, secret: 
         found, _ = audit(auditor, "scan", "h", "--inventory", "i.yaml", "--no-history", WRONG=secret or "")
     assert found["h"]["error"] is None
     for name in ("listeners", "stale_processes"):
-        assert (collector(found["h"], name)["outcome"] == "ok") is (not reason), name
-        assert reason in collector(found["h"], name)["reason"]
+        said = collector(found["h"], name)["reason"]
+        if reason:
+            assert reason in said, name
+        else:
+            assert said == "" or "even with root's rights" in said, name
     assert collector(found["h"], "packages")["outcome"] == "ok"
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
+from auditor.checks.combine import ALL_OF, combine
 from auditor.checks.judgement import Case, Judgement, unread
 from auditor.model.facts import Candidate, Package, Updates
 from auditor.model.rule import KernelCheck, PackageCheck, RebootCheck, SecurityUpdatesCheck, StaleProcessesCheck
@@ -40,12 +39,11 @@ def judge_kernel(check: KernelCheck, case: Case) -> Judgement:
     if kernels is None or kernels.running is None or kernels.installed is None:
         return unread(case.facts, "kernels", "The kernels", required)
     if not kernels.installed:
-        why = (
-            "the kernel is given to this host from outside (a container, or a virtual machine's own boot); its owner updates it"
-        )
-        return Judgement("not_applicable", f"running {kernels.running}, none installed", required, why)
+        return _no_kernel(kernels.outside, kernels.running, case, required)
     try:
         newer = kernel_release.newer_than(kernels.running, kernels.installed)
+        built, image = kernels.running_package, _image(kernels.running, case.facts.packages)
+        rebuilt = bool(_keeps_its_release(case) and built and image and deb.older(built, image.full_version))
     except ValueError as e:
         return Judgement(
             "unknown", f"running {kernels.running}", required, f"the releases cannot be compared: {e}", settles="kernels"
@@ -53,8 +51,7 @@ def judge_kernel(check: KernelCheck, case: Case) -> Judgement:
     observed = f"running {kernels.running}, installed {', '.join(kernels.installed)}"
     if newer:
         return Judgement("pending", observed, required, f"{newer[0]} is installed and takes effect at the next restart")
-    built, image = kernels.running_package, _image(kernels.running, case.facts.packages)
-    if _keeps_its_release(case) and built and image and deb.older(built, image.full_version):
+    if rebuilt and image:
         why = f"{image.name} {image.full_version} is installed, the running kernel was built as {built}: it takes effect at a restart"
         return Judgement("pending", f"{observed}; built as {built}", required, why)
     if _keeps_its_release(case) and case.facts.packages is None:
@@ -70,9 +67,30 @@ def judge_kernel(check: KernelCheck, case: Case) -> Judgement:
     return Judgement("compliant", observed, required, "no newer kernel of this flavour is installed")
 
 
+def _no_kernel(outside: bool, running: str, case: Case, required: str) -> Judgement:
+    """No image was found: not this host's business in a container or where no kernel package is installed, and not
+    known elsewhere (a /boot that is not mounted looks the same)."""
+    observed = f"running {running}, no installed kernel found"
+    packages = case.facts.packages
+    if outside or (packages is not None and not any(p.name.startswith(_KERNEL_PACKAGES) for p in packages)):
+        why = (
+            "the kernel is given to this host from outside (a container, or a virtual machine's own boot); its owner updates it"
+        )
+        return Judgement("not_applicable", observed, required, why)
+    why = "no kernel image was found where they lie, although kernel packages are or may be installed (is /boot mounted?)"
+    return Judgement("unknown", observed, required, why, settles="kernels: where the installed kernels are")
+
+
+_KERNEL_PACKAGES = ("linux-image-", "kernel-", "kernel", "linux-lts", "linux-virt", "raspberrypi-kernel")
+# Their kernels get a new release with every package; those of Debian and its relatives keep it over several.
+_NEW_RELEASE_EACH_TIME = (
+    "ubuntu", "rhel", "almalinux", "rocky", "centos", "oracle", "fedora", "sles", "opensuse", "amazon", "alpine",
+)  # fmt: skip
+
+
 def _keeps_its_release(case: Case) -> bool:
     product = case.facts.platform.product
-    return product is None or product.startswith("debian")
+    return product is None or not product.startswith(_NEW_RELEASE_EACH_TIME)
 
 
 def _image(running: str, packages: tuple[Package, ...] | None) -> Package | None:
@@ -91,8 +109,11 @@ def judge_reboot(check: RebootCheck, case: Case) -> Judgement:
         asked = f" by {', '.join(reboot.packages)}" if reboot.packages else ""
         return Judgement("pending", f"a restart is asked for{asked}", required, "/run/reboot-required is there")
     if not reboot.writers:
-        why = "no program that would ask for a restart is installed; the rules on kernels and libraries judge that here"
-        return Judgement("not_applicable", "no flag, and nothing that would set it", required, why)
+        judged = combine(
+            [judge_kernel(KernelCheck(), case), judge_stale_processes(StaleProcessesCheck(), case)], ALL_OF, " and "
+        )
+        why = f"nothing on this host would set the flag, so kernel and processes are judged instead: {judged.why}"
+        return Judgement(judged.verdict, f"no flag; {judged.observed}", required, why, judged.settles, judged.evidence)
     return Judgement("compliant", "no flag", required, f"no flag, and it would be set by {reboot.writers[0]}")
 
 
@@ -165,12 +186,19 @@ def _simulated(updates: Updates) -> str:
 
 
 def _too_old(updates: Updates, check: SecurityUpdatesCheck, case: Case) -> str:
+    """Why these lists do not tell, or ""."""
     if not updates.lists:
         return "no list of a security suite lies on this host: it has no security source, or never ran apt-get update"
+    codename = case.facts.platform.codename
+    if codename is None or all(x.release != codename for x in updates.lists):
+        lists = ", ".join(x.release or x.name for x in updates.lists)
+        return f"none of the lists is of this release's security suite ({codename or 'whose name is not known'}): {lists}"
     for x in updates.lists:
         if x.date is None:
             return f"the list {x.name} has no date"
-        age = case.facts.collected_at - x.date
-        if age > timedelta(days=check.max_age_days):
-            return f"the list {x.name} is of {x.date:%Y-%m-%d}, {age.days} days before this host was read"
+        age = (case.today - x.date.date()).days
+        if age > check.max_age_days:
+            return f"the list {x.name} is of {x.date:%Y-%m-%d}, {age} days ago"
+        if age < -1:
+            return f"the list {x.name} is dated in the future, {x.date:%Y-%m-%d}"
     return ""

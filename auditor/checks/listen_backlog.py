@@ -6,6 +6,7 @@ known only below the cap ("asked for 5") and bounded at it ("asked for at least 
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
 
 from auditor.checks.attested import judge_attested
@@ -66,7 +67,7 @@ def is_loopback(address: str) -> bool:
 def _list(listeners: list[Listener], case: Case, most: int = 40) -> str:
     """Every listener with its process, limit, queue and what that says of the request."""
     setting = (case.facts.settings or {}).get("sysctl:net.core.somaxconn")
-    cap = int(setting.value) if setting and setting.value.isdecimal() else None
+    cap = int(setting.value) if setting and re.fullmatch(r"\d{1,18}", setting.value) else None
     queues = case.facts.volatile.queues if case.facts.volatile else {}
     shown = [_one(x, cap, queues.get(x.endpoint)) for x in listeners[:most]]
     return "; ".join(shown) + (f"; and {len(listeners) - most} more" if len(listeners) > most else "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from auditor.checks.judgement import Case, Judgement, unread
 from auditor.model.rule import CounterCheck, SettingCheck
 
@@ -42,10 +44,9 @@ def _wanted(check: SettingCheck) -> str:
 def _fits(check: SettingCheck, value: str) -> bool | None:
     if check.one_of:
         return value in check.one_of
-    try:
-        number = float(value)
-    except ValueError:
+    if not re.fullmatch(r"-?\d{1,18}(\.\d{1,18})?", value):
         return None
+    number = float(value)
     return number >= check.at_least if check.at_least is not None else number <= (check.at_most or 0.0)
 
 

@@ -13,6 +13,7 @@ import click
 from auditor import __version__
 from auditor.cli import exits
 from auditor.errors import AuditorError, FileFaults, UsageFault
+from auditor.printable import printable
 
 # command: (module, attribute, what --help says)
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -73,7 +74,7 @@ def main() -> None:
         code = exits.USAGE
     except FileFaults as e:
         for fault in e.faults:
-            print(fault, file=sys.stderr)
+            print(printable(fault), file=sys.stderr)
         count = len(e.faults)
         _say(f"{count} {'fault' if count == 1 else 'faults'}; nothing was contacted")
         code = exits.USAGE
@@ -100,4 +101,4 @@ def main() -> None:
 
 
 def _say(text: str) -> None:
-    print(f"auditor: {text}", file=sys.stderr)
+    print(f"auditor: {printable(text)}", file=sys.stderr)

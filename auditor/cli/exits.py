@@ -41,3 +41,8 @@ def code(run: Run, fail_on: Collection[str]) -> int:
     if run.interrupted or unassessed or any(f.verdict == "unknown" for f in required):
         return INCOMPLETE
     return ALL_WELL
+
+
+def delivered(code: int, kept: bool) -> int:
+    """A run whose evidence could not be kept, or whose document could not be written, is incomplete."""
+    return INCOMPLETE if code == ALL_WELL and not kept else code

@@ -58,7 +58,7 @@ def export(host: str, history: str | None, inventory: str | None, run_id: str | 
 def show(host: str, history: str | None, inventory: str | None, run_id: str | None) -> None:
     """One host's newest facts in short, for people."""
     f = _stored(host, history, inventory, run_id)
-    click.echo(f"{one_line(f.target)}, read {f.collected_at:%Y-%m-%d %H:%M} UTC over {f.way or 'an unknown way'}")
+    click.echo(f"{one_line(f.target)}, read {f.collected_at:%Y-%m-%d %H:%M} UTC over {one_line(f.way or 'an unknown way')}")
     for name in ("product", "name", "kernel", "arch", "service_pack", "build"):
         if (value := getattr(f.platform, name)) is not None:
             click.echo(f"  {name}: {one_line(value)}")
@@ -67,15 +67,14 @@ def show(host: str, history: str | None, inventory: str | None, run_id: str | No
         click.echo(f"  {name}: {'not known' if value is None else len(value)}")
     for listener in f.listeners or ():
         click.echo(
-            f"    {listener.endpoint} {one_line(listener.process or '?')} backlog {'?' if listener.backlog is None else listener.backlog}"
+            f"    {one_line(listener.endpoint)} {one_line(listener.process or '?')} backlog {'?' if listener.backlog is None else listener.backlog}"
         )
     for key, setting in (f.settings or {}).items():
-        click.echo(
-            f"  {key}: {one_line(setting.value) if setting and setting.state == 'present' else setting.state if setting else 'not known'}"
-        )
+        state = "not known" if setting is None else setting.value if setting.state == "present" else setting.state
+        click.echo(f"  {one_line(key)}: {one_line(state)}")
     for o in f.outcomes:
         if o.outcome != "ok":
-            click.echo(f"  {o.name} {o.outcome}: {one_line(o.reason)}")
+            click.echo(f"  {one_line(o.name)} {o.outcome}: {one_line(o.reason)}")
 
 
 @facts.command("import")

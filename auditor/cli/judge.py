@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 from secrets import token_hex
+from typing import Literal
 
 import click
 import msgspec
 from msgspec.structs import replace
 
+from auditor import __version__
 from auditor.cli import exits, options
 from auditor.cli.scan import deliver, make_run
 from auditor.errors import FileFaults, UsageFault
 from auditor.inventory.native import Inventory
 from auditor.inventory.select import open_inventory
 from auditor.model.facts import HostFacts
-from auditor.model.run import TargetResult
+from auditor.model.run import Rulebook as RulebookSummary
+from auditor.model.run import Run, TargetResult
 from auditor.model.target import Target
 from auditor.rulebook import load
 from auditor.scan import Audit, judge_facts, utc_now
@@ -50,16 +53,12 @@ def judge(paths: tuple[str, ...], latest: bool, run_id: str | None, inventory: s
         attestations=opened.attestations,
         waivers=opened.waivers,
     )
-    results = [
-        _judged(t, f, audit) for t, f in (_from_files(paths, opened) if paths else _from_history(run_id, history, inventory))
-    ]
-    run = replace(make_run(audit.rulebook, utc_now()), finished=utc_now(), results=tuple(results))
-    deliver(run, audit.rulebook, form, output)
-    return exits.code(run, failing)
-
-
-def _judged(target: Target, facts: HostFacts, audit: Audit) -> TargetResult:
-    return judge_facts(facts, target, audit).slim()
+    before = _from_files(paths, opened) if paths else _from_history(run_id, history, inventory)
+    results = tuple(judge_facts(r.facts, r.target, audit).slim() if r.facts else r for r in before.results)
+    ident = make_run(audit.rulebook, utc_now()).id
+    run = replace(before, id=ident, auditor=__version__, rulebook=audit.rulebook.summary(), results=results)
+    delivered = deliver(run, audit.rulebook, form, output)
+    return exits.delivered(exits.code(run, failing), delivered)
 
 
 def read_facts(paths: tuple[str, ...]) -> list[HostFacts]:
@@ -70,7 +69,7 @@ def read_facts(paths: tuple[str, ...]) -> list[HostFacts]:
         try:
             if file.stat().st_size > MAX_BYTES:
                 raise ValueError(f"is larger than {MAX_BYTES // 1_000_000} MB")
-            facts.append(msgspec.json.decode(file.read_bytes(), type=HostFacts))
+            facts.append(decode_facts(file.read_bytes()))
         except OSError as e:
             faults.append(f"{file}:1: {e.strerror}")
         except (msgspec.MsgspecError, ValueError, RecursionError) as e:
@@ -82,14 +81,30 @@ def read_facts(paths: tuple[str, ...]) -> list[HostFacts]:
     return facts
 
 
-def _from_files(paths: tuple[str, ...], opened: Inventory) -> list[tuple[Target, HostFacts]]:
-    """A target of the inventory where one has the name, for its groups and labels."""
-    return [(opened.targets.get(f.target) or Target(name=f.target, connection="replay"), f) for f in read_facts(paths)]
+def decode_facts(text: bytes) -> HostFacts:
+    """One document of auditor.facts/1, in which null stands for a missing key; msgspec.MsgspecError where it is none."""
+    plain = msgspec.json.decode(text)
+    if isinstance(plain, dict):
+        plain = {key: value for key, value in plain.items() if value is not None}
+    facts = msgspec.convert(plain, HostFacts, strict=True)
+    product = facts.platform.product
+    if facts.platform.family is None and product:
+        family: Literal["windows", "linux"] = "windows" if product.startswith("windows") else "linux"
+        facts = replace(facts, platform=replace(facts.platform, family=family))
+    return facts
 
 
-def _from_history(run_id: str | None, history: str | None, inventory: str | None) -> list[tuple[Target, HostFacts]]:
+def _from_files(paths: tuple[str, ...], opened: Inventory) -> Run:
+    """A run of given facts; a target of the inventory where one has the name, for its groups and labels."""
+    given = [(opened.targets.get(f.target) or Target(name=f.target, connection="replay"), f) for f in read_facts(paths)]
+    results = tuple(TargetResult(target=t, outcome="assessed", facts=f) for t, f in given)
+    now = utc_now()
+    return Run(id="", started=now, finished=now, auditor=__version__, rulebook=RulebookSummary("", 0, ""), results=results)
+
+
+def _from_history(run_id: str | None, history: str | None, inventory: str | None) -> Run:
+    """A stored run: hosts that could not be assessed then stay what they were, and so does a run that was stopped."""
     from auditor.cli.report import open_store
 
     with open_store(history, inventory) as store:
-        run = store.run(run_id or store.latest())
-    return [(r.target, r.facts) for r in run.results if r.facts]
+        return store.run(run_id or store.latest())

@@ -46,8 +46,9 @@ def record(word: str, folder: Path, inventory: str | None, rule_paths: tuple[str
         raise UsageFault(f"{folder} holds a recording already; name another folder")
     target = resolve_all(targets)[0]
     audit = Audit(rulebook=load(rule_paths), clock=utc_now, marker=lambda: token_hex(12), deep=deep)
-    result, marker, _ = ask(target, audit, Stop(), raw=True)
-    kept = Recording(target=target.name, recorded_at=utc_now(), marker=marker, script=DIGEST, way=way(target),
+    answer = ask(target, audit, Stop(), raw=True)
+    result = answer.result
+    kept = Recording(target=target.name, recorded_at=utc_now(), marker=answer.marker, script=DIGEST, way=way(target),
                      exit_status=result.exit_status, seconds=round(result.seconds, 3), cut=result.cut)  # fmt: skip
     try:
         write(folder, kept, result.stdout, result.stderr)

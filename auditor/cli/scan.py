@@ -106,8 +106,9 @@ def _run(targets: list[Target], opened: Inventory, *, rule_paths: tuple[str, ...
     keeper = Keeper(None if no_history else options.history_path(history, opened), run)
     targets = keeper.with_known_logins(targets)
     run = gather(run, targets, audited, keeper, jobs, quiet)
-    deliver(run, rulebook, form, output, quiet=quiet, page=None if no_report else Path(report_path or REPORT), keeper=keeper)
-    return _code(run, failing, keeper)
+    page = None if no_report else Path(report_path or REPORT)
+    delivered = deliver(run, rulebook, form, output, quiet=quiet, page=page, keeper=keeper)
+    return exits.delivered(exits.code(run, failing), delivered and not keeper.fault)
 
 
 def make_run(rulebook: Rulebook, started: datetime) -> Run:
@@ -204,25 +205,46 @@ def _show(run: Run, rulebook: Rulebook, form: str) -> bytes:
     return text(run).encode("utf-8", "replace")
 
 
-def deliver(run: Run, rulebook: Rulebook, form: str | None, output: Path | None, *, quiet: bool = False, page: Path | None = None,
-            keeper: Keeper | None = None) -> None:  # fmt: skip
-    """The document asked for, to standard output or a file; the HTML report to `page` and into the history."""
+def deliver(
+    run: Run,
+    rulebook: Rulebook,
+    form: str | None,
+    output: Path | None,
+    *,
+    quiet: bool = False,
+    page: Path | None = None,
+    keeper: Keeper | None = None,
+) -> bool:
+    """The document asked for, to standard output or a file; the HTML report to `page` and into the history. False where
+    something could not be written; that was said."""
     form = form or _by_suffix(output)
     shown = _show(run, rulebook, form)
-    if output:
-        write_file(output, shown)
-    elif not quiet:
-        sys.stdout.buffer.write(shown)
-        sys.stdout.flush()
+    done = write_file(output, shown) if output else quiet or write_out(shown)
     if page is None or (form == "html" and output):
         if keeper and form == "html":
             keeper.add_report(run, shown)
-        return
+        return done
     html = shown if form == "html" else _show(run, rulebook, "html")
     if keeper:
         keeper.add_report(run, html)
-    if write_file(page, html) and not quiet and form == "text":
-        print(f"Report: {page.absolute()}")
+    if not write_file(page, html):
+        return False
+    if not quiet and form == "text":
+        done = write_out(f"Report: {page.absolute()}\n".encode()) and done
+    return done
+
+
+def write_out(content: bytes) -> bool:
+    """Standard output; whoever reads it may have gone, or its disk may be full."""
+    try:
+        sys.stdout.buffer.write(content)
+        sys.stdout.flush()
+    except OSError as e:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more at its end
+        if not isinstance(e, BrokenPipeError):
+            print(f"auditor: standard output cannot be written: {e.strerror}", file=sys.stderr)
+        return False
+    return True
 
 
 def write_file(path: Path, content: bytes) -> bool:
@@ -246,9 +268,3 @@ def write_file(path: Path, content: bytes) -> bool:
 def _by_suffix(output: Path | None) -> str:
     """`--output report.html` needs no `--format html` beside it."""
     return {".json": "json", ".html": "html", ".htm": "html"}.get(output.suffix.lower() if output else "", "text")
-
-
-def _code(run: Run, failing: frozenset[str], keeper: Keeper) -> int:
-    """A run whose evidence could not be kept is incomplete."""
-    code = exits.code(run, failing)
-    return exits.INCOMPLETE if keeper.fault and code == exits.ALL_WELL else code

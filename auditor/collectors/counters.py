@@ -18,7 +18,7 @@ KEPT = ("ListenOverflows", "ListenDrops", "TCPReqQFullDrop", "TCPReqQFullDoCooki
 
 
 def parse(answers: Answers) -> Reading:
-    lines = answers.good("counters").text.splitlines()
+    lines = answers.good("counters").text.split("\n")
     if len(lines) < 2:
         raise CannotTell("/proc/net/netstat has no TcpExt lines")
     table = dict(zip(lines[0].split(), lines[1].split(), strict=False))

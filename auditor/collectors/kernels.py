@@ -22,7 +22,7 @@ c_kernels() {
     printf "/boot may not be listed by this user\n" >&2
     return 13
   fi
-  for file in /boot/vmlinuz-* /boot/vmlinux-* /usr/lib/modules/*/vmlinuz; do
+  for file in /boot/vmlinuz-* /boot/vmlinux-* /boot/Image-* /boot/kernel-* /usr/lib/modules/*/vmlinuz; do
     [ -e "$file" ] && printf "image=%s\n" "$file"
   done
   :
@@ -35,24 +35,28 @@ _DEBIAN = re.compile(r"\bDebian (\d\S*)")
 
 
 def parse(answers: Answers) -> Reading:
-    uname = next((ln for ln in answers.get("identity").text.splitlines() if ln.startswith("uname=Linux ")), "")
+    uname = next((ln for ln in answers.get("identity").text.split("\n") if ln.startswith("uname=Linux ")), "")
     running = uname.removeprefix("uname=Linux ").partition(" ")[0]
     built = _DEBIAN.search(uname)
     package = built[1] if built else None
     try:
-        lines = answers.good("kernels").text.splitlines()
+        lines = answers.good("kernels").text.split("\n")
     except CannotTell as e:
         return Reading({"kernels": Kernels(running or None, None, package)}, partial=f"installed kernels: {e}")
     releases = {_release(line.removeprefix("image=")) for line in lines if line.startswith("image=")}
-    inside = any(line.startswith("inside=") for line in lines)
-    installed = () if inside else tuple(sorted(r for r in releases if _RELEASE.fullmatch(r)))
-    return Reading({"kernels": Kernels(running or None, installed, package)})
+    if any(line.startswith("inside=") for line in lines):
+        return Reading({"kernels": Kernels(running or None, (), package, outside=True)})
+    odd = sorted(r for r in releases if not _RELEASE.fullmatch(r))
+    if odd:
+        kernels = Kernels(running or None, None, package)
+        return Reading({"kernels": kernels}, partial=f"installed kernels: {', '.join(odd[:5])} name no release")
+    return Reading({"kernels": Kernels(running or None, tuple(sorted(releases)), package)})
 
 
 def _release(path: str) -> str:
     if path.startswith("/usr/lib/modules/"):
         return path.split("/")[4]
-    return re.sub(r"^/boot/vmlinu[xz]-", "", path).removesuffix(".old")
+    return re.sub(r"^/boot/(?:vmlinu[xz]|Image|kernel)-", "", path).removesuffix(".old")
 
 
 COLLECTOR = Collector(name="kernels", sections=("kernels",), sh=SH, parse=parse)

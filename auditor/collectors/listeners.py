@@ -20,7 +20,7 @@ from auditor.printable import one_line
 SH = r"""
 c_listeners() {
   tool=
-  for file in /usr/bin/ss /usr/sbin/ss /bin/ss /sbin/ss; do
+  for file in /usr/bin/ss /usr/sbin/ss /bin/ss; do
     [ -x "$file" ] && tool=$file && break
   done
   if [ -z "$tool" ]; then
@@ -29,14 +29,21 @@ c_listeners() {
   fi
   if [ "$U" = 0 ] || [ "$BECOME" = none ]; then
     "$tool" -H -l -t -n -p
-  else
-    as_sudo "$tool" -H -l -t -n -p && return
-    "$tool" -H -l -t -n -p
-    return 77
+    return
   fi
+  as_sudo "$tool" -H -l -t -n -p && return
+  "$tool" -H -l -t -n -p || return 1
+  return 77
 }
 c_listeners_proc() {
-  [ -x /usr/bin/ss ] || grep -s -h ": 0*[0-9A-F]*:[0-9A-F]* 0*:0000 0A " /proc/net/tcp /proc/net/tcp6 || :
+  if [ ! -r /proc/net/tcp ]; then
+    printf "/proc/net/tcp cannot be read\n" >&2
+    return 1
+  fi
+  files=/proc/net/tcp
+  [ -r /proc/net/tcp6 ] && files="$files /proc/net/tcp6"
+  grep -h ": [0-9A-F]*:[0-9A-F]* [0-9A-F]*:[0-9A-F]* 0A " $files
+  [ $? -le 1 ]
 }
 """
 
@@ -47,8 +54,13 @@ def parse(answers: Answers) -> Reading:
     section = answers.get("listeners")
     if section.status not in (0, UNPRIVILEGED):
         return _from_proc(answers, section.error or f"ss ended with exit status {section.status}")
-    rows = [row for line in section.text.splitlines() if (row := _row(line))]
+    lines = [line for line in section.text.split("\n") if line.strip()]
+    rows = [row for line in lines if (row := _row(line))]
+    if not rows and _listening(answers):
+        return _from_proc(answers, "ss lists nothing, and the kernel's own table has listening sockets")
     partial = []
+    if len(rows) < len(lines):
+        partial.append(f"{len(lines) - len(rows)} lines of ss could not be read")
     if section.status == UNPRIVILEGED:
         partial.append(f"sudo-denied: {one_line(section.error) or 'sudo refused'}")
     told = any(backlog for _, _, _, backlog, _ in rows)
@@ -87,20 +99,26 @@ def _row(line: str) -> tuple[str, int, int, int, list[tuple[str, int]]] | None:
 
 def _from_proc(answers: Answers, why: str) -> Reading:
     listeners, queues = set(), {}
-    for line in answers.good("listeners_proc").text.splitlines():
-        fields = line.split()
-        if len(fields) > 4 and fields[3] == "0A":
-            hexed, _, port = fields[1].partition(":")
-            listener = Listener(_address(hexed), int(port, 16))
-            listeners.add(listener)
-            queues[listener.endpoint] = int(fields[4].partition(":")[2] or "0", 16)
+    for fields in _listening(answers):
+        hexed, _, port = fields[1].partition(":")
+        listener = Listener(_address(hexed), int(port, 16))
+        listeners.add(listener)
+        queues[listener.endpoint] = int(fields[4].partition(":")[2] or "0", 16)
     ordered = tuple(sorted(listeners, key=lambda x: (x.port, x.address)))
     return Reading({"listeners": ordered, "queues": queues}, partial=f"queue limits are not known: {one_line(why)}")
+
+
+def _listening(answers: Answers) -> list[list[str]]:
+    """The fields of each listening socket (state 0A) in /proc/net/tcp and tcp6; CannotTell where they were not read."""
+    rows = (line.split() for line in answers.good("listeners_proc").text.split("\n"))
+    return [fields for fields in rows if len(fields) > 4 and fields[3] == "0A"]
 
 
 def _address(hexed: str) -> str:
     """/proc/net/tcp writes addresses as 32-bit words in the host's byte order (little-endian here and on the hosts
     that are read)."""
+    if not re.fullmatch(r"[0-9A-F]{8}|[0-9A-F]{32}", hexed):
+        raise ValueError(f"not an address of /proc/net/tcp: {hexed!r}")
     words = [int(hexed[i : i + 8], 16) for i in range(0, len(hexed), 8)]
     family = socket.AF_INET if len(words) == 1 else socket.AF_INET6
     return socket.inet_ntop(family, struct.pack(f"<{len(words)}I", *words))
@@ -111,6 +129,6 @@ COLLECTOR = Collector(
     sections=("listeners", "listeners_proc"),
     sh=SH,
     parse=parse,
-    privileged=("/usr/bin/ss -H -l -t -n -p",),
+    privileged=("/usr/bin/ss -H -l -t -n -p", "/usr/sbin/ss -H -l -t -n -p", "/bin/ss -H -l -t -n -p"),
     slow=True,
 )

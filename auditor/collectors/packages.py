@@ -39,7 +39,7 @@ def parse(answers: Answers) -> Reading:
         raise CannotTell(found)
     if section.status:
         raise CannotTell(f"dpkg-query ended with exit status {section.status}: {table.strip()[:200]}")
-    read = [_package(line) for line in table.splitlines() if line]
+    read = [_package(line) for line in table.split("\n") if line]
     packages = tuple(p for p in read if isinstance(p, Package))
     if not packages:
         raise CannotTell("dpkg-query listed no installed package")

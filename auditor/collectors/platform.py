@@ -33,7 +33,7 @@ _ID = re.compile(r"[a-z0-9._-]{1,40}")
 
 
 def parse(answers: Answers) -> Reading:
-    said = dict(line.partition("=")[::2] for line in answers.get("identity").text.splitlines())
+    said = dict(line.partition("=")[::2] for line in answers.get("identity").text.split("\n"))
     system, _, rest = said.get("uname", "").partition(" ")
     if not system:
         raise CannotTell("uname said nothing")
@@ -65,6 +65,7 @@ def parse(answers: Answers) -> Reading:
                 arch=arch or None,
                 kernel=kernel or None,
                 name=release.get("PRETTY_NAME"),
+                codename=release.get("VERSION_CODENAME"),
             )
         }
     )
@@ -80,6 +81,8 @@ def product_id(ident: str, version: str | None) -> str:
     name = _NAMES.get(ident, ident)
     if version is None:
         return name
+    if name == "amazon" and version.startswith("20") and version != "2023" and "." in version:
+        return "amazon-1"  # its VERSION_ID is a date: 2018.03
     parts = version.split(".")
     kept = 1 if name in _MAJOR_ONLY else 2 if name == "alpine" else len(parts)
     return f"{name}-{'.'.join(parts[:kept])}"
@@ -88,7 +91,7 @@ def product_id(ident: str, version: str | None) -> str:
 def os_release(text: str) -> dict[str, str]:
     """os-release(5): shell-like assignments, unquoted as a shell would; lines that are none are passed over."""
     out = {}
-    for line in text.splitlines()[:200]:
+    for line in text.split("\n")[:200]:
         key, equals, value = line.strip().partition("=")
         if equals and re.fullmatch(r"[A-Z][A-Z0-9_]*", key):
             try:

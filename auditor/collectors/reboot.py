@@ -25,7 +25,7 @@ c_reboot() {
 
 
 def parse(answers: Answers) -> Reading:
-    said = [line.partition("=")[::2] for line in answers.good("reboot").text.splitlines()]
+    said = [line.partition("=")[::2] for line in answers.good("reboot").text.split("\n")]
     writers = tuple(value for key, value in said if key == "writer")
     packages = tuple(sorted({value for key, value in said if key == "package"}))
     flagged = any(key == "flag" for key, _ in said)

@@ -38,13 +38,21 @@ section() {
   IFS=" " read -r up rest 2>/dev/null </proc/uptime
   printf "\n%s>%s %s %s %s\n" "$M" "$name" "$status" "$up" "${err%%"$NL"*}"
 }
-# as_sudo COMMAND: a listed command with constant arguments, each by a sudo of its own, never a shell.
+# as_sudo COMMAND: a listed command with constant arguments, each by a sudo of its own, never a shell. A password comes
+# as one line of stdin for each sudo, and goes on by a builtin, so that no process list shows it; after one refusal the
+# other line is dropped, so that a wrong password is tried once.
 as_sudo() {
-  if [ "$BECOME" = sudo-password ]; then
-    sudo -k -S -p "" -- "$@" <&4
-  else
+  if [ "$BECOME" = sudo ]; then
     sudo -n -- "$@"
+    return
   fi
+  if ! IFS= read -r word <&4; then
+    printf "the password was refused before\n" >&2
+    return 1
+  fi
+  { if [ -n "$KSH_VERSION" ]; then print -r -- "$word"; else printf "%s\n" "$word"; fi; } | sudo -k -S -p "" -- "$@" && return
+  IFS= read -r word <&4
+  return 1
 }
 """
 
@@ -77,7 +85,7 @@ DIGEST: str = hashlib.sha256(SCRIPT.encode()).hexdigest()
 
 # What a rule may ask for: a sysctl's name, and a key or a whole line of a file. No quote, no glob, no option.
 _SYSCTL = re.compile(r"sysctl:[a-z0-9_]+([./][A-Za-z0-9_-]+)+")
-_FILE = re.compile(r"(?:file|line):/[A-Za-z0-9._/+@-]+#[A-Za-z0-9._/+@:=, -]+")
+_FILE = re.compile(r"file:/[A-Za-z0-9._/+@-]+#[A-Za-z0-9._/@-]+|line:/[A-Za-z0-9._/+@-]+#[A-Za-z0-9._/+@:=, -]+")
 
 
 def setting_problem(key: str) -> str | None:
@@ -100,3 +108,4 @@ def command(marker: str, settings: Iterable[str], *, form: str, deep: bool, sudo
 
 # The commands that `as_sudo` is used with, as sudo sees them.
 PRIVILEGED: tuple[str, ...] = tuple(p for c in LINUX for p in c.privileged)
+SUDO_CALLS = sum(1 for c in LINUX if c.privileged)  # each collector asks at most once

@@ -6,6 +6,8 @@ Nothing here knows a rule. A key is `sysctl:net.core.somaxconn`, `file:/etc/logi
 
 from __future__ import annotations
 
+import re
+
 from auditor.collectors.answers import Answers
 from auditor.collectors.collector import Collector, Reading
 from auditor.model.facts import Setting
@@ -19,19 +21,25 @@ c_settings() {
       sysctl) file=/proc/sys/$rest ;;
       *) file=${rest%%#*} key=${rest#*#} ;;
     esac
+    case $file in /proc/sys/*) folder=/proc/sys/net ;; *) folder=${file%/*} ;; esac
+    while [ ! -e "${folder:-/}" ] && [ "$kind" != sysctl ]; do folder=${folder%/*}; done
     if [ ! -e "$file" ]; then
-      printf "%s\tabsent\t\n" "$item"
-    elif [ ! -r "$file" ]; then
-      printf "%s\tunreadable\tthis user may not read %s\n" "$item" "$file"
+      if [ -x "${folder:-/}" ]; then printf "%s\tabsent\t\n" "$item"; else printf "%s\tunreadable\t%s may not be searched\n" "$item" "$folder"; fi
+    elif [ ! -r "$file" ] || [ ! -f "$file" ]; then
+      printf "%s\tunreadable\tthis user may not read %s, or it is no file\n" "$item" "$file"
     elif [ "$kind" = sysctl ]; then
       printf "%s\tasked\t\n" "$item"
       files="$files $file"
     else
-      printf "%s\tsearched\t\n" "$item"
       case $kind in
-        file) grep -E "^[[:space:]]*$key([[:space:]=:]|\$)" "$file" ;;
-        line) grep -F -x -e "$key" "$file" ;;
-      esac | while IFS= read -r line; do printf "%s\tline\t%s\n" "$item" "$line"; done
+        file) found=$(grep -a -E "^[[:space:]]*$key([[:space:]=:]|\$)" "$file") ;;
+        line) found=$(grep -a -F -x -e "$key" "$file") ;;
+      esac
+      case $? in
+        0) printf "%s\n" "$found" | while IFS= read -r line; do printf "%s\tline\t%s\n" "$item" "$line"; done ;;
+        1) printf "%s\tabsent\t\n" "$item" ;;
+        *) printf "%s\tunreadable\tsearching %s failed\n" "$item" "$file" ;;
+      esac
     fi
   done
   # Not by `read`: it reads byte by byte in dash, and a sysctl answers only the first read.
@@ -53,8 +61,11 @@ def parse(answers: Answers) -> Reading:
             continue
         key = argument(key)  # the exchange of `.` and `/` undoes itself
         if state == "line":
-            settings[key] = Setting("present", _value(key, value))
-        elif state in ("absent", "searched"):
+            found = _value(key, value)
+            if found is not None:
+                settings[key] = Setting("present", found)
+            settings.setdefault(key, Setting("absent"))
+        elif state == "absent":
             settings[key] = Setting("absent")
         else:
             settings[key] = Setting("unreadable", reason=value or "reading it failed")
@@ -72,11 +83,15 @@ def argument(key: str) -> str:
 _SWAP = str.maketrans("./", "/.")
 
 
-def _value(key: str, line: str) -> str:
-    """What follows the key in its line, without the separator, a trailing comment left as written."""
+def _value(key: str, line: str) -> str | None:
+    """What follows the key in its line, without the separator, quotes and a trailing comment. None for a line that only
+    resembles the key, whose dots the host's grep takes for any character."""
     if key.startswith("line:"):
         return line
-    return line.strip()[len(key.partition("#")[2]) :].lstrip(" \t=:").strip().strip('"')
+    name, text = key.partition("#")[2], line.strip()
+    if not text.lower().startswith(name.lower()):
+        return None
+    return re.sub(r"\s#.*", "", text[len(name) :]).strip(" \t=:").strip('"')
 
 
 COLLECTOR = Collector(name="settings", sections=("settings",), sh=SH, parse=parse)

@@ -21,8 +21,8 @@ SH = r"""
 SECURITY_LISTS="*_dists_*-security_*Packages* *_dists_*_updates_*Packages*"
 c_update_lists() {
   cd /var/lib/apt/lists || return
-  grep -s -E "^Date: " *_dists_*-security_InRelease *_dists_*-security_Release \
-    *_dists_*_updates_InRelease *_dists_*_updates_Release /dev/null
+  grep -s -E "^(Date|Codename): |^ [0-9a-f]{64} +[0-9]+ .*binary-[^/]*/Packages\$" *_dists_*-security_InRelease \
+    *_dists_*-security_Release *_dists_*_updates_InRelease *_dists_*_updates_Release /dev/null
   for file in $SECURITY_LISTS; do
     [ -f "$file" ] && [ ! -r "$file" ] && printf "%s may not be read by this user\n" "$file" >&2 && return 13
   done
@@ -30,39 +30,36 @@ c_update_lists() {
 }
 c_update_candidates() {
   cd /var/lib/apt/lists || return
-  set --
-  for file in $SECURITY_LISTS; do
-    case $file in *[Dd]iff*) continue ;; esac
-    [ -f "$file" ] && set -- "$@" "./$file"
-  done
-  printf "lists=%s\n" "$*"
-  [ $# -gt 0 ] || return 0
   {
     printf "%s\n=lists=\n" "$PACKAGES"
-    { unpack "$@" || printf "Failed: x\n"; } | grep -E "^(Package|Version|Architecture|Failed): "
+    for file in $SECURITY_LISTS; do
+      case $file in *[Dd]iff*) continue ;; esac
+      [ -f "$file" ] || continue
+      printf "=list= %s\n" "$file"
+      unpack "./$file" || printf "\n=failed="
+      printf "\n"
+    done
+    printf "=list= \n"
   } | awk -F "\t" "
     !lists { if (\$0 == \"=lists=\") lists = 1; else have[\$2] = 1; next }
-    /^P/ { flush(); name = substr(\$0, 10); version = arch = \"\"; next }
-    /^V/ { version = substr(\$0, 10); next }
-    /^A/ { arch = substr(\$0, 15); next }
-    { print \"=failed=\" }
-    END { flush() }
-    function flush() { if ((name in have) && version != \"\") print name \"\t\" version \"\t\" arch; name = \"\" }"
+    /^=list= / { if (list != \"\") print \"=list=\t\" list \"\t\" bytes - 1 \"\t\" stanzas; list = substr(\$0, 8); bytes = stanzas = 0; name = \"\"; next }
+    { bytes += length(\$0) + 1 }
+    /^Package: / { name = substr(\$0, 10); version = arch = \"\"; stanzas++; next }
+    /^Version: / { version = substr(\$0, 10); next }
+    /^Architecture: / { arch = substr(\$0, 15); next }
+    /^\$/ { if ((name in have) && version != \"\") print name \"\t\" version \"\t\" arch; name = \"\"; next }
+    \$0 == \"=failed=\" { print }"
 }
 unpack() {
-  /usr/lib/apt/apt-helper cat-file "$@" 2>/dev/null && return
-  for file; do
-    printf "\n"
-    case $file in
-      *.gz) gzip -dc "$file" ;;
-      *.xz) xz -dc "$file" ;;
-      *.bz2) bzip2 -dc "$file" ;;
-      *.lz4) lz4 -dc "$file" ;;
-      *.zst) zstd -dc "$file" ;;
-      *) cat "$file" ;;
-    esac || return
-  done
-  printf "\n"
+  /usr/lib/apt/apt-helper cat-file "$1" 2>/dev/null && return
+  case $1 in
+    *.gz) gzip -dc "$1" ;;
+    *.xz) xz -dc "$1" ;;
+    *.bz2) bzip2 -dc "$1" ;;
+    *.lz4) lz4 -dc "$1" ;;
+    *.zst) zstd -dc "$1" ;;
+    *) cat "$1" ;;
+  esac
 }
 c_update_pins() { grep -s -h -E "^(Package|Pin|Pin-Priority): " /etc/apt/preferences /etc/apt/preferences.d/* /dev/null || :; }
 c_update_simulation() {
@@ -72,30 +69,55 @@ c_update_simulation() {
 }
 """
 
-_DATED = re.compile(r"([^:]+)_(?:In)?Release:Date: (.+)")
+_RELEASE_LINE = re.compile(r"([^:]+)_(?:In)?Release:(?:(Date|Codename): (.+)| [0-9a-f]{64} +(\d+) (\S+))")
+_LIST = re.compile(
+    r"(?P<suite>.*?_dists_(?P<dist>[^/]*?)(?:-security|_updates))_(?P<path>.+_binary-[a-z0-9-]+_Packages)(?:\.\w+)?"
+)
+_ALIASES = ("stable", "oldstable", "oldoldstable", "testing")
 _INST = re.compile(r"Inst (\S+) (?:\[\S+\] )?\((\S+) (.*) \[(\S+)\]\)")
 
 
 def parse(answers: Answers) -> Reading:
-    listed = answers.good("update_lists").text
-    section = answers.good("update_candidates")
-    first, _, table = section.text.partition("\n")
-    if "=failed=" in table.splitlines():
+    said = _release_files(answers.good("update_lists").text)
+    table = answers.good("update_candidates").text.split("\n")
+    if "=failed=" in table:
         raise CannotTell("a package list could not be unpacked on the host")
-    lists = tuple(_lists(listed, first.removeprefix("lists=").split()))
-    candidates = {(f[0], f[2], f[1]) for f in (ln.split("\t") for ln in table.splitlines()) if len(f) == 3}
+    rows = [line.split("\t") for line in table]
+    lists = _lists([r for r in rows if r[0] == "=list=" and len(r) == 4], said)
+    candidates = {(r[0], r[2], r[1]) for r in rows if len(r) == 3}
     pins = tuple(" · ".join(p.split("\n")) for p in re.split(r"\n(?=Package: )", answers.good("update_pins").text.strip()) if p)
-    simulated = _simulated(answers)
     ordered = tuple(Candidate(*c) for c in sorted(candidates))
-    return Reading({"updates": Updates(lists, ordered, pins, simulated)})
+    return Reading({"updates": Updates(lists, ordered, pins, _simulated(answers))})
 
 
-def _lists(listed: str, files: list[str]) -> list[UpdateList]:
-    """One entry for each security suite of which a package list lies there; undated where its Release file is gone."""
-    dates = {found[1]: _date(found[2]) for line in listed.splitlines() if (found := _DATED.fullmatch(line))}
-    suites = {match[0] for f in files if (match := re.match(r"\./.*?_dists_[^/]*?(?:-security|_updates)(?=_)", f))}
-    names = sorted(s.removeprefix("./") for s in suites)
-    return [UpdateList(name, dates.get(name)) for name in names]
+def _release_files(text: str) -> dict[str, dict[str, str]]:
+    """By suite: its Date and Codename, and the size in bytes of each unpacked package list."""
+    said: dict[str, dict[str, str]] = {}
+    for line in text.split("\n"):
+        if found := _RELEASE_LINE.fullmatch(line):
+            suite, field, value, size, path = found.groups()
+            said.setdefault(suite, {})[field or path.replace("/", "_")] = value or size
+    return said
+
+
+def _lists(rows: list[list[str]], said: dict[str, dict[str, str]]) -> tuple[UpdateList, ...]:
+    """One entry for each security suite of which a list lies there. A list that is empty, or not as long as its Release
+    file says, was cut off: what it offers is not known."""
+    suites: dict[str, UpdateList] = {}
+    for _, file, size, stanzas in rows:
+        found = _LIST.fullmatch(file)
+        if not found:
+            continue
+        suite = said.get(found["suite"], {})
+        expected = [value for path, value in suite.items() if path.endswith(found["path"])]
+        if (expected and size not in expected) or (not expected and stanzas == "0"):
+            raise CannotTell(
+                f"the package list {file} is not whole: {size} bytes unpacked, {' or '.join(expected) or 'more'} expected"
+            )
+        codename = suite.get("Codename", "").removesuffix("-security")
+        release = codename if found["dist"] in (codename, *_ALIASES) else found["dist"]
+        suites[found["suite"]] = UpdateList(found["suite"], _date(suite.get("Date", "")), release or None)
+    return tuple(suites[name] for name in sorted(suites))
 
 
 def _date(text: str) -> datetime | None:
@@ -112,7 +134,7 @@ def _simulated(answers: Answers) -> tuple[Candidate, ...] | None:
         return None
     if section.status:
         raise CannotTell(f"apt-get -s ended with exit status {section.status}: {section.error}")
-    found = (_INST.match(line) for line in section.text.splitlines())
+    found = (_INST.match(line) for line in section.text.split("\n"))
     return tuple(Candidate(m[1], m[4], m[2]) for m in found if m)
 
 

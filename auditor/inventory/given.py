@@ -30,7 +30,13 @@ def read_waivers(path: Path, faults: list[str]) -> tuple[Waiver, ...]:
 def read_attestations(path: Path, faults: list[str]) -> tuple[Attestation, ...]:
     """Every attestation says who and when."""
     noted = Faults(path)
-    out = [attestation for _, attestation in _records(path, Attestation, noted)]
+    out = []
+    for node, a in _records(path, Attestation, noted):
+        if not a.by.strip() or not a.targets:
+            noted.add(node, "an attestation needs `by` and at least one of `targets`")
+        if a.expires and a.expires < a.date:
+            noted.add(node, f"it expires on {a.expires}, before its date {a.date}")
+        out.append(a)
     faults.extend(noted.texts())
     return tuple(out)
 

@@ -148,8 +148,8 @@ class _Reader:
         options = bind(node, Options, self.faults) or Options()
         for name, place in fields.items():
             value = getattr(options, name, None)
-            if name in _SECRETS and value is not None:
-                self._secret(value, place)
+            if name in _SECRETS and isinstance(place, yaml.ScalarNode):  # looked at even where another key is at fault
+                self._secret(place.value, place)
             if name == "key_file" and value and self.check_secrets and not self._absolute(value).is_file():
                 self.faults.add(place, f"the key file {value} does not exist")
             if name == "port" and isinstance(value, int) and not 0 < value < 65536:

@@ -7,11 +7,14 @@ A section that is `None` was not read; one that is `()` was read and is empty. R
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 OutcomeName = Literal["ok", "partial", "failed", "skipped"]
+
+
+Moment = Annotated[datetime, Meta(tz=True)]  # a time without a zone is no time
 
 
 class Record(Struct, frozen=True, forbid_unknown_fields=True):
@@ -21,7 +24,8 @@ class Record(Struct, frozen=True, forbid_unknown_fields=True):
 class Platform(Record, frozen=True, kw_only=True):
     """`service_pack`: "6a"; "0" = known to have none; None = not known. `build`: "20348.2700", without UBR where none.
 
-    `kernel` is the release of the running kernel, as `uname -r` has it. `name` is what the host calls its system.
+    `kernel` is the release of the running kernel, as `uname -r` has it. `name` is what the host calls its system, `codename`
+    its release (VERSION_CODENAME).
     """
 
     family: Literal["linux", "windows"] | None = None
@@ -34,6 +38,7 @@ class Platform(Record, frozen=True, kw_only=True):
     arch: str | None = None
     kernel: str | None = None
     name: str | None = None
+    codename: str | None = None
 
 
 class Package(Record, frozen=True):
@@ -60,12 +65,12 @@ class Package(Record, frozen=True):
 class Kernels(Record, frozen=True):
     """`running`: `uname -r`; `running_package`: the package version the running kernel says it was built as.
 
-    `installed`: the releases found in /boot; `()` where the kernel comes from outside the host (a container, a
-    virtual machine started with its host's kernel)."""
+    `installed`: the releases found in /boot and /usr/lib/modules. `outside`: a container, whose kernel is its host's."""
 
     running: str | None = None
     installed: tuple[str, ...] | None = None
     running_package: str | None = None
+    outside: bool = False
 
 
 class Hotfix(Record, frozen=True):
@@ -128,10 +133,12 @@ class StaleProcess(Record, frozen=True):
 
 
 class UpdateList(Record, frozen=True):
-    """A package list of a security suite as it lies on the host; `date` is the publisher's."""
+    """The package lists of a security suite as they lie on the host; `date` is the publisher's, `release` the codename
+    of the release that the suite is for."""
 
     name: str
-    date: datetime | None
+    date: Moment | None
+    release: str | None = None
 
 
 class Candidate(Record, frozen=True):
@@ -159,7 +166,7 @@ class Volatile(Record, frozen=True):
     `clock` is the host's own time when it was asked; `uptime` is in seconds."""
 
     uptime: float | None = None
-    clock: datetime | None = None
+    clock: Moment | None = None
     counters: dict[str, int] | None = None
     queues: dict[str, int] = field(default_factory=dict)
     pids: dict[str, tuple[int, ...]] = field(default_factory=dict)
@@ -179,7 +186,7 @@ class HostFacts(Record, frozen=True, kw_only=True):
 
     schema: Literal["auditor.facts/1"] = "auditor.facts/1"
     target: str
-    collected_at: datetime
+    collected_at: Moment
     platform: Platform = Platform()
     packages: tuple[Package, ...] | None = None
     kernels: Kernels | None = None

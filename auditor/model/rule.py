@@ -51,7 +51,7 @@ class KernelCheck(Tagged, frozen=True, tag="kernel"):
 
 
 class SettingCheck(Tagged, frozen=True, tag="setting"):
-    """Compares one setting. `key`: `sysctl:net.core.somaxconn`, `file:/etc/login.defs#PASS_MAX_DAYS` (the word after
+    """Compares one setting. `key`: `sysctl:net.core.somaxconn`, `file:/etc/login.defs#PASS_MAX_DAYS` (what follows
     the key, the last one where it stands twice) or `line:/etc/fstab#whole line`. Exactly one comparison is given.
     `absent` is the verdict for a value that is not set, or the documented default (`default`) that then counts."""
 

@@ -120,6 +120,12 @@ def sentence(run: Run, n: Figures) -> str:
     if n.unknown_hosts:
         parts.append(f"{n.unknown_hosts} {_do(n.unknown_hosts, 'leaves', 'leave')} required questions open")
     stopped = "The run was stopped early. " if run.interrupted else ""
+    if not parts and not any(f.verdict == "compliant" for r in run.results for f in r.findings):
+        return (
+            f"{stopped}Nothing required applied to {'the one host' if total == 1 else f'any of the {total} hosts'}."
+            if total
+            else f"{stopped}No host was audited."
+        )
     if not parts:
         all_of = "The one host has" if total == 1 else f"All {total} hosts have"
         return f"{stopped}{all_of} everything that is required." if total else f"{stopped}No host was audited."

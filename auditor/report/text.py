@@ -56,7 +56,7 @@ def _target(r: TargetResult) -> Iterator[str]:
         yield f"  n/a      {', '.join(skipped)}"
     for o in r.facts.outcomes if r.facts else ():
         if o.outcome not in ("ok", "skipped"):
-            yield f"  read {o.outcome}: {o.name}: {one_line(o.reason)}"
+            yield f"  read {o.outcome}: {one_line(o.name)}: {one_line(o.reason)}"
     if best := settle(r):
         yield f"  To settle {best.rules} unknown {'finding' if best.rules == 1 else 'findings'}: {one_line(best.what)}"
 

@@ -49,11 +49,13 @@ class Deadline:
     def watch(self, closer: Closer) -> Deadline:
         """Call `closer` when the time is up or the run is stopped; at once if that has been."""
         with self._lock:
-            self._closers.append(closer)
             over = self._over
+            if not over:
+                self._closers.append(closer)
+            first = len(self._closers) == 1
         if over:
-            closer()
-        elif len(self._closers) == 1:
+            _close(closer)
+        elif first:
             _WATCHDOG.add(self)
             if self.stop:
                 self.stop.add(self)
@@ -70,10 +72,10 @@ class Deadline:
         """Close everything watched."""
         with self._lock:
             closers, self._closers = self._closers, []
-            if closers:
+            if closers and not self._over:
                 self._over = why
         for closer in closers:
-            closer()
+            _close(closer)
 
     def cut(self) -> TargetError:
         """The same as `error`, as a record."""
@@ -85,6 +87,13 @@ class Deadline:
         if self._over == "interrupted":
             return HostError("interrupted", f"stopped by the operator while {self.what}; run it again")
         return HostError("timeout", f"no end within {self.seconds:g} s while {self.what}; see `timeouts` in the inventory")
+
+
+def _close(closer: Closer) -> None:
+    try:
+        closer()
+    except Exception:  # noqa: S110  # it may be closed already; whatever it is, the other closers have to be called
+        pass
 
 
 class Stop:

@@ -66,7 +66,7 @@ def read(paths: Iterable[str | Path]) -> KnownHosts:
                 text = file.read(MAX_BYTES).decode("utf-8", "replace")
         except FileNotFoundError:
             continue
-        for number, line in enumerate(text.splitlines(), 1):
+        for number, line in enumerate(text.split("\n"), 1):
             entry = parse_line(line, f"{path}:{number}")
             if isinstance(entry, Entry):
                 known.add(entry)

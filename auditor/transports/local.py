@@ -22,6 +22,7 @@ class LocalSession:
 
     compress = False
     known_login = None
+    recorded_at = None
 
     def __init__(self, target: Target, deadline: Deadline) -> None:
         self._target, self._deadline = target, deadline

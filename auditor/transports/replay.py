@@ -60,6 +60,7 @@ class ReplaySession:
     def __init__(self, target: Target, deadline: Deadline) -> None:
         self._folder = Path(target.path or ".")
         self.recording = load(self._folder)
+        self.recorded_at = self.recording.recorded_at
 
     def __enter__(self) -> Self:
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -16,6 +17,7 @@ class Session(Protocol):
 
     compress: bool  # is it worth the host's while to compress its answer?
     known_login: KnownLogin | None  # what a login taught, where there was one
+    recorded_at: datetime | None  # when the answer was given, where that is not now
 
     def run(self, command: Command) -> CommandResult: ...
     def __enter__(self) -> Self: ...

@@ -31,6 +31,7 @@ class SshSession:
     """Connects when the first command is run, so that the command can travel with the login."""
 
     compress = True
+    recorded_at = None
 
     def __init__(self, target: Target, deadline: Deadline) -> None:
         self._target, self._deadline = target, deadline

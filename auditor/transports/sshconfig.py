@@ -57,7 +57,7 @@ def _lines(path: Path, faults: list[str], included: list[int]) -> Iterator[str]:
     except OSError as e:
         faults.append(f"{path}:1: cannot be read: {e.strerror}")
         return
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if _EXEC.search(line):
             faults.append(f"{path}:{number}: `Match exec` runs a command at every look-up; it is refused, and nothing was run")
         found = _INCLUDE.match(line)

@@ -11,18 +11,20 @@ import re
 
 from auditor.versions import deb
 
-_FLAVOUR = re.compile(r"-([a-z][a-z0-9_]*(?:-[a-z][a-z0-9_]*)*)$")
+_ABI_WORD = re.compile(r"(?:rpi|rc)\d+")  # 6.1.0-rpi8-rpi-v8, 6.12.0-rc1-amd64: part of the version, though a word
+
+
+def _split(release: str) -> tuple[str, str]:
+    parts = release.split("-")
+    for n, part in enumerate(parts[1:], 1):
+        if part[:1].isalpha() and not _ABI_WORD.fullmatch(part):
+            return "-".join(parts[:n]), "-".join(parts[n:])
+    return release, ""
 
 
 def flavour(release: str) -> str:
     """The flavour at the end of a release, or "" where it has none (`5.14.0-427.el9.x86_64` has none of its own)."""
-    found = _FLAVOUR.search(release)
-    return found[1] if found else ""
-
-
-def version(release: str) -> str:
-    """The release without its flavour."""
-    return _FLAVOUR.sub("", release)
+    return _split(release)[1]
 
 
 def newer_than(running: str, installed: tuple[str, ...]) -> tuple[str, ...]:
@@ -33,4 +35,4 @@ def newer_than(running: str, installed: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _ordered(release: str) -> str:
-    return "0:" + version(release)
+    return "0:" + _split(release)[0].replace("-rc", "~rc")

@@ -32,8 +32,6 @@ class ServicePack(NamedTuple):
 
 def parse(text: str) -> ServicePack:
     """Read a service pack as the facts or CSDVersion write it; ValueError if it is neither."""
-    if not text.strip():
-        return ServicePack(0, "", "")
     found = _WRITTEN.fullmatch(text)
     if not found:
         raise ValueError(f"not a service pack: {text!r}")

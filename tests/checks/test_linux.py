@@ -75,8 +75,11 @@ KERNELS = [
     (Kernels("6.1.0-9-amd64", ("6.1.0-9-amd64", "6.1.0-28-amd64"), "6.1.27-1"), "pending"),
     (Kernels("6.1.0-28-amd64", ("6.1.0-28-amd64",), "6.1.115-1"), "pending"),  # same release, older build
     (Kernels("6.1.0-28-amd64", ("6.1.0-28-amd64",), None), "unknown"),
+    (Kernels("6.1.0-28-amd64", ("6.1.0-28-amd64",), "1:"), "unknown"),
     (Kernels("6.6.1-custom", ("6.1.0-28-amd64",), None), "unknown"),
-    (Kernels("6.18.44-fc", (), None), "not_applicable"),
+    (Kernels("6.18.44-fc", (), None), "unknown"),  # kernel packages are installed, and no image is found
+    (Kernels("6.18.44-fc", (), None, outside=True), "not_applicable"),
+    (Kernels("6.1.0-rpi7-rpi-v8", ("6.1.0-rpi8-rpi-v8",), None), "pending"),
     (Kernels("6.1.0-28-amd64", None, "6.1.119-1"), "unknown"),
     (Kernels(None, ("6.1.0-28-amd64",), None), "unknown"),
 ]
@@ -90,7 +93,7 @@ def test_kernel(kernels: Kernels, expected: str) -> None:
 REBOOTS = [
     (Reboot(True, ("dbus",), ()), "pending"),
     (Reboot(False, (), ("/w",)), "compliant"),
-    (Reboot(False, (), ()), "not_applicable"),
+    (Reboot(False, (), ()), "compliant"),  # nothing would set the flag: kernel and processes are judged
     (Reboot(None, (), ("/w",)), "unknown"),
     (None, "unknown"),
 ]
@@ -99,6 +102,19 @@ REBOOTS = [
 @pytest.mark.parametrize(("reboot", "expected"), REBOOTS)
 def test_reboot(reboot: Reboot | None, expected: str) -> None:
     assert verdict("linux-reboot-pending", replace(LINUX, reboot=reboot)) == expected
+
+
+def test_a_reboot_without_a_flag_writer_follows_kernel_and_processes() -> None:
+    no_writer = replace(LINUX, reboot=Reboot(False))
+    assert verdict("linux-reboot-pending", replace(no_writer, stale_processes=None)) == "unknown"
+    assert verdict("linux-reboot-pending", replace(no_writer, kernels=KERNELS[1][0])) == "pending"
+    assert verdict("linux-reboot-pending", replace(no_writer, stale_processes=(StaleProcess("x", ("/y",)),))) == "pending"
+
+
+def test_a_host_without_a_kernel_of_its_own() -> None:
+    facts = replace(LINUX, kernels=Kernels("6.18.44-fc", (), None), packages=(package("openssl", "1-1"),))
+    assert verdict("linux-kernel-running", facts) == "not_applicable"
+    assert verdict("linux-kernel-running", replace(facts, packages=None)) == "unknown"
 
 
 def test_stale_processes() -> None:
@@ -119,8 +135,8 @@ def test_stale_processes() -> None:
     assert (f.verdict, f.settles) == ("unknown", "stale_processes: without root's rights")
 
 
-def updates(version: str = "3.0.15-1", arch: str = "amd64", age: int = 0) -> HostFacts:
-    lists = (UpdateList("sec", WHEN - timedelta(days=age)),)
+def updates(version: str = "3.0.15-1", arch: str = "amd64", age: int = 0, release: str = "bookworm") -> HostFacts:
+    lists = (UpdateList("sec", WHEN - timedelta(days=age), release),)
     return replace(LINUX, updates=Updates(lists, (Candidate("openssl", arch, version),)))
 
 
@@ -132,6 +148,9 @@ UPDATES = [
     (updates(age=7), "compliant"),
     (updates(age=8), "unknown"),
     (updates("3.0.16-1", age=900), "noncompliant"),
+    (updates(age=-400), "unknown"),  # dated in the future
+    (updates(release="bullseye"), "unknown"),  # the lists of the release before
+    (platform(updates(), codename=None), "unknown"),
     (replace(LINUX, updates=Updates((), ())), "unknown"),
     (replace(LINUX, updates=Updates((UpdateList("x", None),), ())), "unknown"),
     (replace(LINUX, updates=None), "unknown"),
@@ -193,6 +212,8 @@ SETTINGS = [
     ({"at_most": 10}, Setting("present", "11"), "noncompliant"),
     ({"at_most": 0}, Setting("present", "0"), "compliant"),
     ({"at_least": 10}, Setting("present", "ten"), "unknown"),
+    ({"at_least": 10}, Setting("present", "inf"), "unknown"),
+    ({"at_least": 10}, Setting("present", "9" * 5000), "unknown"),
     ({"one_of": ("yes", "on")}, Setting("present", "on"), "compliant"),
     ({"one_of": ("yes",)}, Setting("present", ""), "noncompliant"),
     ({"at_least": 10}, Setting("absent"), "unknown"),

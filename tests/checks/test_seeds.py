@@ -29,6 +29,9 @@ Q238009 = [
     ("windows-nt-4.0-workstation", "1", [], "not_applicable"),
     ("windows-2000-server", "0", [], "not_applicable"),
     ("windows-server-2022", None, [], "not_applicable"),
+    ("Windows-NT-4.0-Server", "5", [], "noncompliant"),
+    ("windows-nt-4-server", "5", [], "unknown"),  # no product id that there is
+    ("windows-nt-4.0-enterprise", "", [], "unknown"),
     ("windows-nt-4.0", "5", [], "unknown"),  # which edition is not known
     ("windows-nt-4.0", "6", [], "compliant"),  # compliant whatever edition it is
     ("windows-nt-4.0", "5", ["Q238009"], "unknown"),  # not on Terminal Server Edition
@@ -82,6 +85,8 @@ Q181350: list[tuple[HostFacts, tuple[Attestation, ...], str]] = [
     (platform(NOTES, product="windows-2000-server"), (), "not_applicable"),
     (platform(NOTES, product="windows-nt-3.51", edition="server"), (said(),), "compliant"),
     (platform(NOTES, product="windows-nt-3.5", edition="workstation"), (said(),), "not_applicable"),
+    (platform(NOTES, product="windows-nt-3.51", edition="Server"), (said(),), "compliant"),
+    (platform(NOTES, product="windows-nt-3.51", edition="advanced-server"), (said("not-done"),), "unknown"),
     (platform(NOTES, product="windows-nt-3.51", edition=None), (said("not-done"),), "unknown"),
     (replace(NOTES, services=()), (said(),), "not_applicable"),
     (replace(NOTES, services=(), programs=None), (said("not-done"),), "unknown"),
@@ -93,6 +98,8 @@ Q181350: list[tuple[HostFacts, tuple[Attestation, ...], str]] = [
         "unknown",
     ),  # not named
     (replace(NOTES, services=(), processes=("nserver.exe",)), (said(),), "compliant"),
+    (replace(NOTES, services=(), processes=None), (said("not-done"),), "unknown"),  # it may run as a plain program
+    (replace(NOTES, services=(), programs=(Program("Lotus Domino", "Release 5.0.2"),)), (said("not-done"),), "unknown"),
     (replace(NOTES, services=(Service("Microsoft Exchange Connector for Lotus Notes"),)), (), "not_applicable"),
 ]
 

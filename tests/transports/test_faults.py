@@ -68,7 +68,7 @@ def hostile(name: str) -> contextlib.AbstractContextManager[Address]:
 @pytest.mark.parametrize("name", SERVERS)
 def test_what_answers_on_the_port(host: Host, audit: Audit, name: str) -> None:
     _, kind, word, hangs = SERVERS[name]
-    times = (0.2, 60, 60) if hangs else (60, 60, 60)
+    times = (0.1, 60, 60) if hangs else (60, 60, 60)
     start = time.monotonic()
     with hostile(name) as address:
         failed(at(host, address, times=times), audit, kind, word)
