@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, as_completed
@@ -44,6 +45,11 @@ class Answer(Struct, frozen=True):
     when: datetime | None
 
 
+# Reading an answer is pure computing: under one interpreter lock, hosts taken one at a time are done as soon, and only
+# one answer is held unpacked in memory, however many arrive together.
+_TURN = threading.Lock()
+
+
 def scan(target: Target, audit: Audit, stop: Stop) -> TargetResult:
     """Reach one host, read its facts, hold them against the rules. Never raises for what a host does."""
     started = time.monotonic()
@@ -53,8 +59,9 @@ def scan(target: Target, audit: Audit, stop: Stop) -> TargetResult:
         return TargetResult(
             target=target, outcome="unreachable", error=TargetError(e.kind, str(e)), seconds=time.monotonic() - started
         )
-    facts = read_answer(answer.result, answer.marker, target=target.name, way=way(target), now=answer.when or audit.clock())
-    judged = judge_facts(facts, target, audit, answer.result.cut)
+    with _TURN:
+        facts = read_answer(answer.result, answer.marker, target=target.name, way=way(target), now=answer.when or audit.clock())
+        judged = judge_facts(facts, target, audit, answer.result.cut)
     return TargetResult(
         target=target,
         outcome=judged.outcome,

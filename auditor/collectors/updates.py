@@ -35,20 +35,19 @@ c_update_candidates() {
     for file in $SECURITY_LISTS; do
       case $file in *[Dd]iff*) continue ;; esac
       [ -f "$file" ] || continue
-      printf "=list= %s\n" "$file"
-      unpack "./$file" || printf "\n=failed="
-      printf "\n"
+      printf "=list= %s %s\n" "$file" "$(unpack "./$file" | wc -c)"
+      { unpack "./$file" || printf "\n=failed=\n"; } | grep -E "^(Package|Version|Architecture): |^=failed="
     done
-    printf "=list= \n"
   } | awk -F "\t" "
     !lists { if (\$0 == \"=lists=\") lists = 1; else have[\$2] = 1; next }
-    /^=list= / { if (list != \"\") print \"=list=\t\" list \"\t\" bytes - 1 \"\t\" stanzas; list = substr(\$0, 8); bytes = stanzas = 0; name = \"\"; next }
-    { bytes += length(\$0) + 1 }
-    /^Package: / { name = substr(\$0, 10); version = arch = \"\"; stanzas++; next }
-    /^Version: / { version = substr(\$0, 10); next }
-    /^Architecture: / { arch = substr(\$0, 15); next }
-    /^\$/ { if ((name in have) && version != \"\") print name \"\t\" version \"\t\" arch; name = \"\"; next }
-    \$0 == \"=failed=\" { print }"
+    /^P/ { flush(); name = substr(\$0, 10); stanzas++; next }
+    /^V/ { version = substr(\$0, 10); next }
+    /^A/ { arch = substr(\$0, 15); next }
+    /^=list= / { flush(); told(); list = substr(\$0, 8); next }
+    { print }
+    END { flush(); told() }
+    function flush() { if ((name in have) && version != \"\") print name \"\t\" version \"\t\" arch; name = version = arch = \"\" }
+    function told() { if (list != \"\") print \"=list= \" list \" \" stanzas; stanzas = 0 }"
 }
 unpack() {
   /usr/lib/apt/apt-helper cat-file "$1" 2>/dev/null && return
@@ -83,7 +82,7 @@ def parse(answers: Answers) -> Reading:
     if "=failed=" in table:
         raise CannotTell("a package list could not be unpacked on the host")
     rows = [line.split("\t") for line in table]
-    lists = _lists([r for r in rows if r[0] == "=list=" and len(r) == 4], said)
+    lists = _lists([words for line in table if (words := line.split())[:1] == ["=list="] and len(words) == 4], said)
     candidates = {(r[0], r[2], r[1]) for r in rows if len(r) == 3}
     pins = tuple(" · ".join(p.split("\n")) for p in re.split(r"\n(?=Package: )", answers.good("update_pins").text.strip()) if p)
     ordered = tuple(Candidate(*c) for c in sorted(candidates))

@@ -108,8 +108,9 @@ def _keep(target: Target, host: str, port: int, key_type: str, key: bytes) -> No
     line = knownhosts.line(host, port, key_type, key)
     path = Path(files(target)[0])
     with _writing:
-        if any(e.key == key and not e.marker for e in _entries(target)):
-            return  # another target of this run met the same host in the meantime
+        if any(not e.marker for e in _entries(target)):  # another target of this run met the same host in the meantime
+            judge(target, key_type, key, keep=False)
+            return
         append(path, [line])
         entry = knownhosts.parse_line(line, str(path))
         if isinstance(entry, Entry):

@@ -4,6 +4,7 @@ hosts paramiko's plain one. Every host key on the way is checked before anything
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from paramiko import Channel, Transport
+from paramiko import Channel, SSHException, Transport
 
 from auditor.errors import HostError
 from auditor.model.run import TargetError
@@ -23,8 +24,10 @@ from auditor.transports.fastpath import Level, open_exec
 from auditor.transports.login import Login, login
 from auditor.transports.ssh_errors import as_host_error
 from auditor.transports.ssh_faults import DeadlineExceeded, Dropped, FastPathRefused
+from auditor.transports.wire import Bounded
 
 T = TypeVar("T")
+_LOST = TargetError("protocol", "the connection was lost in the middle of the answer; see the host's log")
 
 
 class SshSession:
@@ -179,8 +182,8 @@ def _resolve(name: str, port: int, limit: Deadline) -> list[Any]:
     """getaddrinfo() knows no time limit, so a name is looked up by a thread that may be left behind."""
     try:
         return socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-    except socket.gaierror:
-        pass  # not an address but a name
+    except (socket.gaierror, UnicodeError):
+        pass  # not an address but a name, or not even that
     found: list[Any] = []
     done = threading.Event()
 
@@ -203,7 +206,7 @@ def _resolve(name: str, port: int, limit: Deadline) -> list[Any]:
 
 def _plain(sock: Any, hop: Target, own: Login, limit: Deadline, transports: list[Any]) -> Transport:
     """paramiko's own login, step by step."""
-    transport = Transport(sock)
+    transport = Transport(sock, packetizer_class=Bounded)
     transports.append(transport)
     limit.watch(lambda: abort(transport))
     hostkeys.prefer_known(transport, hop)
@@ -238,10 +241,14 @@ def collect(channel: Channel, limit: Deadline) -> tuple[bytes, bytes, int | None
     while True:
         bell.reset()
         over = channel.closed or channel.eof_received
-        while channel.recv_ready():
-            out += channel.recv(65536)
-        while channel.recv_stderr_ready():
-            err += channel.recv_stderr(65536)[: max(0, MAX_STDERR - len(err))]
+        try:
+            while channel.recv_ready():
+                out += channel.recv(65536)
+            while channel.recv_stderr_ready():
+                err += channel.recv_stderr(65536)[: max(0, MAX_STDERR - len(err))]
+        except (EOFError, OSError, SSHException):
+            # Reading tells the host that it may send more, which fails where the connection is gone.
+            return bytes(out), bytes(err), None, limit.cut() if limit.over else _LOST
         if len(out) > MAX_STDOUT:
             return bytes(out[:MAX_STDOUT]), bytes(err), None, too_much()
         if over:
@@ -253,12 +260,7 @@ def collect(channel: Channel, limit: Deadline) -> tuple[bytes, bytes, int | None
         return bytes(out), bytes(err), None, limit.cut()
     told = channel.status_event.wait(min(limit.left, 5.0)) and channel.exit_status != -1
     if not told and not channel.eof_received:
-        return (
-            bytes(out),
-            bytes(err),
-            None,
-            TargetError("protocol", "the connection was lost in the middle of the answer; see the host's log"),
-        )
+        return bytes(out), bytes(err), None, _LOST
     return bytes(out), bytes(err), channel.exit_status if told else None, None
 
 
@@ -282,12 +284,12 @@ def shut(sock: socket.socket) -> None:
 
 
 def abort(transport: Any) -> None:
-    """End every wait on a connection, from any thread."""
+    """End every wait on a connection, from any thread. Closing a channel of a jump host would write to it, which fails
+    where it is gone and blocks where it does not read, so the one socket below all is shut down."""
     sock = transport.sock
-    if isinstance(sock, socket.socket):
-        shut(sock)
-    else:
-        transport.packetizer.close()
+    while not isinstance(sock, socket.socket):
+        sock = sock.get_transport().sock
+    shut(sock)
 
 
 def close(transport: Any) -> None:
@@ -295,4 +297,6 @@ def close(transport: Any) -> None:
     if hasattr(transport, "end"):
         transport.end()
     else:
-        transport.close()
+        transport.packetizer.complete_handshake()  # else its timer thread lives on until the handshake's time is up
+        with contextlib.suppress(EOFError, OSError, SSHException):  # the jump host below it may be gone
+            transport.close()

@@ -51,6 +51,10 @@ def as_host_error(e: BaseException, what: str) -> HostError:
         if isinstance(e, kind_of):
             if isinstance(e, f.Disconnected) and (e.code == 14 or "authentication failures" in e.text.lower()):
                 kind, remedy = "auth-failed", "too many keys were refused; name the right one with `key_file`"
+            if isinstance(e, p.AuthenticationException) and "transport shut down" in str(e):  # nobody was refused
+                kind, remedy = "protocol", "the server closed the connection; see its log"
+            if isinstance(e, p.AuthenticationException) and str(e) == "Authentication timeout.":
+                kind, remedy = "timeout", "see `timeouts` in the inventory"
             if isinstance(e, OSError) and e.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH):
                 remedy = "there is no route to it from here, or it is down"
             return HostError(kind, f"{what}: {_said(e)}; {remedy}")

@@ -10,6 +10,31 @@ from typing import Any
 from paramiko import SSHException
 from paramiko.packet import Packetizer
 
+MAX_PACKET = 1 << 18  # as OpenSSH has it; paramiko reads whatever length a server announces, before any login
+MAX_BANNER = 8192
+
+
+def _check(n: int) -> None:
+    if n > MAX_PACKET:
+        raise SSHException(f"the server announces a packet of {n} bytes")
+
+
+class Bounded(Packetizer):
+    """paramiko's own, holding no more of a packet or of the lines before the banner than there may be."""
+
+    _lines = 0
+
+    def read_all(self, n: int, check_rekey: bool = False) -> bytes:
+        _check(n)
+        return super().read_all(n, check_rekey)
+
+    def _read_timeout(self, timeout: float) -> bytes:
+        got: bytes = super()._read_timeout(timeout)  # type: ignore[misc]  # the stubs leave it out
+        self._lines += len(got)
+        if self._lines > MAX_BANNER:
+            raise SSHException("no SSH banner, only noise")
+        return got
+
 
 class Wire(Packetizer):
     """Packetizer with a blocking socket and one read per wakeup: paramiko's polls every 0.1 s (300 idle connections: 3000
@@ -52,6 +77,7 @@ class Wire(Packetizer):
         self._in += data
 
     def read_all(self, n: int, check_rekey: bool = False) -> bytes:
+        _check(n)
         while len(self._in) < n:
             self._fill()
         out = bytes(self._in[:n])

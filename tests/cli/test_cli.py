@@ -216,7 +216,7 @@ def test_ping_stores_nothing(auditor: Run, home: Path) -> None:
 def test_ctrl_c_stops_promptly_and_keeps_what_there_is(home: Path) -> None:
     """One host answers, one hangs for ever; the run is stored as stopped early."""
     key = keygen(home / "key")
-    with Sshd(home / "good") as good, Sshd(home / "hang", "ForceCommand sleep 1000") as hang:
+    with Sshd(home / "good") as good, Sshd(home / "hang", "ForceCommand exec sleep 60") as hang:
         for s in (good, hang):
             s.allow(key.with_suffix(".pub"))
         (home / "known").write_text(good.known_hosts_line() + hang.known_hosts_line())
