@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 from auditor.collectors.answers import Answers
 from auditor.collectors.collector import Collector, Reading
@@ -81,12 +82,17 @@ def parse(answers: Answers) -> Reading:
     table = answers.good("update_candidates").text.split("\n")
     if "=failed=" in table:
         raise CannotTell("a package list could not be unpacked on the host")
-    rows = [line.split("\t") for line in table]
     lists = _lists([words for line in table if (words := line.split())[:1] == ["=list="] and len(words) == 4], said)
-    candidates = {(r[0], r[2], r[1]) for r in rows if len(r) == 3}
+    candidates = {c for line in table if (c := _candidate(line))}
     pins = tuple(" · ".join(p.split("\n")) for p in re.split(r"\n(?=Package: )", answers.good("update_pins").text.strip()) if p)
-    ordered = tuple(Candidate(*c) for c in sorted(candidates))
+    ordered = tuple(sorted(candidates, key=lambda c: (c.package, c.arch, c.version)))
     return Reading({"updates": Updates(lists, ordered, pins, _simulated(answers))})
+
+
+@lru_cache(maxsize=16384)  # what a suite offers is the same for all hosts of a release: held once in memory
+def _candidate(line: str) -> Candidate | None:
+    words = line.split("\t")
+    return Candidate(words[0], words[2], words[1]) if len(words) == 3 else None
 
 
 def _release_files(text: str) -> dict[str, dict[str, str]]:
