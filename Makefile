@@ -45,10 +45,10 @@ check: $(VENV)/.tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/cog --check -P docs/cli.md docs/rules.md
+	PYTHONPATH=. $(BIN)/cog --check -P docs/cli.md docs/rules.md
 
 docs: $(VENV)/.tests
-	$(BIN)/cog -r -P docs/cli.md docs/rules.md
+	PYTHONPATH=. $(BIN)/cog -r -P docs/cli.md docs/rules.md
 
 bench: packages $(VENV)/.installed
 	$(BIN)/python -m bench

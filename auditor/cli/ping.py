@@ -69,6 +69,8 @@ def _print(row: dict[str, object]) -> None:
     error = row["error"]
     state = f"{error.kind}: {one_line(error.message, 500)}" if error else "reached, authenticated, read"  # type: ignore[attr-defined]
     click.echo(f"{one_line(str(row['name']))}: {state} ({row['seconds']} s)")
+    if row["way"]:
+        click.echo(f"  read over {one_line(str(row['way']))}")
     if row["clock_difference"] is not None:
         click.echo(f"  clock difference: {row['clock_difference']:+} s (measured to the second, travel time included)")
     for part in row["not_read"]:  # type: ignore[attr-defined]

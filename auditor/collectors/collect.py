@@ -48,11 +48,15 @@ def read_answer(result: CommandResult, marker: str, *, target: str, way: str, no
         target=target,
         collected_at=now,
         platform=facts.pop("platform", Platform()),
-        way=way,
+        way=f"{way}, {_privilege(answers)}",
         volatile=volatile,
         outcomes=tuple(outcomes),
         **facts,
     )
+
+
+def _privilege(answers: Answers) -> str:
+    return "as root" if answers.root else "asking sudo" if answers.sudo else "without privilege"
 
 
 def _merged(known: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:

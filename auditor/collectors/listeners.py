@@ -72,6 +72,8 @@ def parse(answers: Answers) -> Reading:
     found: dict[tuple[str, int, int | None, str | None], None] = {}
     queues: dict[str, int] = {}
     pids: dict[str, tuple[int, ...]] = {}
+    for _ in range(len(lines) - len(rows)):
+        found["a line of ss that could not be read", 0, None, None] = None  # reachable, for all we know, and its limit unknown
     for address, port, queue, backlog, processes in rows:
         name = processes[0][0] if processes else None
         key = (address, port, backlog if told else None, name)

@@ -48,14 +48,21 @@ class Store:
             if not path.exists():
                 os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # it tells a fleet's weak spots: nobody else's
             self._db = Database(sqlite3.connect(path, timeout=5.0, isolation_level=None))
-            self._db.execute("pragma journal_mode=wal")
-            self._db.execute("pragma synchronous=normal")
-            if create:
-                migrations.apply(self._db)
-            elif migrations.pending(self._db):
-                raise HistoryError(
-                    f"{path} was written by another version of auditor, or is no history; run `auditor scan` once"
-                )
+            try:
+                self._prepare(create)
+            except BaseException:
+                self._db.close()
+                raise
+
+    def _prepare(self, create: bool) -> None:
+        self._db.execute("pragma journal_mode=wal")
+        self._db.execute("pragma synchronous=normal")
+        if create:
+            migrations.apply(self._db)
+        elif migrations.pending(self._db):
+            raise HistoryError(
+                f"{self.path} was written by another version of auditor, or is no history; run `auditor scan` once"
+            )
 
     def __enter__(self) -> Self:
         return self

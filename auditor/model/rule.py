@@ -89,7 +89,8 @@ class SecurityUpdatesCheck(Tagged, frozen=True, tag="security_updates"):
 
 
 class RebootCheck(Tagged, frozen=True, tag="reboot"):
-    """Pending if the host says that it waits for a restart; not applicable if nothing on it would say so."""
+    """Pending if the host says that it waits for a restart; where nothing on it would say so, kernel and processes are
+    judged instead."""
 
 
 class StaleProcessesCheck(Tagged, frozen=True, tag="stale_processes"):
@@ -121,10 +122,14 @@ class AttestedCheck(Tagged, frozen=True, tag="attested"):
 
 
 class AllOf(Tagged, frozen=True, tag="all_of"):
+    """Compliant if every child is."""
+
     checks: tuple[Check, ...]
 
 
 class AnyOf(Tagged, frozen=True, tag="any_of"):
+    """Compliant if any child is."""
+
     checks: tuple[Check, ...]
 
 

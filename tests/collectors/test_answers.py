@@ -65,3 +65,29 @@ def test_hostile_names_stay_text() -> None:
     evil = RECORDED.replace(b'PRETTY_NAME="Debian', b'PRETTY_NAME="<script>\x1b[2J\xe2\x80\xaeDebian')
     facts = facts_of(evil)
     assert facts.platform.name.startswith("<script>\x1b[2J")
+
+
+def test_a_line_of_ss_that_cannot_be_read_is_a_listener_of_unknown_limit() -> None:
+    """It would vanish otherwise, and the rest would be judged as all there is."""
+    facts = facts_of(RECORDED.replace(b"<listeners\n", b"<listeners\nLISTEN 0 what ever\n"))
+    assert facts.listeners is not None
+    assert [x.backlog for x in facts.listeners if x.port == 0] == [None]
+
+
+def test_an_ss_that_lists_nothing_is_held_against_the_kernels_table() -> None:
+    head, _, rest = RECORDED.partition(b"<listeners\n")
+    emptied = head + b"<listeners\n" + rest[rest.index(b"\n" + MARK.encode() + b">listeners") :]
+    facts = facts_of(emptied)
+    assert facts.listeners
+    assert all(x.backlog is None for x in facts.listeners)
+
+
+def test_a_package_list_that_was_cut_off_is_not_compared() -> None:
+    """Its length is held against what the suite's Release file says."""
+    import re
+
+    cut = re.sub(rb"(=list= \S+_Packages\S* )(\d+)", lambda m: m[1] + b"1000", RECORDED)
+    assert cut != RECORDED
+    facts = facts_of(cut)
+    assert facts.updates is None
+    assert "is not whole: 1000 bytes unpacked" in next(o.reason for o in facts.outcomes if o.name == "updates")

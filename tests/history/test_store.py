@@ -166,6 +166,22 @@ def test_a_full_disk_loses_nothing_that_was_there(tmp_path: Path) -> None:
         subprocess.run(["umount", str(disk)], check=True)
 
 
+@pytest.mark.skipif(
+    os.geteuid() != 0, reason="root writes to whatever is not on a read-only file system, and mounting one needs root"
+)
+def test_a_read_only_history_is_said_to_be(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(disk)], check=True)
+    try:
+        store(disk / "a.db", run_of(result(LINUX)))
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        with pytest.raises(HistoryError, match="read-only"):
+            store(disk / "a.db", run_of(number=3))
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
 def test_what_a_login_taught_is_for_the_same_way_only(tmp_path: Path) -> None:
     known = KnownLogin("SSH-2.0-x", "SHA256:y", "k")
     run = run_of(replace(result(LINUX), known_login=known))
