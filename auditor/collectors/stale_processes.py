@@ -56,7 +56,8 @@ def parse(answers: Answers) -> Reading:
     if answers.sudo and not answers.root and not read:
         why = f"sudo-denied: {one_line(section.error) or 'sudo refused'}"
     elif answers.root or answers.sudo:
-        why = f"the maps of {denied or 'some'} processes could not be read even with root's rights (a container?)"
+        count = f"{denied} {'process' if denied == 1 else 'processes'}" if denied else "some processes"
+        why = f"the maps of {count} could not be read even with root's rights (a container?)"
     else:
         why = "without root's rights only this user's own processes can be read"
     return Reading(facts | {"stale_processes": stale or None}, partial=why)

@@ -34,7 +34,7 @@ def _lines(run: Run) -> Iterator[str]:
     if n.actions:
         yield "What to do first"
         for number, a in enumerate(n.actions[:5], 1):
-            yield f"  {number}. {one_line(a.title)} ({len(a.targets)} {'host' if len(a.targets) == 1 else 'hosts'}): {one_line(a.remediation, 400)}"
+            yield f"  {number}. Not met: {one_line(a.title)} ({len(a.targets)} {'host' if len(a.targets) == 1 else 'hosts'}): {one_line(a.remediation, 400)}"
         yield ""
     yield f"Rules: {run.rulebook.rules}, rulebook {run.rulebook.digest[:12]}, newest source read {run.rulebook.newest}; auditor {run.auditor}; run {run.id}"
 

@@ -89,13 +89,20 @@ FAST_OK = (
             "_auth_trigger",
             "_check_banner",
             "_expect_packet",
+            "_kex_info",
+            "_log",
             "_negotiate_keys",
             "_next_channel",
+            "_parse_channel_open_failure",
             "_parse_channel_open_success",
             "_parse_disconnect",
             "_parse_kex_init",
+            "_preferred_ciphers",
+            "_preferred_kex",
+            "_preferred_keys",
             "_send_kex_init",
             "_send_message",
+            "_send_user_message",
         ]
     )
     and all(
