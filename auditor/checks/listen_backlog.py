@@ -39,7 +39,11 @@ def judge_listen_backlog(check: ListenBacklogCheck, case: Case) -> Judgement:
     if small:
         why = f"{len(small)} of {len(judged)} listeners refuse or drop connections once {check.above} or fewer wait to be accepted"
         return Judgement(
-            "noncompliant", _list(small, case) + aside, required, why, evidence=("ss -ltn: Send-Q of a LISTEN socket",)
+            "noncompliant",
+            _list(small, case) + aside + _overflows(case),
+            required,
+            why,
+            evidence=("ss -ltn: Send-Q of a LISTEN socket",),
         )
     if blind:
         reason = next((o.reason for o in case.facts.outcomes if o.name == "listeners"), "")
@@ -52,6 +56,13 @@ def judge_listen_backlog(check: ListenBacklogCheck, case: Case) -> Judgement:
 
 def _unobserved(check: ListenBacklogCheck, case: Case, otherwise: Judgement) -> Judgement:
     return judge_attested(check.unobserved, case, observed=otherwise.observed) if check.unobserved else otherwise
+
+
+def _overflows(case: Case) -> str:
+    """What the host-wide counter says beside it; it does not tell which listener it was."""
+    counters = case.facts.volatile.counters if case.facts.volatile else None
+    count = (counters or {}).get("ListenOverflows", 0)
+    return f"; ListenOverflows {count} since the host started" if count else ""
 
 
 def is_loopback(address: str) -> bool:

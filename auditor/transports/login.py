@@ -6,6 +6,7 @@ import getpass
 import os
 import threading
 from collections.abc import Callable
+from contextlib import closing, nullcontext
 from functools import lru_cache
 from pathlib import Path
 
@@ -85,8 +86,13 @@ def _attempt(transport: Transport, user: str, keys: list[PKey], agent: bool, pas
         raise HostError(
             "auth-failed", f"there is nothing to log in as {user} with: give a key_file or a password, or start an agent"
         )
+    with closing(Agent()) if agent else nullcontext() as link:  # it signs, so it has to stay open until the end
+        return _offer(transport, user, [*keys, *(link.get_keys() if link else ())], password)
+
+
+def _offer(transport: Transport, user: str, keys: list[PKey], password: str | None) -> list[str]:
     refusal: AuthenticationException = AuthenticationException("no key was accepted")
-    for key in [*keys, *(_agent_keys() if agent else ())]:
+    for key in keys:
         try:
             left = transport.auth_publickey(user, key)
         except BadAuthenticationType as e:
@@ -108,10 +114,3 @@ def _attempt(transport: Transport, user: str, keys: list[PKey], agent: bool, pas
         if "keyboard-interactive" not in e.allowed_types:
             raise
         return transport.auth_interactive(user, lambda title, text, prompts: [password for _ in prompts])
-
-
-def _agent_keys() -> tuple[PKey, ...]:
-    try:
-        return Agent().get_keys()
-    except (SSHException, OSError):
-        return ()

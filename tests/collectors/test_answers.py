@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from auditor.collectors.answers import take_apart
 from auditor.collectors.collect import read_answer
+from auditor.model.facts import Candidate
 from auditor.transports.command import MAX_STDOUT, CommandResult
 from tests.conftest import NOW
 
@@ -91,3 +92,17 @@ def test_a_package_list_that_was_cut_off_is_not_compared() -> None:
     facts = facts_of(cut)
     assert facts.updates is None
     assert "is not whole: 1000 bytes unpacked" in next(o.reason for o in facts.outcomes if o.name == "updates")
+
+
+def test_what_apt_get_would_install() -> None:
+    """`--deep`: the lines that apt-get -s upgrade prints for installations, in its own form."""
+    said = (
+        b"asked\nReading package lists...\n"
+        b"Inst libssl3 [3.0.14-1~deb12u2] (3.0.15-1~deb12u1 Debian-Security:12/stable-security [amd64])\n"
+        b"Inst new-one (1:2-3 Debian:12.8/stable, Debian-Security:12/stable-security [all]) []\n"
+        b"Conf libssl3 (3.0.15-1~deb12u1 Debian-Security:12/stable-security [amd64])\n"
+    )
+    head, _, rest = RECORDED.partition(b"<update_simulation\n")
+    facts = facts_of(head + b"<update_simulation\n" + said + rest)
+    assert facts.updates
+    assert facts.updates.simulated == (Candidate("libssl3", "amd64", "3.0.15-1~deb12u1"), Candidate("new-one", "all", "1:2-3"))
