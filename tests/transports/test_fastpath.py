@@ -21,18 +21,12 @@ from auditor.transports.fastpath import KEX, Level, Opened, open_exec
 from auditor.transports.ssh import collect
 from auditor.transports.ssh_errors import as_host_error
 from auditor.transports.ssh_faults import FastPathRefused
-from tests.lab.hostile import Address, no_leaks
+from tests.lab.hostile import Address
 from tests.lab.sshd import Sshd, keygen, user
 
 SOON = 20.0  # for what is done at once, on a machine that may be busy
 KINDS = {"ed25519": "ed25519", "ecdsa": "ecdsa", "rsa": "rsa", "stranger": "ed25519", "certed": "ed25519", "certrsa": "rsa"}
 ADMITTED = ("ed25519", "ecdsa", "rsa", "certed", "certrsa")
-
-
-@pytest.fixture(autouse=True)
-def _no_leaks() -> Iterator[None]:
-    with no_leaks():
-        yield
 
 
 @pytest.fixture(scope="module")

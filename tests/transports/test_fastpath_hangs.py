@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import paramiko
@@ -18,7 +17,7 @@ from auditor.transports.fastpath import Level, open_exec
 from auditor.transports.ssh import collect
 from auditor.transports.ssh_errors import as_host_error
 from auditor.transports.ssh_faults import DeadlineExceeded, Dropped, NoBanner
-from tests.lab.hostile import BANNER, Address, Host, listening, no_leaks, pours, relay, says, trickles
+from tests.lab.hostile import BANNER, Address, Host, listening, pours, relay, says, trickles
 from tests.lab.sshd import user
 from tests.transports.test_fastpath import SOON, dial, learn, login
 
@@ -26,23 +25,6 @@ LIMIT = 0.2
 # Bytes after the banner that still arrive: into KEXINIT, the key exchange's answer, and what is encrypted. Where exactly each
 # falls depends on the server's version, so only the first and the kind of error are held to.
 BYTES = (0, 1300, 1500, 1800)
-
-
-@pytest.fixture(autouse=True)
-def _no_leaks() -> Iterator[None]:
-    with no_leaks():
-        yield
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    with Host(tmp_path_factory.mktemp("host")) as h:
-        yield h
-
-
-@pytest.fixture(scope="module")
-def key(host: Host) -> Any:
-    return paramiko.PKey.from_path(host.key)
 
 
 @pytest.fixture(scope="module")

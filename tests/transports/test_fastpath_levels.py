@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import paramiko
@@ -13,26 +12,9 @@ from paramiko.ssh_exception import PartialAuthentication
 from auditor.transports.fastpath import KEX, Level
 from auditor.transports.ssh_errors import as_host_error
 from auditor.transports.ssh_faults import FastPathRefused
-from tests.lab.hostile import Host, no_leaks
+from tests.lab.hostile import Host
 from tests.lab.sshd import keygen
 from tests.transports.test_fastpath import answer, learn, login
-
-
-@pytest.fixture(autouse=True)
-def _no_leaks() -> Iterator[None]:
-    with no_leaks():
-        yield
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    with Host(tmp_path_factory.mktemp("host")) as h:
-        yield h
-
-
-@pytest.fixture(scope="module")
-def key(host: Host) -> Any:
-    return paramiko.PKey.from_path(host.key)
 
 
 def test_ahead_needs_to_know_the_server(host: Host, key: Any) -> None:

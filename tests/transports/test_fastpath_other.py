@@ -15,7 +15,7 @@ import pytest
 from auditor.model.target import KnownLogin
 from auditor.transports.fastpath import KEX, Level
 from auditor.transports.ssh_faults import DeadlineExceeded, FastPathRefused
-from tests.lab.hostile import Address, listening, no_leaks
+from tests.lab.hostile import Address, listening
 from tests.transports.test_fastpath import answer, login
 
 KEY = paramiko.ECDSAKey.generate()
@@ -77,12 +77,6 @@ def strange(name: str, first_channel: int, commands: list[bytes]) -> Callable[[s
         transport.join(5)
 
     return serve
-
-
-@pytest.fixture(autouse=True)
-def _no_leaks() -> Iterator[None]:
-    with no_leaks():
-        yield
 
 
 @pytest.mark.parametrize("level", list(Level))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 from auditor.model.target import Target, Timeouts
 from auditor.scan import Audit, scan
 from auditor.transports.deadline import Stop
-from tests.lab.hostile import BANNER, Address, Host, black_hole, listening, no_leaks, says, trickles
+from tests.lab.hostile import BANNER, Address, Host, black_hole, listening, says, trickles
 from tests.lab.sshd import free_port, keygen
 
 PROMPT = 15.0  # seconds: far above what is needed, far below the limits that a prompt answer must not wait for
@@ -33,18 +32,6 @@ SERVERS: dict[str, tuple[Any, str, str, bool]] = {
     "noise": (says(bytes(range(11, 255)) * 80), "protocol", "noise", False),
     "noise-after-banner": (says(BANNER + bytes(range(11, 255)) * 80), "protocol", "", False),
 }
-
-
-@pytest.fixture(autouse=True)
-def _no_leaks() -> Iterator[None]:
-    with no_leaks():
-        yield
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    with Host(tmp_path_factory.mktemp("host")) as h:
-        yield h
 
 
 def at(host: Host, address: Address, **more: Any) -> Target:

@@ -15,24 +15,12 @@ import pytest
 from auditor.model.target import Target
 from auditor.scan import Audit, scan
 from auditor.transports.deadline import Deadline, Stop
-from tests.lab.hostile import BANNER, Host, listening, no_leaks, pours, says
+from tests.lab.hostile import BANNER, Host, listening, pours, says
 from tests.lab.sshd import free_port, keygen
 from tests.transports.test_faults import PROMPT, SERVERS, at, failed, hostile, known_hosts
 
 # paramiko's own login, which is the one through jump hosts, does not tell these apart.
 NO_BANNER = ("closes", "says-why", "ssh1", "http", "noise")
-
-
-@pytest.fixture(autouse=True)
-def _no_leaks() -> Iterator[None]:
-    with no_leaks():
-        yield
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    with Host(tmp_path_factory.mktemp("host")) as h:
-        yield h
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from auditor.rulebook import Rulebook
 from auditor.scan import Audit, ask, scan
 from auditor.transports.deadline import Stop
 from tests.conftest import NOW
-from tests.lab.hostile import Host, no_leaks
+from tests.lab.hostile import Host
 
 PROMPT = 15.0
 SHORT = (20.0, 0.5, 60.0)  # the command's limit is what ends it
@@ -21,12 +21,6 @@ LONG = (60.0, 60.0, 60.0)
 REAL = 'eval "$SSH_ORIGINAL_COMMAND"'
 HANG = "exec sleep 1000"
 DROP = "sleep 0.3; kill -9 $PPID"  # nothing tells when sshd has passed on what it was given; then its session is killed
-
-
-@pytest.fixture(autouse=True)
-def _no_leaks() -> Iterator[None]:
-    with no_leaks():
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -17,15 +17,9 @@ from auditor.model.run import TargetResult
 from auditor.model.target import Target
 from auditor.scan import Audit, scan, scan_all
 from auditor.transports.deadline import Stop
-from tests.lab.hostile import BANNER, Host, Serve, black_hole, listening, no_leaks, relay, says, trickles
+from tests.lab.hostile import BANNER, Host, Serve, black_hole, listening, relay, says, trickles
 
 LONG = (60.0, 60.0, 60.0)
-
-
-@pytest.fixture(autouse=True)
-def _no_leaks() -> Iterator[None]:
-    with no_leaks():
-        yield
 
 
 @pytest.fixture
