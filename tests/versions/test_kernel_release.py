@@ -25,4 +25,4 @@ def test_newer(running: str, installed: tuple[str, ...], newer: tuple[str, ...])
 
 def test_a_hostile_release_costs_no_time() -> None:
     """A pattern with nested repeats would try every split of this."""
-    assert flavour("1-" + "a-" * 40 + "!") == ""
+    assert flavour("1-" + "a-" * 50_000 + "!").endswith("-!")
