@@ -25,6 +25,7 @@ def _commands(command: click.Command, path: str, parent: click.Context | None = 
         parent=parent,
         max_content_width=100,
         terminal_width=100,
+        help_option_names=["-h", "--help"],
     )
     yield path, command.get_help(context)
     if isinstance(command, click.Group):

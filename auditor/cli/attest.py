@@ -67,6 +67,8 @@ def add(rule_id: str, targets: tuple[str, ...], state: str, by: str | None, day:
         record["expires"] = expires.date().isoformat()
     if reference:
         record["reference"] = reference
+    if expires and expires.date().isoformat() < str(record["date"]):
+        raise UsageFault(f"it would expire on {expires.date()}, before its date {record['date']}")
     faults: list[str] = []
     if path.exists():
         read_attestations(path, faults)  # a faulty file is mended by its owner, not added to

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import click
 
-from auditor.cli import options
+from auditor.cli import exits, options
 from auditor.cli.report import open_store
 from auditor.collectors.script import DIGEST
 from auditor.errors import UsageFault
@@ -27,13 +27,20 @@ from auditor.yamlfile import did_you_mean
 @click.option("--run", "run_id", metavar="ID", help="In this run; default the newest that has facts of the host.")
 def explain(
     host: str, rule_id: str, history: str | None, inventory: str | None, rule_paths: tuple[str, ...], run_id: str | None
-) -> None:
+) -> int:
     """The whole chain behind one verdict: what was read, how, when, held against what, from which document."""
     with open_store(history, inventory) as store:
-        run = store.run(run_id or store.latest_with(host))
+        run = store.run(run_id or store.latest_of(host))
     result = next((r for r in run.results if r.target.name == host), None)
     if result is None:
         raise UsageFault(f"run {run.id} has no {host!r}{did_you_mean(host, [r.target.name for r in run.results])}")
+    if result.error:
+        click.echo(
+            printable(
+                f"{host}: {result.outcome} in run {run.id}, so no rule was judged\n  {result.error.kind}: {result.error.message}"
+            )
+        )
+        return exits.INCOMPLETE
     finding = next((f for f in result.findings if f.rule == rule_id), None)
     if finding is None:
         known = [f.rule for f in result.findings]
@@ -43,6 +50,7 @@ def explain(
         run, result, finding, next((r for r in book.rules if r.id == rule_id), None), book.places.get(rule_id, "")
     ):
         click.echo(printable(line))
+    return exits.ALL_WELL
 
 
 def _chain(run: Run, result: TargetResult, f: Finding, rule: Rule | None, place: str) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from secrets import token_hex
 
@@ -10,10 +9,10 @@ import click
 import msgspec
 from msgspec.structs import replace
 
-from auditor.cli import options
+from auditor.cli import exits, options
 from auditor.cli.judge import read_facts
 from auditor.cli.report import open_store
-from auditor.cli.scan import make_run, write_file
+from auditor.cli.scan import make_run, write_file, write_out
 from auditor.errors import UsageFault
 from auditor.history.store import Store
 from auditor.inventory.select import open_inventory
@@ -41,13 +40,11 @@ def schema() -> None:
 @options.inventory
 @click.option("--run", "run_id", metavar="ID", help="Of this run; default the newest that has facts of the host.")
 @options.output
-def export(host: str, history: str | None, inventory: str | None, run_id: str | None, output: Path | None) -> None:
+def export(host: str, history: str | None, inventory: str | None, run_id: str | None, output: Path | None) -> int:
     """One host's newest facts as JSON, as `auditor judge` and `auditor facts import` read them."""
     body = msgspec.json.format(msgspec.json.encode(_stored(host, history, inventory, run_id)), indent=1) + b"\n"
-    if output:
-        write_file(output, body)
-    else:
-        sys.stdout.buffer.write(body)
+    written = write_file(output, body) if output else write_out(body)
+    return exits.ALL_WELL if written else exits.INCOMPLETE
 
 
 @facts.command()

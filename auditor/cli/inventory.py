@@ -8,6 +8,7 @@ import msgspec
 from auditor.cli import options
 from auditor.errors import UsageFault
 from auditor.inventory.select import open_inventory, select
+from auditor.scan import utc_now
 from auditor.transports.sshconfig import resolve_all
 
 
@@ -26,6 +27,12 @@ def check(inventory: str | None) -> None:
     resolve_all(list(opened.targets.values()))
     counts = f"{len(opened.targets)} hosts, {len(opened.groups)} groups, {len(opened.waivers)} waivers, {len(opened.attestations)} attestations"
     click.echo(f"{opened.path}: {counts}; no fault")
+    today = utc_now().date()
+    for w in opened.waivers:
+        if w.expires and w.expires < today:
+            click.echo(
+                f"{opened.path}: the waiver of {w.owner} for {', '.join(w.rules)} expired on {w.expires} and counts no more"
+            )
     for key in opened.unused:
         click.echo(f"{opened.path}: `{key}` is read and not used by this release")
 

@@ -54,7 +54,7 @@ def judge(paths: tuple[str, ...], latest: bool, run_id: str | None, inventory: s
         waivers=opened.waivers,
     )
     before = _from_files(paths, opened) if paths else _from_history(run_id, history, inventory)
-    results = tuple(judge_facts(r.facts, r.target, audit).slim() if r.facts else r for r in before.results)
+    results = tuple(judge_facts(r.facts, r.target, audit, r.error).slim() if r.facts else r for r in before.results)
     ident = make_run(audit.rulebook, utc_now()).id
     run = replace(before, id=ident, auditor=__version__, rulebook=audit.rulebook.summary(), results=results)
     delivered = deliver(run, audit.rulebook, form, output)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -65,6 +66,8 @@ def accept(words: tuple[str, ...], inventory: str | None, fingerprints: tuple[st
     """Add the unknown keys to known_hosts. A changed or revoked key is never taken: that is for its owner to settle."""
     from auditor.transports import hostkeys
 
+    if not (yes or fingerprints or sys.stdin.isatty()):
+        raise UsageFault("there is no terminal to ask on; use --fingerprint, or --yes after `auditor keys scan`")
     found = _scan(words, inventory)
     _print(shown for _, shown in found)
     unknown = [(t, k) for t, k in found if k.state == "unknown" and (not fingerprints or k.fingerprint in fingerprints)]
@@ -75,7 +78,7 @@ def accept(words: tuple[str, ...], inventory: str | None, fingerprints: tuple[st
         by_file.setdefault(hostkeys.files(target)[0], []).append(key.line)
     for path, lines in by_file.items():
         hostkeys.append(Path(path), list(dict.fromkeys(lines)))
-        click.echo(f"{len(lines)} keys added to {path}")
+        click.echo(f"{len(lines)} {'key' if len(lines) == 1 else 'keys'} added to {path}")
     left = [k for _, k in found if k.state != "known"]
     return exits.ALL_WELL if len(left) == len(unknown) else exits.INCOMPLETE
 

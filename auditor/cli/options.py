@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import reduce
 from pathlib import Path
@@ -64,6 +65,8 @@ def with_login(
         raise click.UsageError(f"--secret: {wrong}")
     if key_file and not Path(key_file).expanduser().is_file():
         raise click.UsageError(f"--key-file: there is no file {key_file}")
+    if ask_password and not sys.stdin.isatty():
+        raise click.UsageError("--ask-password needs a terminal; use --secret")
     if ask_password:
         secret = secrets.keep_typed(click.prompt("Password", hide_input=True, err=True))
     return ad_hoc(targets, user=user, key_file=key_file, password=secret)

@@ -9,12 +9,12 @@ import click
 import msgspec
 
 from auditor.cli import exits, options
+from auditor.cli.scan import stopped_by_signals
 from auditor.inventory.select import open_inventory, select
 from auditor.model.run import TargetResult
 from auditor.printable import one_line
 from auditor.rulebook import load
 from auditor.scan import Audit, scan_all, utc_now
-from auditor.transports.deadline import Stop
 from auditor.transports.sshconfig import resolve_all
 
 
@@ -32,8 +32,8 @@ def ping(words: tuple[str, ...], inventory: str | None, rule_paths: tuple[str, .
     audit = Audit(rulebook=load(rule_paths), clock=utc_now, marker=lambda: token_hex(12))
     code = exits.ALL_WELL
     rows = []
-    with ThreadPoolExecutor(min(32, len(targets))) as pool:
-        for result in scan_all(targets, audit, pool, Stop()):
+    with stopped_by_signals() as stop, ThreadPoolExecutor(min(32, len(targets))) as pool:
+        for result in scan_all(targets, audit, pool, stop):
             row = _row(result)
             rows.append(row)
             if result.error or row["unknown"]:

@@ -7,7 +7,7 @@ from secrets import token_hex
 
 import click
 
-from auditor.cli import options
+from auditor.cli import exits, options
 from auditor.collectors.script import DIGEST
 from auditor.errors import UsageFault
 from auditor.inventory.select import open_inventory, select
@@ -34,7 +34,7 @@ from auditor.transports.sshconfig import resolve_all
 @click.option("--deep", is_flag=True, help="Also ask apt-get -s what it would install.")
 @options.login
 def record(word: str, folder: Path, inventory: str | None, rule_paths: tuple[str, ...], deep: bool, user: str | None,
-           key_file: str | None, secret: str | None, ask_password: bool) -> None:  # fmt: skip
+           key_file: str | None, secret: str | None, ask_password: bool) -> int:  # fmt: skip
     """Keep a host's raw answers in a folder; `auditor scan replay:DIR` audits what it holds.
 
     A recording has the host's package list, listening sockets and process names: treat it as confidential.
@@ -55,3 +55,7 @@ def record(word: str, folder: Path, inventory: str | None, rule_paths: tuple[str
     except OSError as e:
         raise UsageFault(f"{folder} cannot be written: {e.strerror}") from None
     click.echo(f"{folder}: {len(result.stdout)} bytes" + (f"; cut off: {result.cut.message}" if result.cut else ""))
+    if result.cut or f"\n{answer.marker}.end\n".encode() not in result.stdout:
+        click.echo("The answer is not whole: what is missing will be unknown at every replay.", err=True)
+        return exits.INCOMPLETE
+    return exits.ALL_WELL

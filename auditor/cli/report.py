@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 import msgspec
 
-from auditor.cli import options
-from auditor.cli.scan import write_file
+from auditor.cli import exits, options
+from auditor.cli.scan import write_file, write_out
 from auditor.history.store import Store
 from auditor.inventory.select import open_inventory
 from auditor.model.run import Run
@@ -51,11 +50,11 @@ def list_(history: str | None, inventory: str | None, form: str | None) -> None:
 @options.history
 @options.inventory
 @options.formats("text", "json")
-def show(run: str | None, history: str | None, inventory: str | None, form: str | None) -> None:
+def show(run: str | None, history: str | None, inventory: str | None, form: str | None) -> int:
     """One run (the newest finished one), as text or JSON."""
     with open_store(history, inventory) as store:
         found = store.run(run or store.latest())
-    sys.stdout.buffer.write(_show(found, form or "text"))
+    return exits.ALL_WELL if write_out(_show(found, form or "text")) else exits.INCOMPLETE
 
 
 @report.command()
@@ -66,15 +65,17 @@ def show(run: str | None, history: str | None, inventory: str | None, form: str 
 @click.option(
     "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Where to; default auditor-RUN.html."
 )
-def export(run: str | None, history: str | None, inventory: str | None, form: str | None, output: Path | None) -> None:
+def export(run: str | None, history: str | None, inventory: str | None, form: str | None, output: Path | None) -> int:
     """Write a run's report to a file: the HTML as it was written then, or its JSON or text."""
     form = form or "html"
     with open_store(history, inventory) as store:
         found = store.run(run or store.latest())
         content = store.report(found.id) if form == "html" else _show(found, form)
     path = output or Path(f"auditor-{found.id}.{'txt' if form == 'text' else form}")
-    if write_file(path, content):
-        click.echo(str(path.absolute()))
+    if not write_file(path, content):
+        return exits.INCOMPLETE
+    click.echo(str(path.absolute()))
+    return exits.ALL_WELL
 
 
 def _show(run: Run, form: str) -> bytes:

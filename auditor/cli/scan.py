@@ -7,8 +7,9 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from secrets import token_hex
@@ -126,28 +127,39 @@ def share_one_heap() -> None:
         pass  # not glibc
 
 
-def gather(run: Run, targets: list[Target], audited: Audit, keeper: Keeper, jobs: int, quiet: bool) -> Run:
-    """Scan all targets, keeping each result as it arrives. Ctrl-C ends it promptly, with what there is; a second one
-    ends the program."""
-    share_one_heap()
-    stop, results = Stop(), list[TargetResult]()
+@contextmanager
+def stopped_by_signals() -> Iterator[Stop]:
+    """Ctrl-C and SIGTERM end what is under way promptly, and what there is is kept; a second one ends the program."""
+    stop = Stop()
 
-    def on_interrupt(number: int, frame: FrameType | None) -> None:
+    def on_signal(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.write(2, b"auditor: stopping, and keeping what there is; once more to quit at once\n")
         stop.now()
 
-    before = signal.signal(signal.SIGINT, on_interrupt)
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with (
-            ThreadPoolExecutor(max_workers=min(jobs, len(targets)), thread_name_prefix="host") as pool,
-            Progress(targets, quiet) as progress,
-        ):
-            for result in scan_all(targets, audited, pool, stop):
-                keeper.add(result)
-                results.append(result.slim())
-                progress.done(result)
+        yield stop
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def gather(run: Run, targets: list[Target], audited: Audit, keeper: Keeper, jobs: int, quiet: bool) -> Run:
+    """Scan all targets, keeping each result as it arrives."""
+    share_one_heap()
+    results: list[TargetResult] = []
+    workers = min(jobs, len(targets))
+    with (
+        stopped_by_signals() as stop,
+        ThreadPoolExecutor(max_workers=workers, thread_name_prefix="host") as pool,
+        Progress(targets, quiet) as progress,
+    ):
+        for result in scan_all(targets, audited, pool, stop):
+            keeper.add(result)
+            results.append(result.slim())
+            progress.done(result)
     order = {t.name: n for n, t in enumerate(targets)}
     results.sort(key=lambda r: order[r.target.name])
     run = replace(run, finished=utc_now(), interrupted=stop.asked.is_set(), results=tuple(results))
@@ -262,6 +274,11 @@ def write_file(path: Path, content: bytes) -> bool:
     """Whole or not at all, and for its owner's eyes: a report tells a fleet's weak spots. False, and a message, where
     it cannot be written."""
     try:
+        path = path.resolve()  # a link is followed, not replaced
+        if path.exists() and not path.is_file():  # a device or a pipe is written to
+            with path.open("wb", buffering=0) as node:
+                node.write(content)
+            return True
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "wb") as file:

@@ -55,14 +55,15 @@ class Store:
                 raise
 
     def _prepare(self, create: bool) -> None:
+        tables = set(self._db.table_names())
+        if tables and migrations.migrations_table not in tables:
+            raise HistoryError(f"{self.path} is a database of something else; name another file with --history")
         self._db.execute("pragma journal_mode=wal")
         self._db.execute("pragma synchronous=normal")
         if create:
             migrations.apply(self._db)
         elif migrations.pending(self._db):
-            raise HistoryError(
-                f"{self.path} was written by another version of auditor, or is no history; run `auditor scan` once"
-            )
+            raise HistoryError(f"{self.path} was written by another version of auditor; run `auditor scan` once")
 
     def __enter__(self) -> Self:
         return self
@@ -169,6 +170,15 @@ class Store:
             row = self._db.execute(found, (target,)).fetchone()
         if not row:
             raise HistoryError(f"the history {self.path} has no facts of {target!r}")
+        return str(row[0])
+
+    def latest_of(self, target: str) -> str:
+        """The newest finished run that a target was in, whatever came of it."""
+        with self._guard("read"):
+            found = "select run from results join runs on id=run where target=? and finished is not null order by started desc limit 1"
+            row = self._db.execute(found, (target,)).fetchone()
+        if not row:
+            raise HistoryError(f"the history {self.path} has never seen {target!r}")
         return str(row[0])
 
     def run(self, given: str) -> Run:

@@ -37,10 +37,11 @@ class Recording(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
 def write(folder: Path, recording: Recording, stdout: bytes, stderr: bytes) -> None:
     """Keep one answer; OSError where the folder cannot be written."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "stdout").write_bytes(stdout)
-    (folder / "stderr").write_bytes(stderr)
-    (folder / "recording.json").write_bytes(msgspec.json.format(msgspec.json.encode(recording), indent=1) + b"\n")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    head = msgspec.json.format(msgspec.json.encode(recording), indent=1) + b"\n"
+    for name, content in (("stdout", stdout), ("stderr", stderr), ("recording.json", head)):
+        (folder / name).touch(mode=0o600)  # a package list and its holes: its owner's only
+        (folder / name).write_bytes(content)
 
 
 def load(folder: Path) -> Recording:
