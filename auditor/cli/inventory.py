@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+
 import click
 import msgspec
 
 from auditor.cli import options
 from auditor.errors import UsageFault
+from auditor.evaluate import matches
 from auditor.inventory.select import open_inventory, select
+from auditor.rulebook import load
 from auditor.scan import utc_now
 from auditor.transports.sshconfig import resolve_all
+from auditor.yamlfile import did_you_mean
 
 
 @click.group()
@@ -19,8 +24,9 @@ def inventory() -> None:
 
 @inventory.command()
 @options.inventory
-def check(inventory: str | None) -> None:
-    """Read everything the inventory names and report every fault as file:line: message."""
+@options.rules
+def check(inventory: str | None, rule_paths: tuple[str, ...]) -> None:
+    """Read everything the inventory names and report every fault as file:line: message; then what matches nothing."""
     opened = open_inventory(inventory)
     if opened.path is None:
         raise UsageFault("no inventory was found; name one with --inventory")
@@ -33,6 +39,17 @@ def check(inventory: str | None) -> None:
             click.echo(
                 f"{opened.path}: the waiver of {w.owner} for {', '.join(w.rules)} expired on {w.expires} and counts no more"
             )
+    ids = [r.id for r in load(rule_paths).rules]
+    for what, rules, targets in (
+        *(("the waiver of " + w.owner, w.rules, w.targets) for w in opened.waivers),
+        *(("the attestation by " + a.by, (a.rule,), a.targets) for a in opened.attestations),
+    ):
+        for pattern in rules:
+            if not any(fnmatchcase(i, pattern) for i in ids):
+                click.echo(f"{opened.path}: {what}: no rule is called {pattern!r}{did_you_mean(pattern, ids)}")
+        for pattern in targets:
+            if not any(matches([pattern], t.name, (*t.groups, "all")) for t in opened.targets.values()):
+                click.echo(f"{opened.path}: {what}: no host fits {pattern!r}{did_you_mean(pattern, opened.targets)}")
     for key in opened.unused:
         click.echo(f"{opened.path}: `{key}` is read and not used by this release")
 

@@ -380,3 +380,16 @@ def test_prompts_need_a_terminal(auditor: Run, home: Path) -> None:
     assert "--ask-password needs a terminal" in auditor("scan", "local", "--ask-password").stderr
     (home / "inventory.yaml").write_text("hosts: {a: {address: 127.0.0.1, port: 1}}\n")
     assert "there is no terminal to ask on" in auditor("keys", "accept").stderr
+
+
+def test_inventory_check_says_what_matches_nothing(auditor: Run, home: Path) -> None:
+    (home / "w.yaml").write_text(
+        "- {rules: [linux-secrity-updates], targets: [goood, '@all'], owner: kim, reason: r, expires: 2020-01-01}\n"
+    )
+    (home / "inventory.yaml").write_text("hosts: {good: {}}\nwaivers: w.yaml\n")
+    done = auditor("inventory", "check")
+    assert done.returncode == 0
+    assert "the waiver of kim for linux-secrity-updates expired on 2020-01-01" in done.stdout
+    assert "no rule is called 'linux-secrity-updates'; did you mean linux-security-updates" in done.stdout
+    assert "no host fits 'goood'; did you mean good?" in done.stdout
+    assert "@all" not in done.stdout
