@@ -59,7 +59,7 @@ unpack() {
     *.lz4) tool=lz4 ;;
     *) tool=zstd ;;
   esac
-  # The format's own tool starts in a fraction of apt-helper's time; apt-helper knows all formats and is always there.
+  # The tool of the format starts in a fraction of the time of apt-helper, which knows all formats and is always there.
   if command -v $tool >/dev/null 2>&1; then $tool -dc "$1" 2>/dev/null; else /usr/lib/apt/apt-helper cat-file "$1"; fi
 }
 c_update_pins() { grep -s -h -E "^(Package|Pin|Pin-Priority): " /etc/apt/preferences /etc/apt/preferences.d/* /dev/null || :; }
