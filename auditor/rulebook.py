@@ -14,7 +14,6 @@ from auditor import shipped
 from auditor.collectors.script import setting_problem
 from auditor.errors import FileFaults
 from auditor.model import run
-from auditor.model.facts import Platform
 from auditor.model.rule import AllOf, AnyOf, Check, ListenBacklogCheck, Rule, ServicePackCheck, SettingCheck
 from auditor.versions import service_pack
 from auditor.yamlfile import MAX_BYTES, Faults, bind, compose
@@ -30,7 +29,7 @@ class Rulebook(Struct, frozen=True):
     places: dict[str, str]
     digest: str
 
-    def settings(self, platform: Platform | None = None) -> tuple[str, ...]:
+    def settings(self) -> tuple[str, ...]:
         """Every setting that some rule asks for."""
         asked = {c.key for rule in self.rules for c in checks(rule) if isinstance(c, SettingCheck)}
         return tuple(sorted(asked.union(ALWAYS_READ)))
