@@ -35,6 +35,11 @@ def applies(rule: Rule, facts: HostFacts) -> Applies:
     return Applies(True, f"{product.why}, {component.why}", product.branches)
 
 
+def may_apply(rule: Rule, platform: Platform) -> bool:
+    """Can the rule's verdict on such a platform be anything but not_applicable?"""
+    return platform.family in (None, rule.family) and _product(rule, platform).known is not False
+
+
 def _product(rule: Rule, platform: Platform) -> Applies:
     if platform.product is None and platform.family is None:
         return Applies(None, "which system this host has is not known", rule.branches, "platform: not known")
@@ -58,7 +63,7 @@ EDITIONS = ("server", "enterprise", "terminal-server", "workstation")  # any oth
 # The product ids of Windows that there are; another one is a system that cannot be told.
 _WINDOWS = re.compile(
     r"windows-(nt-3\.1|nt-3\.5|nt-3\.51|nt-4\.0(-server|-workstation|-enterprise|-terminal-server)?|95|98|me|2000(-\w[\w-]*)?"
-    r"|xp(-\w+)?|vista|7|8|8\.1|10(-\w+)?|11(-\w+)?|server-20\d\d(-r2)?)"
+    r"|xp(-\w+)?|vista|7|8|8\.1|10(-\w+)?|11(-\w+)?|server-20\d\d(-r2)?|server-\d\dh\d|server-1[789]\d\d)"
 )
 # What an id without an edition covers (design, section 6); Terminal Server Edition has a service-pack line of its own.
 _COVERED = {"windows-nt-4.0": ("windows-nt-4.0-server", "windows-nt-4.0-workstation", "windows-nt-4.0-enterprise")}

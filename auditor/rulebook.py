@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -11,11 +12,22 @@ import yaml
 from msgspec import Struct
 
 from auditor import shipped
-from auditor.collectors.script import setting_problem
 from auditor.errors import FileFaults
-from auditor.model import run
-from auditor.model.rule import AllOf, AnyOf, Check, ListenBacklogCheck, Rule, ServicePackCheck, SettingCheck
-from auditor.versions import service_pack
+from auditor.model import run, setting_key
+from auditor.model.asked import Asked
+from auditor.model.rule import (
+    AllOf,
+    AnyOf,
+    BuildCheck,
+    Check,
+    FileVersionCheck,
+    HotfixCheck,
+    ListenBacklogCheck,
+    Rule,
+    ServicePackCheck,
+    SettingCheck,
+)
+from auditor.versions import file_version, service_pack, windows_build
 from auditor.yamlfile import MAX_BYTES, Faults, bind, compose
 
 # The cap that the backlog checks explain requested values by is always read.
@@ -29,10 +41,23 @@ class Rulebook(Struct, frozen=True):
     places: dict[str, str]
     digest: str
 
-    def settings(self) -> tuple[str, ...]:
-        """Every setting that some rule asks for."""
-        asked = {c.key for rule in self.rules for c in checks(rule) if isinstance(c, SettingCheck)}
-        return tuple(sorted(asked.union(ALWAYS_READ)))
+    def asked(self, wanted: Callable[[Rule], bool] = lambda rule: True) -> Asked:
+        """What some rule among those `wanted` needs to know."""
+        rules = [r for r in self.rules if wanted(r)]
+        every = [c for rule in rules for c in checks(rule)]
+        components = [r.component for r in rules if r.component and r.family == "windows"]
+        keys = {c.key for c in every if isinstance(c, (SettingCheck, FileVersionCheck))}.union(ALWAYS_READ)
+        hotfixes = {i for c in every if isinstance(c, HotfixCheck) for i in c.ids}
+        hotfixes |= {i for c in every if isinstance(c, ServicePackCheck) for i in (*c.stamped_by, *c.marked_by)}
+        return Asked(
+            linux=tuple(sorted(k for k in keys if setting_key.family(k) == "linux")),
+            windows=tuple(sorted(k for k in keys if setting_key.family(k) == "windows")),
+            hotfixes=tuple(sorted(hotfixes)),
+            programs=any(c.programs or c.hints for c in components),
+            processes=any(c.processes for c in components),
+            vendors=tuple(sorted({c.vendor for c in components if c.vendor})),
+            services=tuple(sorted({s for c in components for s in c.services})),
+        )
 
     def summary(self) -> run.Rulebook:
         newest = max((r.provenance.retrieved for r in self.rules), default=None)
@@ -125,18 +150,34 @@ def problems(rule: Rule) -> Iterator[str]:
     """What the types cannot say: a rule that could not be judged as it is written."""
     if not rule.branches:
         yield "has no branch, so it could never apply"
+    if rule.component and not re.fullmatch(r"|[A-Za-z0-9][A-Za-z0-9 ._-]{0,60}", rule.component.vendor):
+        yield f"{rule.component.vendor!r} is no vendor's key under HKLM\\SOFTWARE"
     for check in checks(rule):
         if isinstance(check, (AllOf, AnyOf)) and not check.checks:
             yield "all_of and any_of need at least one check"
         if isinstance(check, ServicePackCheck):
-            try:
-                service_pack.parse(check.at_least)
-            except ValueError as e:
-                yield str(e)
-        if isinstance(check, SettingCheck):
-            if wrong := setting_problem(check.key):
-                yield wrong
-            if (check.at_least is not None) + (check.at_most is not None) + bool(check.one_of) != 1:
-                yield f"setting {check.key} needs exactly one of at_least, at_most, one_of"
+            yield from _bad(service_pack.parse, [check.at_least, *([check.since] if check.since else [])])
+        if isinstance(check, BuildCheck):
+            yield from _bad(windows_build.parse, check.at_least)
+            if not check.at_least:
+                yield "build needs at least one `at_least`"
+        if isinstance(check, FileVersionCheck):
+            yield from _bad(file_version.parse, [check.at_least])
+        if isinstance(check, (SettingCheck, FileVersionCheck)) and (wrong := setting_key.problem(check.key)):
+            yield wrong
+        if isinstance(check, SettingCheck) and _comparisons(check) != 1:
+            yield f"setting {check.key} needs exactly one of at_least, at_most, one_of"
         if isinstance(check, ListenBacklogCheck) and check.above < 0:
             yield "a backlog cannot be below zero"
+
+
+def _comparisons(check: SettingCheck) -> int:
+    return (check.at_least is not None) + (check.at_most is not None) + bool(check.one_of)
+
+
+def _bad(parse: Callable[[str], object], texts: Iterable[str]) -> Iterator[str]:
+    for text in texts:
+        try:
+            parse(text)
+        except ValueError as e:
+            yield str(e)

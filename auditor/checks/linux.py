@@ -104,10 +104,13 @@ def judge_reboot(check: RebootCheck, case: Case) -> Judgement:
     if reboot is None:
         return unread(case.facts, "reboot", "The restart flag", required)
     if reboot.required is None:
-        return Judgement("unknown", "the restart flag is not known", required, "the facts leave it open", settles="reboot")
+        why = next((o.reason for o in case.facts.outcomes if o.name == "reboot" and o.reason), "the facts leave it open")
+        if reboot.weak:
+            why = f"{', '.join(reboot.weak)} is set, by an update or by any other program; nothing else here would tell"
+        return Judgement("unknown", "whether a restart is asked for is not known", required, why, settles="reboot")
     if reboot.required:
         asked = f" by {', '.join(reboot.packages)}" if reboot.packages else ""
-        return Judgement("pending", f"a restart is asked for{asked}", required, "/run/reboot-required is there")
+        return Judgement("pending", f"a restart is asked for{asked}", required, "the host itself says so")
     if not reboot.writers:
         judged = combine(
             [judge_kernel(KernelCheck(), case), judge_stale_processes(StaleProcessesCheck(), case)], ALL_OF, " and "

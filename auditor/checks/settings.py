@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 
 from auditor.checks.judgement import Case, Judgement, unread
+from auditor.model import setting_key
 from auditor.model.rule import CounterCheck, SettingCheck
 
 
 def judge_setting(check: SettingCheck, case: Case) -> Judgement:
-    name = check.key.partition(":")[2]
+    name = setting_key.shown(check.key)
     required = f"{name} {_wanted(check)}"
     setting = (case.facts.settings or {}).get(check.key)
     if setting is None:
@@ -26,6 +27,9 @@ def judge_setting(check: SettingCheck, case: Case) -> Judgement:
         value, from_default = check.default, " (not set: the documented default)"
     fits = _fits(check, value)
     observed = f"{name} = {value}{from_default}"
+    if check.named and value not in (*check.one_of, *check.named):
+        why = f"the advisory names {', '.join((*check.one_of, *check.named))} only"
+        return Judgement("unknown", observed, required, why, settles="rules: what the vendor says of this value")
     if fits is None:
         return Judgement("unknown", observed, required, f"{value!r} is no number", settles="settings: a readable value")
     return Judgement(

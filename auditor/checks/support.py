@@ -12,7 +12,7 @@ def judge_support(check: SupportCheck, case: Case) -> Judgement:
     product = case.facts.platform.product
     if product is None:
         return unread(case.facts, "platform", "The product", required)
-    support = check.products.get(product)
+    support = check.products.get(product.lower())
     if support is None:
         why = f"the end of support of {product} is not among the rule's dates"
         return Judgement("unknown", product, required, why, settles="rules: the end of support of this release")

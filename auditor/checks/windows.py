@@ -1,10 +1,13 @@
-"""Service packs and hotfixes."""
+"""Service packs, builds, hotfixes and file versions."""
 
 from __future__ import annotations
 
 from auditor.checks.judgement import Case, Judgement, unread
-from auditor.model.rule import HotfixCheck, ServicePackCheck
-from auditor.versions import service_pack
+from auditor.model.rule import BuildCheck, FileVersionCheck, HotfixCheck, ServicePackCheck
+from auditor.versions import file_version, service_pack, windows_build
+
+# Adding a component afterwards puts old files back and leaves what the registry says (Q196269).
+CLAIM = "registry claim: CSDVersion"
 
 
 def judge_service_pack(check: ServicePackCheck, case: Case) -> Judgement:
@@ -20,17 +23,76 @@ def judge_service_pack(check: ServicePackCheck, case: Case) -> Judgement:
         return Judgement("unknown", str(e), required, "what the host calls its service pack cannot be read as one",
                          settles="platform: a service pack of a known form")  # fmt: skip
     observed = "no service pack" if installed.number == 0 else f"service pack {facts.platform.service_pack}"
-    reached = installed.reaches(service_pack.parse(check.at_least))
-    if reached is None:
-        stamps = _installed(check.stamped_by, case)
-        if stamps:
-            why = f"{', '.join(stamps)} is installed and is known to write a release candidate's name over the final pack's"
-            return Judgement("compliant", f"{observed}, with {', '.join(stamps)}", required, why)
+    if check.since and installed.reaches(service_pack.parse(check.since)) is False:
+        why = f"{observed} is older than service pack {check.since}, which brought the fault"
+        return Judgement("not_applicable", observed, required, why, evidence=(CLAIM,))
+    wanted = service_pack.parse(check.at_least)
+    stamps = _installed(check.stamped_by, case) if installed.candidate else []
+    if stamps:
+        observed += f", with {', '.join(stamps)}"
+        installed = installed._replace(candidate="")
+    if installed.reaches(wanted) is None:
         why = f"{observed} is a release candidate of the required pack, and nothing explains it as the final one"
         return Judgement("unknown", observed, required, why, settles="platform: whether the final service pack is installed")
+    reached = installed.reaches(wanted)
+    if not reached and installed.number == wanted.number and check.marked_by:
+        if facts.hotfixes is None:
+            return unread(facts, "hotfixes", f"The mark of {check.at_least} among the hotfixes", required)
+        reached = bool(_installed(check.marked_by, case))
+        observed += f", {'with' if reached else 'without'} {' or '.join(check.marked_by)}"
+    why = f"{observed} is {'' if reached else 'not '}{required}"
+    if stamps:
+        why += f"; {', '.join(stamps)} is known to write a release candidate's name over the final pack's"
+    said = facts.platform.csd_version
+    if said and service_pack.is_candidate(said):
+        why += f" (the host says {said!r}, as some hotfixes make it; its leading number decides)"
+    return Judgement("compliant" if reached else "noncompliant", observed, required, why, evidence=(CLAIM,))
+
+
+def judge_build(check: BuildCheck, case: Case) -> Judgement:
+    """Revisions are compared within the host's own build line only."""
+    build = case.facts.platform.build
+    required = f"build {' or '.join(check.at_least)} or later on its line"
+    if build is None:
+        return unread(case.facts, "platform", "The build", required)
+    try:
+        reached = windows_build.reaches(build, check.at_least)
+    except ValueError as e:
+        return Judgement("unknown", str(e), required, "what the host calls its build cannot be read as one",
+                         settles="platform: a build of a known form")  # fmt: skip
+    observed = f"build {build}"
+    if reached is None:
+        line = windows_build.parse(build)
+        known = [b for b in check.at_least if windows_build.parse(b).line == line.line]
+        why = "the update build revision (UBR) is not known" if known else f"the rule has no figure for build line {line.line}"
+        return Judgement("unknown", observed, required, why, settles="platform: the UBR" if known else "rules: this build line")
     return Judgement(
-        "compliant" if reached else "noncompliant", observed, required, f"{observed} is {'' if reached else 'not '}{required}"
+        "compliant" if reached else "noncompliant",
+        observed,
+        required,
+        f"{observed} is {'' if reached else 'older than '}{required}",
     )
+
+
+def judge_file_version(check: FileVersionCheck, case: Case) -> Judgement:
+    """The file on disk decides over what a registry claims."""
+    required = f"{check.path} {check.at_least} or later"
+    found = (case.facts.settings or {}).get(check.key)
+    if found is None:
+        return unread(case.facts, "settings", f"The version of {check.path}", required)
+    if found.state == "unreadable":
+        why = f"the version of {check.path} could not be read: {found.reason}"
+        return Judgement("unknown", f"{check.path}: unreadable", required, why, settles=f"settings: {found.reason}")
+    if found.state == "absent":
+        why = f"a missing {check.path} counts as {check.absent} here"
+        return Judgement(check.absent, f"{check.path} is not there", required, why, settles="settings: where the file is")
+    observed = f"{check.path} {found.value}"
+    try:
+        older = file_version.older(found.value, check.at_least)
+    except ValueError as e:
+        return Judgement("unknown", observed, required, str(e), settles="settings: a readable file version")
+    why = f"{observed} is {'older than what is' if older else 'what is'} required"
+    return Judgement("noncompliant" if older else "compliant", observed, required, why, evidence=("file version on disk",))
 
 
 def judge_hotfix(check: HotfixCheck, case: Case) -> Judgement:
@@ -41,11 +103,18 @@ def judge_hotfix(check: HotfixCheck, case: Case) -> Judgement:
     found = _installed(check.ids, case)
     if not found:
         return Judgement("noncompliant", f"{required} not installed", required, "the host lists no such hotfix")
-    sources = sorted({h.source or "registry claim" for h in case.facts.hotfixes if h.id.upper() in {f.upper() for f in found}})
+    sources = sorted(
+        {h.source or "registry claim" for h in case.facts.hotfixes if _article(h.id) in {_article(f) for f in found}}
+    )
     why = f"{', '.join(found)} is listed as installed ({', '.join(sources)})" + (f"; {check.tension}" if check.tension else "")
     return Judgement("compliant", f"{', '.join(found)} installed", required, why, evidence=tuple(sources))
 
 
 def _installed(ids: tuple[str, ...], case: Case) -> list[str]:
-    listed = {h.id.upper() for h in case.facts.hotfixes or ()}
-    return [i for i in ids if i.upper() in listed]
+    listed = {_article(h.id) for h in case.facts.hotfixes or ()}
+    return [i for i in ids if _article(i) in listed]
+
+
+def _article(ident: str) -> str:
+    """Q246009 and KB246009 are the same article; in 2001 the letters changed."""
+    return ident.upper().removeprefix("KB").removeprefix("Q")

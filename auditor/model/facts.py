@@ -25,7 +25,8 @@ class Platform(Record, frozen=True, kw_only=True):
     """`service_pack`: "6a"; "0" = known to have none; None = not known. `build`: "20348.2700", without UBR where none.
 
     `kernel` is the release of the running kernel, as `uname -r` has it. `name` is what the host calls its system, `codename`
-    its release (VERSION_CODENAME).
+    its release (VERSION_CODENAME). `installation`: Windows' InstallationType, "Server Core" where it is that.
+    `csd_version`: the service pack in Windows' own words.
     """
 
     family: Literal["linux", "windows"] | None = None
@@ -39,6 +40,8 @@ class Platform(Record, frozen=True, kw_only=True):
     kernel: str | None = None
     name: str | None = None
     codename: str | None = None
+    installation: str | None = None
+    csd_version: str | None = None
 
 
 class Package(Record, frozen=True):
@@ -118,11 +121,13 @@ class Listener(Record, frozen=True):
 
 
 class Reboot(Record, frozen=True):
-    """Is a restart asked for? `writers` are the programs that would say so; without one, False means nothing."""
+    """Is a restart asked for? `packages`: by what. `writers` are the programs that would say so; without one, False means
+    nothing. `weak`: signals that may mean it; with nothing else, `required` is None."""
 
     required: bool | None
     packages: tuple[str, ...] = ()
     writers: tuple[str, ...] = ()
+    weak: tuple[str, ...] = ()
 
 
 class StaleProcess(Record, frozen=True):

@@ -26,10 +26,14 @@ class Tagged(Strict, frozen=True, tag_field="kind"):
 
 class ServicePackCheck(Tagged, frozen=True, tag="service_pack"):
     """Compliant from `at_least` on, on the product's own line. A release candidate of just that number is unknown
-    unless one of `stamped_by` is installed: hotfixes known to write a candidate's name over the final pack's."""
+    unless one of `stamped_by` is installed: hotfixes known to write a candidate's name over the final pack's.
+    `marked_by`: hotfix entries that tell the lettered pack from the plain one, which calls itself the same (6a and 6).
+    `since`: the pack that brought the fault; before it the check is not applicable."""
 
     at_least: str
     stamped_by: tuple[str, ...] = ()
+    marked_by: tuple[str, ...] = ()
+    since: str = ""
 
 
 class HotfixCheck(Tagged, frozen=True, tag="hotfix"):
@@ -37,6 +41,27 @@ class HotfixCheck(Tagged, frozen=True, tag="hotfix"):
 
     ids: tuple[str, ...]
     tension: str = ""
+
+
+class BuildCheck(Tagged, frozen=True, tag="build"):
+    """Compliant if the host's build (`20348.2700`) is at the one of `at_least` for its own build line, or later. A host on
+    a line that is not among them is unknown: revisions of different lines say nothing about each other."""
+
+    at_least: tuple[str, ...]
+
+
+class FileVersionCheck(Tagged, frozen=True, tag="file_version"):
+    """Compliant if the file's version is `at_least` or later. `path` is as on the host, `%SystemRoot%` and
+    `%ProgramFiles%` allowed. `absent` is the verdict where there is no such file."""
+
+    path: str
+    at_least: str
+    absent: Literal["noncompliant", "unknown", "not_applicable"] = "unknown"
+
+    @property
+    def key(self) -> str:
+        """The fact that is asked for."""
+        return f"file-version:{self.path}"
 
 
 class PackageCheck(Tagged, frozen=True, tag="package"):
@@ -51,14 +76,17 @@ class KernelCheck(Tagged, frozen=True, tag="kernel"):
 
 
 class SettingCheck(Tagged, frozen=True, tag="setting"):
-    """Compares one setting. `key`: `sysctl:net.core.somaxconn`, `file:/etc/login.defs#PASS_MAX_DAYS` (what follows
-    the key, the last one where it stands twice) or `line:/etc/fstab#whole line`. Exactly one comparison is given.
+    r"""Compares one setting. `key`: `sysctl:net.core.somaxconn`, `file:/etc/login.defs#PASS_MAX_DAYS` (what follows
+    the key, the last one where it stands twice) or `line:/etc/fstab#whole line`, or a registry value, `registry:HKLM\\KEY#NAME` (numbers are
+    compared as such, REG_MULTI_SZ joined by spaces). Exactly one comparison is given.
+    `named` beside `one_of`: the other values that the advisory names; one that is in neither is unknown.
     `absent` is the verdict for a value that is not set, or the documented default (`default`) that then counts."""
 
     key: str
     at_least: float | None = None
     at_most: float | None = None
     one_of: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
     absent: Literal["compliant", "noncompliant", "unknown", "not_applicable"] = "unknown"
     default: str | None = None
 
@@ -134,15 +162,17 @@ class AnyOf(Tagged, frozen=True, tag="any_of"):
 
 
 Check = (
-    ServicePackCheck | HotfixCheck | PackageCheck | KernelCheck | SettingCheck | ListenBacklogCheck | CounterCheck
+    ServicePackCheck | BuildCheck | HotfixCheck | FileVersionCheck | PackageCheck | KernelCheck | SettingCheck | ListenBacklogCheck | CounterCheck
     | SecurityUpdatesCheck | RebootCheck | StaleProcessesCheck | SupportCheck | AttestedCheck | AllOf | AnyOf
 )  # fmt: skip
 
 
 class Component(Strict, frozen=True):
     """What must be on the host for the problem to exist: any one of these. Names are matched without regard to case,
-    `*` stands for any text. `hints` are programs that leave it open (a client of the same vendor, say). Releases after
-    `named_up_to` (a major version) are not named by the advisory: whether it applies to them is unknown."""
+    `*` stands for any text. `hints` are programs that leave it open (a client of the same vendor, say). `vendor`: a key
+    under HKLM\\SOFTWARE whose subkeys count as programs (HKLM\\SOFTWARE\\Lotus\\Notes as "Lotus Notes"), for what has no
+    Uninstall entry. Releases after `named_up_to` (a major version) are not named by the advisory: whether it applies to
+    them is unknown."""
 
     name: str
     services: tuple[str, ...] = ()
@@ -150,6 +180,7 @@ class Component(Strict, frozen=True):
     programs: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
+    vendor: str = ""
     named_up_to: int | None = None
 
 

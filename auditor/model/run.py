@@ -24,7 +24,7 @@ class TargetError(Struct, frozen=True):
 
 class TargetResult(Struct, frozen=True, kw_only=True):
     """One target in one run. `facts` is None where there was no session; `seconds` is wall time. `known_login` is what
-    the login taught for the next one."""
+    the login taught for the next one; `relaxed` is what the session found relaxed beyond the inventory."""
 
     target: Target
     outcome: Outcome
@@ -33,6 +33,7 @@ class TargetResult(Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
     seconds: float = 0.0
     known_login: KnownLogin | None = None
+    relaxed: tuple[str, ...] = ()
 
     def slim(self) -> TargetResult:
         """The same without the long lists, once they are stored and judged: a fleet's would fill the memory."""

@@ -7,8 +7,10 @@ from typing import Literal
 from msgspec import Struct, field
 
 # The transports this release has; each is one file in auditor/transports and one line in its list.
-Connection = Literal["local", "ssh", "replay"]
+Connection = Literal["local", "ssh", "openssh", "winrm", "winreg", "replay"]
 HostKeyChecking = Literal["strict", "accept-new"]
+Auth = Literal["ntlm", "kerberos", "basic", "certificate"]
+NETWORKED: tuple[Connection, ...] = ("ssh", "openssh", "winrm", "winreg")
 
 
 class Timeouts(Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,6 +62,15 @@ class Target(Struct, frozen=True, kw_only=True):
     jump: tuple[Target, ...] = ()
     become: Become | None = None
     path: str | None = None
+    scheme: Literal["https", "http"] = "https"
+    auth: Auth = "ntlm"
+    cert_file: str | None = None
+    cert_key_file: str | None = None
+    ca_file: str | None = None
+    certificate_checking: Literal["validate", "ignore"] = "validate"
+    proxy: str | None = None
+    missing_updates: bool = False
+    family: Literal["linux", "windows"] | None = None
     groups: tuple[str, ...] = ()
     labels: dict[str, str] = field(default_factory=dict)
     timeouts: Timeouts = Timeouts()
@@ -69,7 +80,16 @@ class Target(Struct, frozen=True, kw_only=True):
     def relaxed(self) -> tuple[str, ...]:
         """What the operator relaxed in security settings, on any hop; the report prints it (law 11)."""
         hops = (*self.jump, self)
-        return tuple(f"{hop.name}: unknown host keys are accepted" for hop in hops if hop.host_key_checking == "accept-new")
+        keys = [f"{hop.name}: unknown host keys are accepted" for hop in hops if hop.host_key_checking == "accept-new"]
+        if self.connection == "winrm" and self.scheme == "https" and self.certificate_checking == "ignore":
+            keys.append(f"{self.name}: the server's certificate is not checked")
+        return tuple(keys)
+
+    @property
+    def real_port(self) -> int | None:
+        """The port given, or the usual one of the connection."""
+        usual = {"ssh": 22, "openssh": None, "winrm": 5986 if self.scheme == "https" else 5985, "winreg": 445}
+        return self.port or usual.get(self.connection)
 
 
 class ShownKey(Struct, frozen=True):

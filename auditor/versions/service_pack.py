@@ -30,6 +30,12 @@ class ServicePack(NamedTuple):
         return self.letter >= required.letter
 
 
+def is_candidate(text: str) -> bool:
+    """Does the text name a release candidate or a build, as faulty hotfixes stamp it (Q222507, Q266433, Q293322)?"""
+    found = _WRITTEN.fullmatch(text)
+    return bool(found and found[3])
+
+
 def parse(text: str) -> ServicePack:
     """Read a service pack as the facts or CSDVersion write it; ValueError if it is neither."""
     found = _WRITTEN.fullmatch(text)
