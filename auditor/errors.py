@@ -4,6 +4,7 @@ AuditorError                 a message for people; the command line prints it, n
 ├── UsageFault               the words of the call are wrong                        (exit 2)
 ├── FileFaults               every fault of the files read, as file:line: message   (exit 2)
 ├── HostError                one target could not be reached or read; becomes the target's `error`
+│   └── Refused              one question to it was refused; the others may be answered
 ├── HistoryError             the history cannot be opened, read or written
 └── CannotTell               a collector could not read its facts: what depends on them is unknown
 """
@@ -43,6 +44,14 @@ class HostError(AuditorError):
     def __init__(self, kind: ErrorKind, message: str) -> None:
         self.kind: ErrorKind = kind
         super().__init__(message)
+
+
+class Refused(HostError):
+    """One question was refused and the session goes on. `code` is the protocol's own number, 0 where there is none."""
+
+    def __init__(self, kind: ErrorKind, message: str, code: int = 0) -> None:
+        self.code = code
+        super().__init__(kind, message)
 
 
 class HistoryError(AuditorError):

@@ -11,17 +11,18 @@ from datetime import UTC, datetime
 from msgspec import Struct
 
 from auditor import secrets
-from auditor.collectors.collect import arguments, read_answer
-from auditor.collectors.script import SUDO_CALLS, command
+from auditor.applies import may_apply
+from auditor.collectors.ask import Answer, Posix
+from auditor.collectors.ask import ask as ask_host
 from auditor.errors import HostError
 from auditor.evaluate import evaluate
-from auditor.model.facts import HostFacts
+from auditor.model.asked import Asked
+from auditor.model.facts import HostFacts, Platform
 from auditor.model.finding import Attestation, Waiver
 from auditor.model.run import TargetError, TargetResult
-from auditor.model.target import KnownLogin, Target
+from auditor.model.target import Target
 from auditor.rulebook import Rulebook
 from auditor.transports import open_session
-from auditor.transports.command import CommandResult
 from auditor.transports.deadline import Deadline, Stop
 
 
@@ -34,15 +35,6 @@ class Audit(Struct, frozen=True, kw_only=True):
     attestations: tuple[Attestation, ...] = ()
     waivers: tuple[Waiver, ...] = ()
     deep: bool = False
-
-
-class Answer(Struct, frozen=True):
-    """What a host said, the marker it is framed with, what the login taught, and when it was said if not just now."""
-
-    result: CommandResult
-    marker: str
-    known_login: KnownLogin | None
-    when: datetime | None
 
 
 # Reading an answer is pure computing: under one interpreter lock, hosts taken one at a time are done as soon, and only
@@ -60,8 +52,8 @@ def scan(target: Target, audit: Audit, stop: Stop) -> TargetResult:
             target=target, outcome="unreachable", error=TargetError(e.kind, str(e)), seconds=time.monotonic() - started
         )
     with _TURN:
-        facts = read_answer(answer.result, answer.marker, target=target.name, way=way(target), now=answer.when or audit.clock())
-        judged = judge_facts(facts, target, audit, answer.result.cut)
+        facts = answer.facts(target=target.name, way=way(target), now=answer.when or audit.clock())
+        judged = judge_facts(facts, target, audit, answer.cut)
     return TargetResult(
         target=target,
         outcome=judged.outcome,
@@ -70,31 +62,23 @@ def scan(target: Target, audit: Audit, stop: Stop) -> TargetResult:
         findings=judged.findings,
         seconds=round(time.monotonic() - started, 3),
         known_login=answer.known_login,
+        relaxed=answer.relaxed,
     )
 
 
 def ask(target: Target, audit: Audit, stop: Stop, *, raw: bool = False) -> Answer:
-    """Run the collection script on the host.
-
-    `raw`: uncompressed, for recordings. Raises HostError where there is no session."""
+    """Ask the host everything that the rules want to know. `raw`: for recordings. HostError where there is no session."""
     deadline = Deadline(target.timeouts.total, f"reading {target.name}", stop)
     password, sudo = b"", "none"
     if target.become:
         sudo = "sudo-password" if target.become.password else "sudo"
         password = f"{secrets.resolve(target.become.password)}\n".encode() if target.become.password else b""
+
+    def wishes(platform: Platform) -> Asked:
+        return audit.rulebook.asked(lambda rule: may_apply(rule, platform))
+
     with open_session(target, deadline) as session:
-        marker = audit.marker()
-        form = "gzip" if session.compress and not raw else "plain"
-        # One line of stdin for each sudo: every one of them asks for itself.
-        asked = command(
-            marker,
-            arguments(audit.rulebook.settings()),
-            form=form,
-            deep=audit.deep,
-            sudo=sudo,
-            stdin=password * SUDO_CALLS,
-        )
-        return Answer(session.run(asked), marker, session.known_login, session.recorded_at)
+        return ask_host(session, wishes, audit.marker(), Posix(deep=audit.deep, sudo=sudo, password=password, raw=raw))
 
 
 def judge_facts(facts: HostFacts, target: Target, audit: Audit, cut: TargetError | None = None) -> TargetResult:

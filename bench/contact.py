@@ -19,7 +19,7 @@ _KNOWN: dict[str, KnownLogin] = {}
 
 def script() -> str:
     """What the product asks of a host in one exec, byte for byte but for the marker."""
-    return command("benchbenchbench", arguments(_RULES.settings()), form="gzip", deep=False, sudo="none").quoted
+    return command("benchbenchbench", arguments(_RULES.asked().linux), form="gzip", deep=False, sudo="none").quoted
 
 
 def first_login(inventory: Path, host: str) -> None:

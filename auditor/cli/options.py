@@ -6,14 +6,14 @@ import sys
 from collections.abc import Callable
 from functools import reduce
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 
 from auditor import secrets
 from auditor.inventory.native import Inventory
 from auditor.inventory.select import ad_hoc
-from auditor.model.target import Target
+from auditor.model.target import Auth, Target
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -48,13 +48,14 @@ def login(function: F) -> F:
         click.option(
             "--secret", metavar="REF", help="Password, as env:NAME, file:PATH, keyring:SERVICE/USER or command:WORDS."
         ),
+        click.option("--auth", type=click.Choice(get_args(Auth)), help="How to log in over WinRM; default ntlm."),
         click.option("--ask-password", is_flag=True, help="Ask for the password on the terminal."),
     )
     return reduce(lambda wrapped, option: option(wrapped), reversed(several), function)
 
 
 def with_login(
-    targets: list[Target], user: str | None, key_file: str | None, secret: str | None, ask_password: bool
+    targets: list[Target], user: str | None, key_file: str | None, secret: str | None, ask_password: bool, auth: Auth | None
 ) -> list[Target]:
     """Lay the ad hoc login over the targets; a UsageFault-like message where the secret is written out."""
     if secret and ask_password:
@@ -69,7 +70,7 @@ def with_login(
         raise click.UsageError("--ask-password needs a terminal; use --secret")
     if ask_password:
         secret = secrets.keep_typed(click.prompt("Password", hide_input=True, err=True))
-    return ad_hoc(targets, user=user, key_file=key_file, password=secret)
+    return ad_hoc(targets, user=user, key_file=key_file, password=secret, auth=auth)
 
 
 def history_path(given: str | None, opened: Inventory) -> Path:

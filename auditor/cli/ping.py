@@ -12,6 +12,7 @@ from auditor.cli import exits, options
 from auditor.cli.scan import stopped_by_signals
 from auditor.inventory.select import open_inventory, select
 from auditor.model.run import TargetResult
+from auditor.model.target import Auth
 from auditor.printable import one_line
 from auditor.rulebook import load
 from auditor.scan import Audit, scan_all, utc_now
@@ -25,9 +26,9 @@ from auditor.transports.sshconfig import resolve_all
 @options.formats("text", "json")
 @options.login
 def ping(words: tuple[str, ...], inventory: str | None, rule_paths: tuple[str, ...], form: str | None, user: str | None,
-         key_file: str | None, secret: str | None, ask_password: bool) -> int:  # fmt: skip
+         key_file: str | None, secret: str | None, ask_password: bool, auth: Auth | None) -> int:  # fmt: skip
     """Reach hosts and say what could be read there, and what not and why. Stores nothing."""
-    targets = options.with_login(select(words, open_inventory(inventory)), user, key_file, secret, ask_password)
+    targets = options.with_login(select(words, open_inventory(inventory)), user, key_file, secret, ask_password, auth)
     targets = resolve_all(targets)
     audit = Audit(rulebook=load(rule_paths), clock=utc_now, marker=lambda: token_hex(12))
     code = exits.ALL_WELL

@@ -6,11 +6,13 @@ from pathlib import Path
 from secrets import token_hex
 
 import click
+import msgspec
 
 from auditor.cli import exits, options
 from auditor.collectors.script import DIGEST
 from auditor.errors import UsageFault
 from auditor.inventory.select import open_inventory, select
+from auditor.model.target import Auth
 from auditor.rulebook import load
 from auditor.scan import Audit, ask, utc_now, way
 from auditor.transports.deadline import Stop
@@ -34,12 +36,12 @@ from auditor.transports.sshconfig import resolve_all
 @click.option("--deep", is_flag=True, help="Also ask apt-get -s what it would install.")
 @options.login
 def record(word: str, folder: Path, inventory: str | None, rule_paths: tuple[str, ...], deep: bool, user: str | None,
-           key_file: str | None, secret: str | None, ask_password: bool) -> int:  # fmt: skip
+           key_file: str | None, secret: str | None, ask_password: bool, auth: Auth | None) -> int:  # fmt: skip
     """Keep a host's raw answers in a folder; `auditor scan replay:DIR` audits what it holds.
 
     A recording has the host's package list, listening sockets and process names: treat it as confidential.
     """
-    targets = options.with_login(select([word], open_inventory(inventory)), user, key_file, secret, ask_password)
+    targets = options.with_login(select([word], open_inventory(inventory)), user, key_file, secret, ask_password, auth)
     if len(targets) != 1:
         raise UsageFault(f"{word} names {len(targets)} hosts; record one at a time")
     if (folder / "recording.json").exists():
@@ -47,15 +49,28 @@ def record(word: str, folder: Path, inventory: str | None, rule_paths: tuple[str
     target = resolve_all(targets)[0]
     audit = Audit(rulebook=load(rule_paths), clock=utc_now, marker=lambda: token_hex(12), deep=deep)
     answer = ask(target, audit, Stop(), raw=True)
-    result = answer.result
-    kept = Recording(target=target.name, recorded_at=utc_now(), marker=answer.marker, script=DIGEST, way=way(target),
-                     exit_status=result.exit_status, seconds=round(result.seconds, 3), cut=result.cut)  # fmt: skip
+    result, readings = answer.result, answer.readings
+    kept = Recording(
+        target=target.name,
+        recorded_at=utc_now(),
+        kind="windows-readings" if readings else "windows-shell" if answer.windows else "posix",
+        marker=answer.marker,
+        script=DIGEST,
+        way=way(target),
+        exit_status=result.exit_status if result else None,
+        seconds=round(result.seconds, 3) if result else 0.0,
+        cut=answer.cut,
+    )
+    contents = {"readings.json": msgspec.json.format(msgspec.json.encode(readings), indent=1)} if readings else {}
+    if result:
+        contents = {"stdout": result.stdout, "stderr": result.stderr}
     try:
-        write(folder, kept, result.stdout, result.stderr)
+        write(folder, kept, contents)
     except OSError as e:
         raise UsageFault(f"{folder} cannot be written: {e.strerror}") from None
-    click.echo(f"{folder}: {len(result.stdout)} bytes" + (f"; cut off: {result.cut.message}" if result.cut else ""))
-    if result.cut or f"\n{answer.marker}.end\n".encode() not in result.stdout:
+    size = sum(len(c) for c in contents.values())
+    click.echo(f"{folder}: {size} bytes" + (f"; cut off: {answer.cut.message}" if answer.cut else ""))
+    if result and (answer.cut or f"{answer.marker}.end".encode() not in result.stdout):
         click.echo("The answer is not whole: what is missing will be unknown at every replay.", err=True)
         return exits.INCOMPLETE
     return exits.ALL_WELL

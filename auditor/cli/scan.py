@@ -26,7 +26,7 @@ from auditor.errors import HistoryError, UsageFault
 from auditor.inventory.native import Inventory
 from auditor.inventory.select import open_inventory, select
 from auditor.model.run import Run, TargetResult
-from auditor.model.target import Target
+from auditor.model.target import Auth, Target
 from auditor.rulebook import Rulebook, load
 from auditor.scan import Audit, scan_all, utc_now
 from auditor.transports.deadline import Stop
@@ -63,13 +63,13 @@ def _shared(function: options.F) -> options.F:
 @_shared
 @options.login
 def scan(words: tuple[str, ...], inventory: str | None, user: str | None, key_file: str | None, secret: str | None,
-         ask_password: bool, **shared: object) -> int:  # fmt: skip
+         ask_password: bool, auth: Auth | None, **shared: object) -> int:  # fmt: skip
     """Audit hosts on demand.
 
     TARGET is an inventory name, a glob, @group, local, ssh://[user@]host[:port] or replay:PATH.
     """
     opened = open_inventory(inventory)
-    targets = options.with_login(select(words, opened), user, key_file, secret, ask_password)
+    targets = options.with_login(select(words, opened), user, key_file, secret, ask_password, auth)
     return _run(targets, opened, **shared)  # type: ignore[arg-type]  # click gives the types that _shared declares
 
 

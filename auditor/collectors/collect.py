@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from functools import partial
 
 import msgspec
 
 from auditor.collectors import LINUX
 from auditor.collectors.answers import Answers, take_apart
+from auditor.collectors.gather import gather
 from auditor.collectors.settings import argument
-from auditor.errors import CannotTell
-from auditor.model.facts import CollectorOutcome, HostFacts, Platform, Volatile
+from auditor.model.facts import HostFacts, Platform, Volatile
 from auditor.transports.command import CommandResult
 
 
@@ -25,21 +25,7 @@ def read_answer(result: CommandResult, marker: str, *, target: str, way: str, no
     """Parse every collector's part. A part that cannot be read leaves its facts None and says why in `outcomes`;
     nothing raises."""
     answers = take_apart(result.stdout, marker, result.cut.message if result.cut else None)
-    facts: dict[str, Any] = {}
-    outcomes = []
-    for collector in LINUX:
-        try:
-            reading = collector.parse(answers)
-        except CannotTell as e:
-            outcomes.append(CollectorOutcome(collector.name, "failed", str(e)))
-            continue
-        except (ValueError, IndexError, KeyError, OverflowError) as e:
-            # A parser met what it does not know: the host's answer is malformed, and so its facts are not known.
-            outcomes.append(CollectorOutcome(collector.name, "failed", f"the answer is malformed ({type(e).__name__}: {e})"))
-            continue
-        facts |= _merged(facts, reading.facts)
-        seconds = _seconds(answers, collector.sections)
-        outcomes.append(CollectorOutcome(collector.name, "partial" if reading.partial else "ok", reading.partial, seconds))
+    facts, outcomes = gather((c.name, partial(c.parse, answers), _seconds(answers, c.sections)) for c in LINUX)
     volatile = Volatile(
         **{name: facts.pop(name) for name in ("counters", "queues", "pids") if name in facts},
         **{k: v for k, v in msgspec.structs.asdict(facts.pop("volatile", Volatile())).items() if k in ("uptime", "clock")},
@@ -57,16 +43,6 @@ def read_answer(result: CommandResult, marker: str, *, target: str, way: str, no
 
 def _privilege(answers: Answers) -> str:
     return "as root" if answers.root else "asking sudo" if answers.sudo else "without privilege"
-
-
-def _merged(known: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """Two collectors may each know process ids; all other facts have one collector."""
-    both = known.get("pids", {})
-    return (
-        new | {"pids": {k: tuple(sorted({*both.get(k, ()), *v})) for k, v in (both | new["pids"]).items()}}
-        if "pids" in new
-        else new
-    )
 
 
 def _seconds(answers: Answers, sections: tuple[str, ...]) -> float | None:

@@ -11,10 +11,10 @@ quoted as one word it means the same to every login shell that has POSIX quotes,
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable
 
 from auditor.collectors import LINUX
+from auditor.model import setting_key
 from auditor.transports.command import Command
 
 _FRAME = r"""# auditor: read-only collection
@@ -83,27 +83,16 @@ def _calls(slow: bool) -> str:
 SCRIPT: str = _FRAME + "".join(c.sh.strip("\n") + "\n" for c in LINUX) + _CALLS % (_calls(False), _calls(True))
 DIGEST: str = hashlib.sha256(SCRIPT.encode()).hexdigest()
 
-# What a rule may ask for: a sysctl's name, and a key or a whole line of a file. No quote, no glob, no option.
-_SYSCTL = re.compile(r"sysctl:[a-z0-9_]+([./][A-Za-z0-9_-]+)+")
-_FILE = re.compile(r"file:/[A-Za-z0-9._/+@-]+#[A-Za-z0-9._/@-]+|line:/[A-Za-z0-9._/+@-]+#[A-Za-z0-9._/+@:=, -]+")
-
-
-def setting_problem(key: str) -> str | None:
-    """Why a rule may not ask for this setting; None where it may."""
-    if _SYSCTL.fullmatch(key) or (_FILE.fullmatch(key) and "/../" not in key):
-        return None
-    return f"{key!r} is no setting that can be read: sysctl:NAME, file:/PATH#KEY or line:/PATH#LINE, of plain characters"
-
 
 def command(marker: str, settings: Iterable[str], *, form: str, deep: bool, sudo: str, stdin: bytes = b"") -> Command:
     """The one command of an audit. `form`: gzip | plain; `sudo`: none | sudo | sudo-password (then `stdin` has the
     password once for each of the script's sudo calls). Raises ValueError for a setting of a forbidden form."""
     asked = sorted(set(settings))
     for key in asked:
-        if wrong := setting_problem(key):
-            raise ValueError(wrong)
+        if setting_key.problem(key) or setting_key.family(key) != "linux":
+            raise ValueError(setting_key.problem(key) or f"{key} is nothing that the script can read")
     argv = ("sh", "-c", SCRIPT, "auditor", marker, form, "deep" if deep else "usual", sudo, *asked)
-    return Command(argv, stdin=stdin)
+    return Command(argv, stdin=stdin, marker=marker)
 
 
 # The commands that `as_sudo` is used with, as sudo sees them.

@@ -7,7 +7,7 @@ references. All faults are reported at once, as file:line: message.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import yaml
@@ -17,7 +17,7 @@ from auditor import secrets
 from auditor.errors import FileFaults
 from auditor.inventory.given import read_attestations, read_waivers
 from auditor.model.finding import Attestation, Waiver
-from auditor.model.target import Become, Connection, HostKeyChecking, Target, Timeouts, parse_hop
+from auditor.model.target import NETWORKED, Auth, Become, Connection, HostKeyChecking, Target, Timeouts, parse_hop
 from auditor.yamlfile import Faults, bind, compose, did_you_mean, pairs
 
 
@@ -42,6 +42,15 @@ class Options(Struct, frozen=True, forbid_unknown_fields=True):
     jump: tuple[str, ...] | None = None
     become: Become | None = None
     path: str | None = None
+    scheme: Literal["https", "http"] | None = None
+    auth: Auth | None = None
+    cert_file: str | None = None
+    cert_key_file: str | None = None
+    ca_file: str | None = None
+    certificate_checking: Literal["validate", "ignore"] | None = None
+    proxy: str | None = None
+    missing_updates: bool | None = None
+    family: Literal["linux", "windows"] | None = None
     groups: tuple[str, ...] | None = None
     labels: dict[str, str] | None = None
     timeouts: PartialTimeouts | None = None
@@ -60,7 +69,7 @@ class Inventory(Struct, frozen=True, kw_only=True):
 
 
 _TOP = ("defaults", "hosts", "groups", "waivers", "attestations", "schedule", "mail", "history")
-_PATHS = ("key_file", "known_hosts", "path")
+_PATHS = ("key_file", "known_hosts", "path", "cert_file", "cert_key_file", "ca_file")
 _SECRETS = ("password", "key_passphrase")
 
 
@@ -199,9 +208,18 @@ class _Reader:
         target = Target(name=name, labels=labels, timeouts=Timeouts(**times), **merged)
         if target.connection == "replay" and not target.path:
             self.faults.add(where, f"{name}: connection replay needs `path`, the folder of a recording")
-        if target.connection == "ssh" and not target.address:
+        if target.connection in NETWORKED and not target.address:
             target = msgspec.structs.replace(target, address=name)
+        if target.connection == "winrm":
+            self._winrm(target, hops, where)
         return target, hops
+
+    def _winrm(self, target: Target, hops: tuple[str, ...], where: yaml.Node) -> None:
+        """What WinRM's options must have together."""
+        if target.auth == "certificate" and not (target.cert_file and target.cert_key_file):
+            self.faults.add(where, f"{target.name}: auth certificate needs `cert_file` and `cert_key_file`")
+        if target.proxy and hops:
+            self.faults.add(where, f"{target.name}: `proxy` and `jump` are two ways; give one")
 
     def _with_jumps(self, target: Target, node: yaml.Node, hops: tuple[str, ...], targets: dict[str, Target],
                     named: dict[str, tuple[str, ...]]) -> Target:  # fmt: skip

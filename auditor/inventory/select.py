@@ -1,4 +1,4 @@
-"""From the words of a call to targets: inventory names, globs, @groups, local, ssh://[user@]host[:port], replay:PATH."""
+"""From the words of a call to targets: inventory names, globs, @groups, local, ssh://… and winrm://…, replay:PATH."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import os
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import platformdirs
 from msgspec.structs import replace
 
 from auditor.errors import UsageFault
 from auditor.inventory.native import Inventory, load
-from auditor.model.target import Target
+from auditor.model.target import NETWORKED, Auth, Connection, Target
 from auditor.yamlfile import did_you_mean
 
 
@@ -82,16 +82,26 @@ def _from_url(word: str) -> Target:
         port = url.port
     except ValueError as e:
         raise UsageFault(f"{word}: {e}") from None
-    if url.scheme != "ssh":
-        raise UsageFault(f"{word}: {url.scheme}:// is not known; write ssh://[user@]host[:port], local or replay:PATH")
+    if url.scheme not in ("ssh", "openssh", "winrm"):
+        raise UsageFault(
+            f"{word}: {url.scheme}:// is not known; write ssh://[user@]host[:port], winrm://[user@]host[:port], local or replay:PATH"
+        )
     if not url.hostname or url.path.strip("/") or url.query or url.hostname.startswith("-"):
-        raise UsageFault(f"{word} is not of the form ssh://[user@]host[:port]")
+        raise UsageFault(f"{word} is not of the form {url.scheme}://[user@]host[:port]")
     if url.password is not None:
         raise UsageFault("a password in an address is seen by everybody on this machine; use --secret or --ask-password")
-    return Target(name=word.removeprefix("ssh://").rstrip("/"), address=url.hostname, port=port, user=url.username)
+    name = word.removeprefix(f"{url.scheme}://").rstrip("/")
+    user = unquote(url.username) if url.username else None
+    connection: Connection = url.scheme  # type: ignore[assignment]  # one of the three, as was looked at above
+    target = Target(name=name, connection=connection, address=url.hostname, port=port, user=user)
+    # The two ports that WinRM listens on without TLS by default; there NTLM encrypts the messages.
+    return replace(target, scheme="http") if url.scheme == "winrm" and port in (80, 5985) else target
 
 
-def ad_hoc(targets: list[Target], *, user: str | None, key_file: str | None, password: str | None) -> list[Target]:
+def ad_hoc(
+    targets: list[Target], *, user: str | None, key_file: str | None, password: str | None, auth: Auth | None
+) -> list[Target]:
     """The login words of a call, laid over every target that is reached over a network."""
-    given = {k: v for k, v in (("user", user), ("key_file", key_file), ("password", password)) if v is not None}
-    return [replace(t, **given) if given and t.connection == "ssh" else t for t in targets]
+    pairs = (("user", user), ("key_file", key_file), ("password", password), ("auth", auth))
+    given = {k: v for k, v in pairs if v is not None}
+    return [replace(t, **given) if given and t.connection in NETWORKED else t for t in targets]

@@ -63,7 +63,7 @@ def figures(run: Run) -> Figures:
         compliance=good / (good + bad) if good + bad else None,
         waived=sum(1 for r in run.results for f in r.findings if f.waiver),
         actions=_actions(counted),
-        relaxed=tuple(dict.fromkeys(text for r in run.results for text in r.target.relaxed)),
+        relaxed=tuple(dict.fromkeys(text for r in run.results for text in (*r.target.relaxed, *r.relaxed))),
     )
 
 

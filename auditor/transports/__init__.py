@@ -18,7 +18,10 @@ sys.modules.setdefault("invoke", None)  # type: ignore[arg-type]
 TRANSPORTS: dict[Connection, str] = {
     "local": "auditor.transports.local:LocalSession",
     "ssh": "auditor.transports.ssh:SshSession",
-    "replay": "auditor.transports.replay:ReplaySession",
+    "openssh": "auditor.transports.openssh:OpensshSession",
+    "winrm": "auditor.transports.winrm:WinrmSession",
+    "winreg": "auditor.transports.winreg:WinregSession",
+    "replay": "auditor.transports.replay:open_recording",
 }
 
 

@@ -13,10 +13,12 @@ MAX_STDERR = 64_000
 
 
 class Command(Struct, frozen=True):
-    """One command: its words, and what it reads from stdin (a sudo password at most; never logged)."""
+    """One command: its words, and what it reads from stdin (a sudo password, never logged; or a Windows shell's lines).
+    `marker` frames its answer."""
 
     argv: tuple[str, ...]
     stdin: bytes = b""
+    marker: str = ""
 
     @property
     def quoted(self) -> str:

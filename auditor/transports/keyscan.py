@@ -8,9 +8,10 @@ from auditor.errors import HostError
 from auditor.model.target import ShownKey, Target
 from auditor.transports import hostkeys, knownhosts
 from auditor.transports.deadline import Deadline, Stop
-from auditor.transports.ssh import abort, connect
+from auditor.transports.ssh import abort
 from auditor.transports.ssh_errors import as_host_error
 from auditor.transports.ssh_faults import Dropped
+from auditor.transports.tcp import connect
 
 _STATES = {"host-key-changed": "changed", "host-key-revoked": "revoked", "unknown-host-key": "unknown"}
 
@@ -54,7 +55,8 @@ def _shown(target: Target, limit: Deadline) -> tuple[str, bytes]:
     what = f"{target.address} port {target.port or 22}"
     transport = None
     try:
-        transport = Transport(connect(target, limit.limit(target.timeouts.connect, "connecting")))
+        connecting = limit.limit(target.timeouts.connect, "connecting")
+        transport = Transport(connect(target.address or target.name, target.port or 22, connecting))
         limit.watch(lambda: abort(transport))
         hostkeys.prefer_known(transport, target)
         transport.banner_timeout = transport.handshake_timeout = limit.left

@@ -1,13 +1,17 @@
-"""Recordings: a host's raw answers in a folder, read back by the same collectors.
+"""Recordings: what was kept of a host's answers, read back by the same collectors. A folder or a zip archive holds
 
-recording.json   {"schema": "auditor.recording/1", "target", "recorded_at", "marker", "script", "way", "exit_status",
+recording.json   {"schema": "auditor.recording/1", "target", "recorded_at", "kind", "marker", "script", "way", "exit_status",
                   "seconds", "cut"}; `script` is the SHA-256 of the collection script that asked
-stdout, stderr   the bytes, not compressed
+stdout, stderr   the bytes of a command, not compressed (kinds posix and windows-shell)
+readings.json    what WMI or the remote registry told (kind windows-readings)
+
+or, without recording.json, what was carried home from a Windows host: exported registry files and texts.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -17,8 +21,12 @@ import msgspec
 from auditor.errors import HostError
 from auditor.model.run import TargetError
 from auditor.model.target import Target
+from auditor.model.windows import Readings
 from auditor.transports.command import MAX_STDERR, MAX_STDOUT, Command, CommandResult
 from auditor.transports.deadline import Deadline
+
+Kind = Literal["posix", "windows-shell", "windows-readings"]
+MAX_FILES, MAX_BYTES = 500, 200_000_000
 
 
 class Recording(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -27,6 +35,7 @@ class Recording(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     schema: Literal["auditor.recording/1"] = "auditor.recording/1"
     target: str
     recorded_at: datetime
+    kind: Kind = "posix"
     marker: str
     script: str
     way: str
@@ -35,33 +44,40 @@ class Recording(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     cut: TargetError | None = None
 
 
-def write(folder: Path, recording: Recording, stdout: bytes, stderr: bytes) -> None:
-    """Keep one answer; OSError where the folder cannot be written."""
+def write(folder: Path, recording: Recording, contents: dict[str, bytes]) -> None:
+    """Keep one answer, whose files are `contents`; OSError where the folder cannot be written."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     head = msgspec.json.format(msgspec.json.encode(recording), indent=1) + b"\n"
-    for name, content in (("stdout", stdout), ("stderr", stderr), ("recording.json", head)):
+    for name, content in (contents | {"recording.json": head}).items():
         (folder / name).touch(mode=0o600)  # a package list and its holes: its owner's only
         (folder / name).write_bytes(content)
 
 
-def load(folder: Path) -> Recording:
-    """The head of a recording; HostError `protocol` where it is none."""
+def open_recording(target: Target, deadline: Deadline) -> RecordedShell | Kept:
+    """The session of a recording; HostError `protocol` where the path is none."""
+    path = Path(target.path or ".")
+    contents, newest = _contents(path)
+    if "recording.json" not in contents:
+        if not any(name.lower().endswith((".reg", ".txt")) for name in contents):
+            raise HostError(
+                "protocol",
+                f"{path} is no recording: it holds neither recording.json nor files of a Windows host (*.reg, ver.txt)",
+            )
+        return Kept(contents, None, newest)
     try:
-        return msgspec.json.decode((folder / "recording.json").read_bytes(), type=Recording)
-    except (OSError, msgspec.MsgspecError) as e:
-        raise HostError("protocol", f"{folder} is no recording: {getattr(e, 'strerror', None) or e}") from None
+        recording = msgspec.json.decode(contents["recording.json"], type=Recording)
+        if recording.kind == "windows-readings":
+            readings = msgspec.json.decode(contents.get("readings.json", b""), type=Readings)
+            return Kept({}, readings, recording.recorded_at)
+    except msgspec.MsgspecError as e:
+        raise HostError("protocol", f"{path} is no recording: {e}") from None
+    if "stdout" not in contents:
+        raise HostError("protocol", f"{path} is no recording: it has no file stdout")
+    return RecordedShell(recording, contents)
 
 
-class ReplaySession:
-    """Gives the recorded answer to whatever is asked; what was not asked then is not known now."""
-
-    compress = False
+class _Recorded:
     known_login = None
-
-    def __init__(self, target: Target, deadline: Deadline) -> None:
-        self._folder = Path(target.path or ".")
-        self.recording = load(self._folder)
-        self.recorded_at = self.recording.recorded_at
 
     def __enter__(self) -> Self:
         return self
@@ -69,16 +85,64 @@ class ReplaySession:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         return None
 
+
+class RecordedShell(_Recorded):
+    """Gives the recorded answer to whatever is asked; what was not asked then is not known now."""
+
+    compress = False
+
+    def __init__(self, recording: Recording, contents: dict[str, bytes]) -> None:
+        self._recording, self._contents = recording, contents
+        self.windows = recording.kind == "windows-shell"
+        self.recorded_at = recording.recorded_at
+
     def run(self, command: Command) -> CommandResult:
-        stdout, stderr = _read(self._folder / "stdout", MAX_STDOUT), _read(self._folder / "stderr", MAX_STDERR)
-        asked = command.argv[4].encode()  # the marker of this run takes the place of the recorded one
-        r = self.recording
-        return CommandResult(r.exit_status, stdout.replace(r.marker.encode(), asked), stderr, r.seconds, r.cut)
+        r = self._recording
+        # The marker of this run takes the place of the recorded one.
+        stdout = self._contents["stdout"][:MAX_STDOUT].replace(r.marker.encode(), command.marker.encode())
+        return CommandResult(r.exit_status, stdout, self._contents.get("stderr", b"")[:MAX_STDERR], r.seconds, r.cut)
 
 
-def _read(path: Path, limit: int) -> bytes:
+class Kept(_Recorded):
+    """Readings that were kept, or files to make some of."""
+
+    def __init__(self, files: dict[str, bytes], readings: Readings | None, when: datetime) -> None:
+        self._files, self._readings, self.recorded_at = files, readings, when
+
+    def readings(self) -> Readings | None:
+        return self._readings
+
+    def files(self) -> dict[str, bytes]:
+        return self._files
+
+
+def _contents(path: Path) -> tuple[dict[str, bytes], datetime]:
+    """The files of a folder or a zip archive, by name, and the time of the newest one (an archive's times have no zone
+    and are read as UTC). Nothing is unpacked to disk."""
     try:
-        with path.open("rb") as file:
-            return file.read(limit)
-    except OSError as e:
-        raise HostError("protocol", f"{path}: {e.strerror}") from None
+        if path.is_dir():
+            files = [p for p in sorted(path.rglob("*")) if p.is_file()]
+            _bounded(path, len(files), sum(p.stat().st_size for p in files))
+            newest = max((p.stat().st_mtime for p in files), default=0.0)
+            return {p.name: p.read_bytes() for p in files}, datetime.fromtimestamp(newest, UTC)
+        with zipfile.ZipFile(path) as archive:
+            members = [m for m in archive.infolist() if not m.is_dir()]
+            _bounded(path, len(members), sum(m.file_size for m in members))
+            at = max((datetime(*m.date_time, tzinfo=UTC) for m in members), default=datetime.fromtimestamp(0, UTC))
+            return {m.filename.replace("\\", "/").rpartition("/")[2]: _member(archive, m) for m in members}, at
+    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError, EOFError) as e:
+        raise HostError("protocol", f"{path} is no recording: {getattr(e, 'strerror', None) or e}") from None
+
+
+def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    """At most what the archive's directory promises: a member that holds more lies."""
+    with archive.open(member) as file:
+        content = file.read(member.file_size + 1)
+    if len(content) > member.file_size:
+        raise ValueError(f"{member.filename} is larger than its archive says")
+    return content
+
+
+def _bounded(path: Path, files: int, size: int) -> None:
+    if files > MAX_FILES or size > MAX_BYTES:
+        raise HostError("protocol", f"{path} holds {files} files and {size} bytes: too many for a recording of one host")

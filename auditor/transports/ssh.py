@@ -22,8 +22,10 @@ from auditor.transports.command import MAX_STDERR, MAX_STDOUT, Command, CommandR
 from auditor.transports.deadline import Deadline
 from auditor.transports.fastpath import Level, open_exec
 from auditor.transports.login import Login, login
+from auditor.transports.session import known_windows
 from auditor.transports.ssh_errors import as_host_error
 from auditor.transports.ssh_faults import DeadlineExceeded, Dropped, FastPathRefused
+from auditor.transports.tcp import connect, shut
 from auditor.transports.wire import Bounded
 
 T = TypeVar("T")
@@ -38,6 +40,7 @@ class SshSession:
 
     def __init__(self, target: Target, deadline: Deadline) -> None:
         self._target, self._deadline = target, deadline
+        self.windows = known_windows(target)
         self._transports: list[Any] = []
         self.known_login: KnownLogin | None = None
 
@@ -83,7 +86,9 @@ class SshSession:
 
     def _fast(self, own: Login, command: Command, level: Level, known: KnownLogin | None) -> Channel:
         target = self._target
-        sock = self._guarded(target, lambda limit: connect(target, limit), "connecting")
+        sock = self._guarded(
+            target, lambda limit: connect(target.address or target.name, target.port or 22, limit), "connecting"
+        )
 
         def start(limit: Deadline) -> Channel:
             limit.watch(lambda: shut(sock))
@@ -106,21 +111,26 @@ class SshSession:
         return self._guarded(target, start, "logging in", 3)
 
     def _through(self, own: Login) -> Transport:
-        """Log in to each jump host in turn, and from the last one to the target."""
-        way = [*self._target.jump, self._target]
-        link: Any = None
-        for number, hop in enumerate(way):
-            try:
-                link = self._hop(link, hop, own if number == len(way) - 1 else login(hop), way[number + 1 :])
-            except HostError as e:
-                if number == len(way) - 1 or e.kind == "interrupted":
-                    raise
-                raise HostError("jump-failed", f"the jump host {hop.name}: {e.kind}: {e}") from None
-        transport: Transport = link
+        """From the last jump host to the target."""
+        transport: Transport = self._hop(self.beyond_jumps(), self._target, own, [])
         return transport
 
+    def beyond_jumps(self) -> Channel:
+        """Log in to each jump host in turn; returns the way from the last one to the target's own port."""
+        way = [*self._target.jump, self._target]
+        link: Any = None
+        for number, hop in enumerate(self._target.jump):
+            try:
+                link = self._hop(link, hop, login(hop), way[number + 1 :])
+            except HostError as e:
+                if e.kind == "interrupted":
+                    raise
+                raise HostError("jump-failed", f"the jump host {hop.name}: {e.kind}: {e}") from None
+        channel: Channel = link
+        return channel
+
     def _hop(self, link: Any, hop: Target, own: Login, beyond: list[Target]) -> Any:
-        sock = link or self._guarded(hop, lambda limit: connect(hop, limit), "connecting")
+        sock = link or self._guarded(hop, lambda limit: connect(hop.address or hop.name, hop.port or 22, limit), "connecting")
         transport: Transport = self._guarded(
             hop, lambda limit: _plain(sock, hop, own, limit, self._transports), "logging in", 3
         )
@@ -157,51 +167,6 @@ class SshSession:
 
 def _place(host: Target) -> str:
     return f"{host.address or host.name} port {host.port or 22}"
-
-
-def connect(host: Target, limit: Deadline) -> socket.socket:
-    """A TCP connection without Nagle's delay: our messages are small and wait for nobody."""
-    found = _resolve(host.address or host.name, host.port or 22, limit)
-    fault: OSError = OSError("no address")
-    for number, (family, kind, protocol, _, address) in enumerate(found):
-        sock = socket.socket(family, kind, protocol)
-        limit.watch(lambda sock=sock: shut(sock))  # type: ignore[misc]  # mypy cannot infer a lambda's default
-        sock.settimeout(limit.left / (len(found) - number))
-        try:
-            sock.connect(address)
-        except OSError as e:
-            sock.close()
-            fault = e
-            continue
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return sock
-    raise fault
-
-
-def _resolve(name: str, port: int, limit: Deadline) -> list[Any]:
-    """getaddrinfo() knows no time limit, so a name is looked up by a thread that may be left behind."""
-    try:
-        return socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-    except (socket.gaierror, UnicodeError):
-        pass  # not an address but a name, or not even that
-    found: list[Any] = []
-    done = threading.Event()
-
-    def look_up() -> None:
-        try:
-            found.extend(socket.getaddrinfo(name, port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as e:
-            found.append(e if isinstance(e, OSError) else socket.gaierror(socket.EAI_NONAME, "this is no host name"))
-        done.set()
-
-    limit.watch(done.set)
-    threading.Thread(target=look_up, daemon=True, name="resolve").start()
-    done.wait()
-    if not found:
-        raise socket.gaierror(socket.EAI_AGAIN, "the name service does not answer")
-    if isinstance(found[0], OSError):
-        raise found[0]
-    return found
 
 
 def _plain(sock: Any, hop: Target, own: Login, limit: Deadline, transports: list[Any]) -> Transport:
@@ -273,14 +238,6 @@ class _Bell:
 
     def clear(self) -> None:
         return None
-
-
-def shut(sock: socket.socket) -> None:
-    """Wakes whoever is blocked on the socket, which close() does not."""
-    try:
-        sock.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass  # it is gone already
 
 
 def abort(transport: Any) -> None:

@@ -68,7 +68,7 @@ CODES = [
     ([platform(LINUX, product=None)], [], 3),
     ([OLD, platform(LINUX, product=None)], [], 1),
     ([OLD], ["--fail-on", "critical"], 1),
-    ([NODE], ["--fail-on", "critical"], 0),
+    ([NODE], ["--fail-on", "critical", "--rules", str(Path(__file__).parents[2] / "rules/windows/Q238009.yaml")], 0),
     ([NODE], ["--fail-on", "unrated"], 1),
     ([platform(LINUX, family=None, product=None)], [], 3),
 ]

@@ -91,7 +91,7 @@ waivers: w.yaml
     assert [f.split(": ")[0] for f in found] == [
         f"inventory.yaml:{n}" for n in (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14)
     ] + ["w.yaml:1"]
-    assert "unknown key 'prot'; did you mean port?" in found[0]
+    assert "unknown key 'prot'; did you mean port or proxy?" in found[0]
     assert "duplicate key 'a', first given in line 2" in found[1]
     assert "the group 'nope' is not declared" in found[2]
     assert "a secret is written out" in found[4]

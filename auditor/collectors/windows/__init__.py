@@ -1,0 +1,19 @@
+"""What is read from Windows hosts: one file for each kind of fact, with what it asks and a pure parse().
+
+To add one: write the file, put it in the list below (docs: CONTRIBUTING.md). The ways of asking need no change.
+"""
+
+from __future__ import annotations
+
+from auditor.collectors.windows import hotfixes, platform, processes, programs, reboot, services, settings
+from auditor.collectors.windows.ask import WindowsCollector
+
+WINDOWS: tuple[WindowsCollector, ...] = (
+    platform.COLLECTOR,
+    hotfixes.COLLECTOR,
+    services.COLLECTOR,
+    settings.COLLECTOR,
+    reboot.COLLECTOR,
+    programs.COLLECTOR,
+    processes.COLLECTOR,
+)

@@ -1,0 +1,127 @@
+"""Reading a Windows host that is not there: exported registry files and texts that were carried home.
+
+*.reg, in any number: what `auditor inventory collector` scripts write, or made by hand with regedit or `reg export`.
+ver.txt, net-start.txt: what `ver` and `net start` said, in the host's OEM code page. What they do not say is not known.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Mapping
+
+from auditor.collectors.windows import regfile
+from auditor.collectors.windows.ask import SERVICES, SERVICES_KEY, UNINSTALL, Questions
+from auditor.errors import CannotTell
+from auditor.model.windows import Cell, Readings, Subkeys, Table, Value
+from auditor.printable import one_line
+
+WAY = "files brought from the host"
+_NOT_SAID = "the files do not hold this key"
+_STARTS = ("Boot", "System", "Auto", "Manual", "Disabled")
+_SERVICE_TYPES = 0x30  # SERVICE_WIN32_OWN_PROCESS, SERVICE_WIN32_SHARE_PROCESS; the others are drivers
+
+
+def read(files: Mapping[str, bytes], questions: Questions) -> Readings:
+    """The files' contents by name, as readings; a file that cannot be read is named in `notes`, and is as if it were not
+    there."""
+    hive, notes = _Hive(), []
+    for name in sorted(n for n in files if n.lower().endswith(".reg")):
+        try:
+            hive.add(regfile.parse(files[name], _codepage(files, "ACP", "cp1252")))
+        except CannotTell as e:
+            notes.append(f"{one_line(name, 80)} was not read: {e}")
+    texts = {n.lower().rpartition("/")[2]: c for n, c in files.items()}
+    oem = _codepage(files, "OEMCP", "cp437")
+    return Readings(
+        way=WAY,
+        values={a.what: hive.value(*_split(a.what)) for a in questions.values}
+        | {f"file-version:{p}": Value("unreadable", reason="the files do not tell file versions") for p in questions.files},
+        keys={a.what: hive.subkeys(a.what, 3 if a.deep else 1) for a in questions.keys},
+        tables={SERVICES: _services(hive, texts.get("net-start.txt"), oem)} | {k: _programs(hive, k) for k in UNINSTALL},
+        texts={"ver": one_line(texts["ver.txt"].decode(oem, "replace"))} if "ver.txt" in texts else {},
+        notes=tuple(notes),
+    )
+
+
+class _Hive:
+    """Several exports as one registry."""
+
+    def __init__(self) -> None:
+        self._files: list[regfile.RegFile] = []
+
+    def add(self, file: regfile.RegFile) -> None:
+        self._files.append(file)
+
+    def _covering(self, key: str) -> list[regfile.RegFile]:
+        """The files that would hold this key if it existed."""
+        path = key.lower()
+        return [f for f in self._files if path in f.keys or (f.root and f"{path}\\".startswith(f"{f.root}\\"))]
+
+    def value(self, key: str, name: str) -> Value:
+        covering = self._covering(key)
+        for file in covering:
+            found = file.keys.get(key.lower(), {}).get(name.lower())
+            if found:
+                return found
+        if any(f.kept is None or name.lower() in f.kept for f in covering):
+            return Value("absent")
+        return Value("unreadable", reason="only some values of this key were kept" if covering else _NOT_SAID)
+
+    def subkeys(self, key: str, levels: int) -> Subkeys:
+        covering = self._covering(key)
+        if not covering:
+            return Subkeys("unreadable", reason=_NOT_SAID)
+        start = f"{key.lower()}\\"
+        below = [f.names[p][len(start) :] for f in covering for p in f.keys if p.startswith(start)]
+        if not below and not any(key.lower() in f.keys for f in covering):
+            return Subkeys("absent")
+        # A key that only leads to others has no line of its own in some exports.
+        paths = dict.fromkeys("\\".join(p.split("\\")[:n]) for p in below for n in range(1, p.count("\\") + 2))
+        return Subkeys("present", tuple(p for p in paths if p.count("\\") < levels))
+
+
+def _services(hive: _Hive, started: bytes | None, oem: str) -> Table:
+    names = hive.subkeys(SERVICES_KEY, 1)
+    if names.state != "present":
+        return Table("unreadable", reason=names.reason or "there is no such key")
+    running = {line.strip().lower() for line in started.decode(oem, "replace").split("\n")} if started is not None else None
+    rows: list[dict[str, Cell]] = []
+    for name in names.names:
+        key = rf"{SERVICES_KEY}\{name}"
+        kind, start, shown = (hive.value(key, n) for n in ("Type", "Start", "DisplayName"))
+        if not isinstance(kind.data, int) or not kind.data & _SERVICE_TYPES:
+            continue
+        label = str(shown.data).strip().lower() if shown.state == "present" else name.lower()
+        state = None if running is None else "Running" if label in running else "Stopped"
+        mode = _STARTS[start.data] if isinstance(start.data, int) and start.data < len(_STARTS) else None
+        rows.append({"Name": name, "State": state, "StartMode": mode})
+    return Table("present", tuple(rows))
+
+
+def _programs(hive: _Hive, key: str) -> Table:
+    names = hive.subkeys(key, 1)
+    if names.state == "unreadable":
+        return Table("unreadable", reason=names.reason)
+    rows: list[dict[str, Cell]] = []
+    for name in names.names:
+        said = {n: hive.value(rf"{key}\{name}", n) for n in ("DisplayName", "DisplayVersion")}
+        rows.append({n: str(v.data) for n, v in said.items() if v.state == "present"})
+    return Table("present", tuple(rows))
+
+
+def _split(what: str) -> tuple[str, str]:
+    key, _, name = what.partition("#")
+    return key, name
+
+
+def _codepage(files: Mapping[str, bytes], name: str, usual: str) -> str:
+    """The host's own code page, where the files tell it."""
+    for content in files.values():
+        flat = content.replace(b"\0", b"")  # UTF-16 too
+        if found := re.search(rb'"' + name.encode() + rb'"="(\d{3,5})"', flat):
+            try:
+                return codecs.lookup(f"cp{found[1].decode()}").name
+            except LookupError:
+                return usual
+    return usual

@@ -1,0 +1,37 @@
+r"""Installed programs, only where a rule looks for one: both Uninstall keys, and vendors' own keys under HKLM\SOFTWARE.
+
+A program of the 1990s often has no Uninstall entry, and its vendor's key is all that shows it: HKLM\SOFTWARE\Lotus\Notes
+is listed as "Lotus Notes".
+"""
+
+from __future__ import annotations
+
+from auditor.collectors.collector import Reading
+from auditor.collectors.windows.ask import UNINSTALL, Ask, Questions, WindowsCollector
+from auditor.collectors.windows.look import cell, rows, subkeys
+from auditor.model.asked import Asked
+from auditor.model.facts import Program
+from auditor.model.windows import Readings
+
+_SOFTWARE = "HKLM\\SOFTWARE\\"
+
+
+def _asks(asked: Asked) -> Questions:
+    return Questions(keys=tuple(Ask(_SOFTWARE + vendor) for vendor in asked.vendors), programs=asked.programs)
+
+
+def parse(readings: Readings, asked: Asked) -> Reading:
+    if not asked.programs and not asked.vendors:
+        return Reading({})
+    found = []
+    for key in UNINSTALL:
+        for row in rows(readings, key):
+            if cell(row, "DisplayName"):
+                found.append(Program(cell(row, "DisplayName"), cell(row, "DisplayVersion") or None, "Uninstall"))
+    for vendor in asked.vendors:
+        for name in subkeys(readings, _SOFTWARE + vendor) or ():
+            found.append(Program(f"{vendor} {name}", None, rf"{_SOFTWARE}{vendor}\{name}"))
+    return Reading({"programs": tuple(sorted(dict.fromkeys(found), key=lambda p: (p.name.lower(), p.version or "")))})
+
+
+COLLECTOR = WindowsCollector(name="programs", asks=_asks, parse=parse)

@@ -1,0 +1,57 @@
+r"""Installed services, their state and start type (Win32_Service, or what a shell tells of the same).
+
+The service manager silently leaves out of its list what the account may not query, so the list proves presence and not
+absence. The names of the registry's Services keys prove absence: a service that a rule looks for and that only the registry
+knows is listed without its state; where there is no list at all, all the registry's names are (drivers among them).
+"""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+from auditor.collectors.collector import Reading
+from auditor.collectors.windows.ask import SERVICES, SERVICES_KEY, Ask, Questions, WindowsCollector
+from auditor.collectors.windows.look import cell, rows, subkeys
+from auditor.errors import CannotTell
+from auditor.model.asked import Asked
+from auditor.model.facts import Service
+from auditor.model.windows import Readings
+
+
+def parse(readings: Readings, asked: Asked) -> Reading:
+    listed, partial = _listed(readings)
+    try:
+        names = subkeys(readings, SERVICES_KEY) or ()
+    except CannotTell as e:
+        if not listed:
+            raise CannotTell(f"{partial}; {e}") from None
+        # What is there is known; what is not there is not, and that is what rules ask.
+        raise CannotTell(f"{len(listed)} services are listed, but whether all are cannot be told: {e}") from None
+    if not names and not listed:
+        raise CannotTell("the list of services is empty, which no Windows is: this account may not see them")
+    known = {s.name.lower() for s in listed}
+    for name in names:
+        if name.lower() not in known and (not listed or _asked_for(name, asked)):
+            listed.append(Service(name))
+    return Reading({"services": tuple(sorted(listed, key=lambda s: s.name.lower()))}, partial)
+
+
+def _listed(readings: Readings) -> tuple[list[Service], str]:
+    try:
+        found = [r for r in rows(readings, SERVICES) if cell(r, "Name")]
+    except CannotTell as e:
+        return [], f"names by the registry only, states not known: {e}"
+    if not found:
+        return [], "names by the registry only, states not known: the service manager shows this account none"
+    return [Service(cell(r, "Name"), cell(r, "State").lower() or None, cell(r, "StartMode").lower() or None) for r in found], ""
+
+
+def _asked_for(name: str, asked: Asked) -> bool:
+    return any(fnmatchcase(name.lower(), pattern.lower()) for pattern in asked.services)
+
+
+COLLECTOR = WindowsCollector(
+    name="services",
+    asks=lambda asked: Questions(tables=(SERVICES,), keys=(Ask(SERVICES_KEY),)),
+    parse=parse,
+)

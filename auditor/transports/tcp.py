@@ -1,0 +1,62 @@
+"""TCP connections that keep to a deadline: names are looked up, addresses tried and sockets closed within it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import Any
+
+from auditor.transports.deadline import Deadline
+
+
+def shut(sock: socket.socket) -> None:
+    """Wakes whoever is blocked on the socket, which close() does not."""
+    try:
+        sock.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # it is gone already
+
+
+def connect(address: str, port: int, limit: Deadline) -> socket.socket:
+    """A TCP connection without Nagle's delay: our messages are small and wait for nobody."""
+    found = _resolve(address, port, limit)
+    fault: OSError = OSError("no address")
+    for number, (family, kind, protocol, _, place) in enumerate(found):
+        sock = socket.socket(family, kind, protocol)
+        limit.watch(lambda sock=sock: shut(sock))  # type: ignore[misc]  # mypy cannot infer a lambda's default
+        sock.settimeout(limit.left / (len(found) - number))
+        try:
+            sock.connect(place)
+        except OSError as e:
+            sock.close()
+            fault = e
+            continue
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return sock
+    raise fault
+
+
+def _resolve(name: str, port: int, limit: Deadline) -> list[Any]:
+    """getaddrinfo() knows no time limit, so a name is looked up by a thread that may be left behind."""
+    try:
+        return socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except (socket.gaierror, UnicodeError):
+        pass  # not an address but a name, or not even that
+    found: list[Any] = []
+    done = threading.Event()
+
+    def look_up() -> None:
+        try:
+            found.extend(socket.getaddrinfo(name, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as e:
+            found.append(e if isinstance(e, OSError) else socket.gaierror(socket.EAI_NONAME, "this is no host name"))
+        done.set()
+
+    limit.watch(done.set)
+    threading.Thread(target=look_up, daemon=True, name="resolve").start()
+    done.wait()
+    if not found:
+        raise socket.gaierror(socket.EAI_AGAIN, "the name service does not answer")
+    if isinstance(found[0], OSError):
+        raise found[0]
+    return found

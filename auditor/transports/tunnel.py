@@ -1,0 +1,63 @@
+"""A TCP connection through SSH jump hosts, as a real socket, so that TLS and HTTP need not know."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from types import TracebackType
+from typing import Self
+
+from msgspec.structs import replace
+
+from auditor.model.target import Target
+from auditor.transports.deadline import Deadline
+from auditor.transports.ssh import SshSession
+from auditor.transports.tcp import shut
+
+
+class Tunnel:
+    """One way to the target's port through its jump hosts. `socket()` gives our end of a socket pair, whose other end two
+    threads join with the SSH channel; closing either side ends both."""
+
+    def __init__(self, target: Target, port: int, deadline: Deadline) -> None:
+        self._session = SshSession(replace(target, port=port), deadline)
+        self._threads: list[threading.Thread] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._session.__exit__(kind, error, trace)
+        for thread in self._threads:
+            thread.join(5)
+
+    def socket(self) -> socket.socket:
+        """HostError `jump-failed` and the like where there is no way."""
+        channel = self._session.beyond_jumps()
+        ours, theirs = socket.socketpair()
+
+        def out() -> None:
+            try:
+                while piece := theirs.recv(65536):
+                    channel.sendall(piece)
+                channel.shutdown_write()
+            except OSError:
+                pass  # one of the two is gone, and the other learns it below
+            finally:
+                channel.close()
+
+        def back() -> None:
+            try:
+                while piece := channel.recv(65536):
+                    theirs.sendall(piece)
+            except OSError:
+                pass  # as above
+            finally:
+                shut(theirs)
+                theirs.close()
+
+        for pump in (out, back):
+            thread = threading.Thread(target=pump, name="tunnel", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+        return ours
