@@ -1,11 +1,12 @@
 # make audit   set up, audit this machine, write the report      make test    set up, run all tests
 # make check   lint, types, import contracts, documentation      make bench   the benchmark (docs/performance.md)
+# make demo    audit a posed fleet of Windows hosts and this machine, and show the report
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find auditor rules reports -type f -not -name '*.pyc')
 
-.PHONY: audit test check bench docs lock clean packages
+.PHONY: audit test check bench demo docs lock clean packages
 
 audit: $(VENV)/.installed
 	@code=0; $(BIN)/auditor scan local || code=$$?; \
@@ -52,6 +53,9 @@ docs: $(VENV)/.tests
 
 bench: packages $(VENV)/.installed
 	$(BIN)/python -m bench
+
+demo: $(VENV)/.tests
+	$(BIN)/python -m tests.lab.demo
 
 # Renews both lock files; they carry names, versions and hashes, no addresses.
 LOCK := --quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-annotate \

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 import click
 import msgspec
 
 from auditor.cli import options
+from auditor.collectors.windows.carried import scripts
 from auditor.errors import UsageFault
 from auditor.evaluate import matches
 from auditor.inventory.select import open_inventory, select
+from auditor.model.target import NETWORKED
 from auditor.rulebook import load
 from auditor.scan import utc_now
 from auditor.transports.sshconfig import resolve_all
@@ -19,7 +22,7 @@ from auditor.yamlfile import did_you_mean
 
 @click.group()
 def inventory() -> None:
-    """The inventory: check, list, show."""
+    """The inventory: check, list, show; and scripts for hosts that no network reaches."""
 
 
 @inventory.command()
@@ -54,6 +57,25 @@ def check(inventory: str | None, rule_paths: tuple[str, ...]) -> None:
         click.echo(f"{opened.path}: `{key}` is read and not used by this release")
 
 
+@inventory.command()
+@click.option("-o", "--output", "folder", metavar="DIR", default=".", show_default=True, type=click.Path(file_okay=False, path_type=Path),
+              help="The folder to write the scripts to.")  # fmt: skip
+@options.rules
+def collector(folder: Path, rule_paths: tuple[str, ...]) -> None:
+    """Write the scripts that read a Windows host without a network; audit what they bring back with scan replay:FOLDER.
+
+    collect.cmd is for XP, Server 2003 and later, collect-nt4.cmd for Windows NT 4.0 and 2000. They ask for what the loaded
+    rules need, so write them anew when the rules change.
+    """
+    for name, text in scripts(load(rule_paths).asked()).items():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(text.encode("ascii"))
+        except OSError as e:
+            raise UsageFault(f"{folder / name} cannot be written: {e.strerror}") from None
+        click.echo(str(folder / name))
+
+
 @inventory.command("list")
 @click.argument("words", nargs=-1, metavar="[TARGET]...")
 @options.inventory
@@ -78,7 +100,8 @@ def list_(words: tuple[str, ...], inventory: str | None, form: str | None) -> No
         return
     wide = max((len(t.name) for t in targets), default=0)
     for t in targets:
-        where = f"{t.address}:{t.port or 22}" if t.connection == "ssh" else t.path or ""
+        port = f":{t.real_port}" if t.real_port else ""
+        where = f"{t.address}{port}" if t.connection in NETWORKED else t.path or ""
         click.echo(f"{t.name:{wide}}  {t.connection:7} {where}  {' '.join('@' + g for g in t.groups)}".rstrip())
 
 

@@ -83,6 +83,8 @@ class Target(Struct, frozen=True, kw_only=True):
         keys = [f"{hop.name}: unknown host keys are accepted" for hop in hops if hop.host_key_checking == "accept-new"]
         if self.connection == "winrm" and self.scheme == "https" and self.certificate_checking == "ignore":
             keys.append(f"{self.name}: the server's certificate is not checked")
+        if self.connection == "winreg":
+            keys.append(f"{self.name}: the remote registry's answers are not protected against change on the way")
         return tuple(keys)
 
     @property

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from auditor.model.facts import Platform
 from auditor.model.finding import Finding, Verdict
 from auditor.model.rule import SEVERITIES
 from auditor.model.run import Run, TargetResult
@@ -139,3 +140,19 @@ def sentence(run: Run, n: Figures) -> str:
 
 def _do(count: int, one: str, many: str) -> str:
     return one if count == 1 else many
+
+
+def system(platform: Platform | None) -> str:
+    """What a host calls its system."""
+    return (platform.name or platform.product or "") if platform else ""
+
+
+def state(platform: Platform | None) -> str:
+    """How far it is: the running kernel, or service pack, build and installation."""
+    if platform is None:
+        return ""
+    pack = f"Service Pack {platform.service_pack}" if platform.service_pack not in (None, "0") else ""
+    build = f"build {platform.build}" if platform.build else ""
+    core = "Server Core" if platform.installation == "Server Core" else ""
+    kernel = f"kernel {platform.kernel}" if platform.kernel else ""
+    return ", ".join(part for part in (kernel, pack, build, core) if part)

@@ -19,7 +19,7 @@ from auditor.model.finding import VERDICTS, Finding, Verdict
 from auditor.model.rule import SEVERITIES, Rule
 from auditor.model.run import Run, TargetResult
 from auditor.printable import printable
-from auditor.report.figures import Settle, fails, figures, leaves_open, sentence, settle
+from auditor.report.figures import Settle, fails, figures, leaves_open, sentence, settle, state, system
 
 TONE = {"noncompliant": "bad", "pending": "pend", "unknown": "open", "compliant": "good", "not_applicable": ""}
 SAID = {
@@ -36,7 +36,7 @@ class HostView(Struct, frozen=True, kw_only=True):
 
     name: str
     system: str
-    kernel: str
+    state: str
     way: str
     labels: str
     seconds: float
@@ -112,8 +112,8 @@ def _host(r: TargetResult) -> HostView:
     failing, unsure = fails(r), leaves_open(r)
     return HostView(
         name=r.target.name,
-        system=(platform.name or platform.product or "") if platform else "",
-        kernel=(platform.kernel or "") if platform else "",
+        system=system(platform),
+        state=state(platform),
         way=(facts.way or "facts as given") if facts else "",
         labels=", ".join(f"{k} {v}" for k, v in r.target.labels.items()),
         seconds=r.seconds,

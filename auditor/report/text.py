@@ -8,7 +8,7 @@ from auditor.model.finding import VERDICTS, Finding
 from auditor.model.rule import SEVERITIES
 from auditor.model.run import Run, TargetResult
 from auditor.printable import one_line
-from auditor.report.figures import figures, sentence, settle
+from auditor.report.figures import figures, sentence, settle, state, system
 
 SHORT = {"noncompliant": "MISSING", "pending": "PENDING", "unknown": "UNKNOWN", "compliant": "ok", "not_applicable": "n/a"}
 
@@ -41,9 +41,8 @@ def _lines(run: Run) -> Iterator[str]:
 
 def _target(r: TargetResult) -> Iterator[str]:
     platform = r.facts.platform if r.facts else None
-    what = f", {one_line(platform.name or platform.product or '')}" if platform and (platform.name or platform.product) else ""
-    kernel = f", kernel {one_line(platform.kernel)}" if platform and platform.kernel else ""
-    yield f"{one_line(r.target.name)}: {r.outcome}{what}{kernel} ({r.seconds:.1f} s)"
+    what = "".join(f", {one_line(part)}" for part in (system(platform), state(platform)) if part)
+    yield f"{one_line(r.target.name)}: {r.outcome}{what} ({r.seconds:.1f} s)"
     if r.error:
         yield f"  {r.error.kind}: {one_line(r.error.message, 500)}"
         return

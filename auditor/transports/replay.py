@@ -5,7 +5,8 @@ recording.json   {"schema": "auditor.recording/1", "target", "recorded_at", "kin
 stdout, stderr   the bytes of a command, not compressed (kinds posix and windows-shell)
 readings.json    what WMI or the remote registry told (kind windows-readings)
 
-or, without recording.json, what was carried home from a Windows host: exported registry files and texts.
+or, without recording.json, what was carried home from a Windows host: answer.txt, which collect.cmd writes, or exported
+registry files and texts (collectors/windows/carried.py).
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from auditor.transports.command import MAX_STDERR, MAX_STDOUT, Command, CommandR
 from auditor.transports.deadline import Deadline
 
 Kind = Literal["posix", "windows-shell", "windows-readings"]
+# What collect.cmd writes, and the word that frames it.
+ANSWER, CARRIED_MARKER = "answer.txt", "auditor-offline"
 MAX_FILES, MAX_BYTES = 500, 200_000_000
 
 
@@ -57,6 +60,10 @@ def open_recording(target: Target, deadline: Deadline) -> RecordedShell | Kept:
     """The session of a recording; HostError `protocol` where the path is none."""
     path = Path(target.path or ".")
     contents, newest = _contents(path)
+    if ANSWER in contents:
+        carried = Recording(target=target.name, recorded_at=newest, kind="windows-shell", marker=CARRIED_MARKER, script="",
+                            way="carried home", exit_status=None, seconds=0.0)  # fmt: skip
+        return RecordedShell(carried, {"stdout": contents[ANSWER]})
     if "recording.json" not in contents:
         if not any(name.lower().endswith((".reg", ".txt")) for name in contents):
             raise HostError(

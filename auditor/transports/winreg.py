@@ -39,8 +39,13 @@ _TYPES = {
 }  # fmt: skip
 _SIZES = {"REG_DWORD": 4, "REG_QWORD": 8}
 # winerror.h; what is not here is told by its number
-_NO_FILE, _NO_PATH, _DENIED, _NO_MORE_ITEMS = 2, 3, 5, 259
-_WHY = {_DENIED: "access denied", 6: "the server lost the key", 1018: "the key is being deleted"}
+_NO_FILE, _NO_PATH = 2, 3
+_WHY = {
+    5: "access denied",
+    6: "the server lost the key",
+    161: "only HKLM, HKU and HKCR can be read from afar",
+    1018: "the key is being deleted",
+}
 
 
 class WinregSession:
@@ -107,7 +112,7 @@ class WinregSession:
         code, names = self._step(lambda: self._reg.subkeys(key, MAX_SUBKEYS))
         if code in (_NO_FILE, _NO_PATH):
             return Subkeys("absent")
-        if code not in (0, _NO_MORE_ITEMS):
+        if code:
             return Subkeys("unreadable", reason=_why(code))
         if len(names) >= MAX_SUBKEYS:
             return Subkeys("unreadable", reason=f"more than {MAX_SUBKEYS} subkeys, which no such key has")

@@ -14,7 +14,7 @@ from impacket.dcerpc.v5.dtypes import NULL
 from auditor.transports.winreg_smb import Line
 
 _FIRST_SIZE = 1024  # nearly every value fits, and is then read in one call
-_MORE_DATA, _NO_MORE_ITEMS = 234, 259
+_BAD_PATH, _MORE_DATA, _NO_MORE_ITEMS = 161, 234, 259
 _CONNECT_AND_ENUMERATE = 0x0001 | 0x0004  # SC_MANAGER_*
 _WIN32, _ALL = 0x30, 3  # no drivers; running and stopped
 _PAGE, _MAX_PAGES = 65_536, 64  # the most that NT 4.0 gives at once
@@ -76,6 +76,8 @@ class Registry:
         return found
 
     def root(self, name: str) -> tuple[int, Any]:
+        if name.upper() not in _ROOTS:
+            return _BAD_PATH, None
         request = _ROOTS[name.upper()]()
         request["ServerName"], request["samDesired"] = NULL, rrp.KEY_READ
         answer = self._rpc.request(request, checkError=False)

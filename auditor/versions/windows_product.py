@@ -14,11 +14,12 @@ _LAST_OF_SUITES = 6000  # from Vista on no suite decides, and "Terminal Server" 
 
 class Identity(Struct, frozen=True):
     """`product` is None where the table has no such system, `windows-nt-4.0` or `windows-2000` where only the edition is
-    open; `doubt` says why. `edition` is what the table tells beyond the id."""
+    open; `doubt` says why. `edition` and `name` are what the table tells beyond the id."""
 
     product: str | None
     edition: str | None = None
     doubt: str = ""
+    name: str | None = None
 
 
 def identify(
@@ -51,7 +52,7 @@ def identify(
     decided = [p for p in rows if _fits(p, suites or (), edition, r2)]
     plain = [p for p in rows if not (p.suites or p.editions or p.r2)]
     row = next(iter(decided or plain), None)
-    return Identity(row.id, row.edition or None) if row else Identity(None, doubt=f"no edition {edition} is known")
+    return Identity(row.id, row.edition or None, name=row.name) if row else Identity(None, doubt=f"no edition {edition} is known")
 
 
 def _doubt(rows: list[Product], suites: tuple[str, ...] | None) -> str:

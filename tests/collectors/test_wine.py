@@ -25,9 +25,7 @@ from tests.lab.wine import Wine
 # One of each kind of registry, and the locale whose code page Wine then prints in (its own, not the registry's).
 HOSTS = {
     "nt40-enterprise-sp5-node": "C.UTF-8",
-    "nt40-server-sp6a-domino": "C.UTF-8",
     "windows-2000-server-sp4": "ru_RU.UTF-8",
-    "windows-server-2003-r2-sp2": "C.UTF-8",
     "windows-server-2019-ja": "ja_JP.UTF-8",
     "windows-server-2022": "C.UTF-8",
 }
@@ -136,17 +134,13 @@ def test_a_number_that_reg_exe_cannot_print_is_unknown(wine: Wine) -> None:
 
 
 def test_keys(wine: Wine) -> None:
+    """For an empty key reg.exe prints nothing and succeeds."""
     absent = r"HKLM\SOFTWARE\Lab\None"
     assert readings(wine, Questions(keys=(Ask(KEY), Ask(absent), Ask(rf"{KEY}\Below")))).keys == {
         KEY: Subkeys("present", ("Below", "Below too")),
         absent: Subkeys("absent"),
-        rf"{KEY}\Below": readings(wine, Questions(keys=(Ask(rf"{KEY}\Below"),))).keys[rf"{KEY}\Below"],
+        rf"{KEY}\Below": Subkeys("present"),
     }
-
-
-def test_an_empty_key_is_never_absent(wine: Wine) -> None:
-    """reg.exe prints nothing for it and succeeds, as for one that it could not read."""
-    assert readings(wine, Questions(keys=(Ask(rf"{KEY}\Below"),))).keys[rf"{KEY}\Below"].state == "unreadable"
 
 
 def test_services_are_unknown(wine: Wine) -> None:
@@ -154,7 +148,7 @@ def test_services_are_unknown(wine: Wine) -> None:
     assert (table.state, table.rows) == ("unreadable", ())
 
 
-@pytest.mark.parametrize(("locale", "page"), [("C.UTF-8", "cp437"), ("ru_RU.UTF-8", "cp866"), ("ja_JP.UTF-8", "cp932")])
+@pytest.mark.parametrize(("locale", "page"), [("en_US.UTF-8", "cp437"), ("ru_RU.UTF-8", "cp866"), ("ja_JP.UTF-8", "cp932")])
 def test_code_pages(tmp_path: Path, locale: str, page: str) -> None:
     """The host's own code page makes text of what reg.exe prints."""
     text = {"cp437": "Größe ÄÖ é", "cp866": "Служба Жя", "cp932": "日本語 表示"}[page]

@@ -10,8 +10,16 @@ import pytest
 
 def need(package: str, *programs: Path | None) -> None:
     """`package` is what apt-get would install; `programs` are what has to be there for it to count as installed."""
-    if all(p is not None and p.exists() for p in programs):
-        return
+    if not all(p is not None and p.exists() for p in programs):
+        skip(f"{package} is not installed (tests/packages.sh)")
+
+
+def need_root(why: str) -> None:
+    if os.geteuid():
+        skip(f"only root can: {why}")
+
+
+def skip(why: str) -> None:
     if os.environ.get("CI"):
-        pytest.fail(f"{package} is not installed, and in CI it has to be: see tests/packages.sh", pytrace=False)
-    pytest.skip(f"{package} is not installed")
+        pytest.fail(f"in CI nothing is skipped: {why}", pytrace=False)
+    pytest.skip(why)

@@ -21,7 +21,7 @@ from typing import Any, Self
 
 import pytest
 
-from tests.lab.installed import need
+from tests.lab.installed import need, need_root
 from tests.lab.sshd import free_port
 
 _PLACES = "/usr/sbin:/usr/bin:/usr/libexec/samba:/usr/lib/samba"
@@ -42,8 +42,7 @@ class Samba:
         self, registry: str = "", *config: str, pipes: bool = True, address: str = "127.0.0.1", port: int | None = None
     ) -> None:
         need("samba", SMBD, RPC, NET, SMBPASSWD)
-        if os.geteuid():
-            pytest.skip("smbd needs root: it changes to the user who logs in")
+        need_root("smbd changes to the user who logs in")
         self.address, self.port, self._pipes = address, port or free_port(), pipes
         self._processes: list[subprocess.Popen[bytes]] = []
         # Its services read the registry with the rights of who is logged in, and pytest's folders are closed to others.

@@ -88,4 +88,11 @@ class Wine:
             return self._run(["cmd", "/q", "/d"], lines.fileno())
 
     def _run(self, words: list[str], stdin: int = subprocess.DEVNULL) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run([WINE, *words], env=self._env, cwd=self.folder, stdin=stdin, capture_output=True, timeout=120)
+        """Output goes to files: what Wine starts in the background inherits a pipe, and one would wait for its end."""
+        with TemporaryFile(dir=self.folder) as out, TemporaryFile(dir=self.folder) as err:
+            done = subprocess.run(
+                [WINE, *words], env=self._env, cwd=self.folder, stdin=stdin, stdout=out, stderr=err, timeout=120
+            )
+            out.seek(0)
+            err.seek(0)
+            return subprocess.CompletedProcess(done.args, done.returncode, out.read(), err.read())

@@ -15,7 +15,9 @@ import pytest
 from impacket import nmb, nt_errors, ntlm, smb, smb3, smbconnection
 from impacket.dcerpc.v5.rpcrt import DCERPCException
 
+from auditor.collectors.windows.collect import questions
 from auditor.errors import HostError
+from auditor.model.asked import Asked
 from auditor.model.target import Target, Timeouts
 from auditor.model.windows import Subkeys, Value
 from auditor.transports import winreg, winreg_rpc, winreg_smb
@@ -26,6 +28,8 @@ from tests.lab import samba
 from tests.lab.hostile import Address, Serve, black_hole, listening, pours, relay, says, shut, trickles
 from tests.lab.samba import Samba
 from tests.lab.sshd import free_port
+from tests.lab.windows.host import load_host
+from tests.lab.windows.offline import export
 
 NT = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion"
 BIG = ",".join(["ab"] * 200_000)
@@ -152,7 +156,28 @@ def test_subkeys(server: Samba) -> None:
     with session(server) as s:
         assert set(s.subkeys(NT + r"\HotFix").names) == {"Q147222", "Q246009"}
         assert s.subkeys(NT + r"\HotFix\Q246009") == Subkeys("present")
+        assert s.value(r"HKCU\Software", "x").state == "unreadable"
         assert set(s.subkeys("HKLM").names) == {"SOFTWARE"}
+
+
+@pytest.mark.parametrize("name", ["nt40-enterprise-sp5-node", "windows-2000-server-sp4"])
+def test_posed_hosts(name: str) -> None:
+    """Whatever is asked of a host, as the lab's own reader of its registry has it."""
+    host, asked = load_host(name), questions(Asked(programs=True))
+    with Samba(export(host, "HKEY_LOCAL_MACHINE", "unicode").decode("utf-16")) as server, session(server) as s:
+        for what in (a.what for a in asked.values):
+            key, _, value_name = what.partition("#")
+            expected, value = host.value(key, value_name), s.value(key, value_name)
+            if expected is None:
+                assert value == Value("absent"), what
+            else:
+                data = expected.data
+                plain = data.hex() if isinstance(data, bytes) else tuple(data) if isinstance(data, list) else data
+                assert value == Value("present", expected.type, plain), what
+        for key in (a.what for a in asked.keys):
+            found = s.subkeys(key)
+            assert found.state == ("absent" if host.key(key) is None else "present"), key
+            assert {n.lower() for n in found.names} == {n.lower() for n in host.subkeys(key)}, key
 
 
 def test_a_key_with_too_many_subkeys(server: Samba, monkeypatch: pytest.MonkeyPatch) -> None:

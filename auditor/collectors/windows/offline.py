@@ -20,6 +20,7 @@ WAY = "files brought from the host"
 _NOT_SAID = "the files do not hold this key"
 _STARTS = ("Boot", "System", "Auto", "Manual", "Disabled")
 _SERVICE_TYPES = 0x30  # SERVICE_WIN32_OWN_PROCESS, SERVICE_WIN32_SHARE_PROCESS; the others are drivers
+_TEMPLATE = 0x40  # of services that each user gets an instance of (0x40 and 0x80)
 
 
 def read(files: Mapping[str, bytes], questions: Questions) -> Readings:
@@ -60,6 +61,8 @@ class _Hive:
 
     def value(self, key: str, name: str) -> Value:
         covering = self._covering(key)
+        if covering and not any(key.lower() in f.keys for f in covering):
+            return Value("absent")
         for file in covering:
             found = file.keys.get(key.lower(), {}).get(name.lower())
             if found:
@@ -90,7 +93,7 @@ def _services(hive: _Hive, started: bytes | None, oem: str) -> Table:
     for name in names.names:
         key = rf"{SERVICES_KEY}\{name}"
         kind, start, shown = (hive.value(key, n) for n in ("Type", "Start", "DisplayName"))
-        if not isinstance(kind.data, int) or not kind.data & _SERVICE_TYPES:
+        if not isinstance(kind.data, int) or not kind.data & _SERVICE_TYPES or kind.data & 0xC0 == _TEMPLATE:
             continue
         label = str(shown.data).strip().lower() if shown.state == "present" else name.lower()
         state = None if running is None else "Running" if label in running else "Stopped"

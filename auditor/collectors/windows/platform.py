@@ -81,7 +81,7 @@ def parse(readings: Readings, asked: Asked) -> Reading:
         edition=identity.edition or named,
         suites=suites,
         arch=_arch(readings),
-        name=_name(readings, os, build),
+        name=identity.name or _name(readings, os, build),
         installation=_told(lambda: text(readings, f"{NT}#InstallationType")),
     )
     return Reading({"platform": platform, "machine_id": _machine_id(readings), "volatile": _volatile(os)}, "; ".join(missing))

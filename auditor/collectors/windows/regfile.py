@@ -1,8 +1,8 @@
 r"""Exported registry files: `REGEDIT4` (Windows NT 4.0, 95, 98: ANSI) and `Windows Registry Editor Version 5.00` (UTF-16).
 
 An export holds a key with everything below it, so below its first key what is not in the file is absent; anywhere else it is
-not known. A line `; auditor kept: NAME NAME` says that only values of these names were kept, and then nothing is known of
-others. Paths keep the form `HKLM\…`; they and value names are compared without regard to case.
+not known. A line `; auditor kept: NAME NAME` says that only lines of these values were kept, and then nothing is known of
+others, nor of a value that went on in a line that is gone. Paths keep the form `HKLM\…`; they and value names are compared without regard to case.
 """
 
 from __future__ import annotations
@@ -88,6 +88,9 @@ def _joined(text: str) -> list[tuple[int, str]]:
     held, start = "", 0
     for number, line in enumerate(text.split("\n"), 1):
         line = line.rstrip("\r")
+        if held.endswith("\\") and not line.startswith("  "):
+            out.append((start, held))  # its other lines are gone: _value says so
+            held, start = "", 0
         start = start or number
         held = (
             f"{held}\n{line}" if held and not held.endswith("\\") else held.removesuffix("\\") + line.lstrip() if held else line
@@ -108,6 +111,8 @@ def _unescaped(text: str) -> str:
 
 
 def _value(data: str, wide: bool, codepage: str, line: int) -> Value:
+    if data.endswith("\\"):
+        return Value("unreadable", reason=f"line {line} goes on in a line that is gone")
     if data.startswith('"') and data.endswith('"') and len(data) > 1:
         return Value("present", "REG_SZ", _unescaped(data[1:-1]))
     if re.fullmatch(r"dword:[0-9a-fA-F]{1,8}", data):

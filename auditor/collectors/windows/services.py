@@ -30,9 +30,8 @@ def parse(readings: Readings, asked: Asked) -> Reading:
     if not names and not listed:
         raise CannotTell("the list of services is empty, which no Windows is: this account may not see them")
     known = {s.name.lower() for s in listed}
-    for name in names:
-        if name.lower() not in known and (not listed or _asked_for(name, asked)):
-            listed.append(Service(name))
+    more = [n for n in names if n.lower() not in known and (not known or _asked_for(n, asked))]
+    listed += [Service(name) for name in more]
     return Reading({"services": tuple(sorted(listed, key=lambda s: s.name.lower()))}, partial)
 
 

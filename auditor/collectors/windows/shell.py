@@ -51,12 +51,18 @@ def lines(questions: Questions, marker: str) -> dict[str, str]:
 
 
 def command(questions: Questions, marker: str) -> Command:
-    """The command with its stdin. A line is framed by its section's name and, at once after it, its exit status."""
-    out = [f"echo.&echo {marker}=plain"]
+    """The command with its stdin."""
+    return Command(ARGV, stdin="\r\n".join([*framed(questions, marker), "exit", ""]).encode("ascii"), marker=marker)
+
+
+def framed(questions: Questions, marker: str) -> Iterator[str]:
+    """The lines that cmd reads: each command between its section's name and, at once after it, its exit status."""
+    yield f"echo.&echo {marker}=plain"
     for name, line in lines(questions, marker).items():
-        out += [f"echo.&echo {marker}^<{name}", f"{line} 2>&1", f"echo.&echo {marker}^>{name} %errorlevel% - -"]
-    out += [f"echo.&echo {marker}.end", "exit", ""]
-    return Command(ARGV, stdin="\r\n".join(out).encode("ascii"), marker=marker)
+        yield f"echo.&echo {marker}^<{name}"
+        yield f"{line} 2>&1"
+        yield f"echo.&echo {marker}^>{name} %errorlevel% - -"
+    yield f"echo.&echo {marker}.end"
 
 
 def read(result: CommandResult, marker: str, questions: Questions) -> Readings:

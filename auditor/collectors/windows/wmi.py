@@ -25,7 +25,7 @@ WAY = "WMI"
 FAR = 0.010  # seconds for a round trip, above which more connections are worth their logins
 _WORTH_A_LOGIN = 8  # questions
 _MOST_KEYS = 300
-_PROGRAM_FILES = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion#ProgramFilesDir"
+PROGRAM_FILES = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion#ProgramFilesDir"
 # StdRegProv's methods by the type they read, in the order they are tried.
 _GETTERS: dict[str, tuple[str, str]] = {
     "REG_DWORD": ("GetDWORDValue", "uValue"),
@@ -186,7 +186,7 @@ def _file(path: str, windows: str, lane: Lane) -> Value:
         return Value("unreadable", reason="the host did not say where its Windows folder is")
     full = path.replace("%SystemRoot%", windows)
     if "%ProgramFiles%" in full:
-        folder = _value(_PROGRAM_FILES, lane)
+        folder = _value(PROGRAM_FILES, lane)
         if folder.state != "present":
             return Value("unreadable", reason="the host did not say where its program folder is")
         full = full.replace("%ProgramFiles%", str(folder.data))

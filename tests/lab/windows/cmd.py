@@ -12,7 +12,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 
-from tests.lab.windows import cmd_reg, cmd_services
+from tests.lab.windows import cmd_reg, cmd_services, powershell
 from tests.lab.windows.host import WindowsHost, load_host
 from tests.lab.windows.words import word
 
@@ -22,6 +22,8 @@ _PROMPT = "C:\\>"
 
 def run(host: WindowsHost, command_line: str, stdin: bytes = b"", code_page: int | None = None) -> tuple[bytes, bytes, int]:
     """Output, errors and exit status. `code_page`: what WINRS_CODEPAGE asked for; else the host's OEM code page."""
+    if posed := powershell.answer(host, command_line, stdin):
+        return posed
     page = code_page or host.oem_codepage
     encoding = "utf-8" if page == UTF8 else f"cp{page}"
     interpreter = _Interpreter(host, page)

@@ -1,0 +1,45 @@
+"""Everything that can be asked of a Windows host, as data: what `auditor commands` prints, and what the tests hold against
+everything that reached the lab.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from auditor.collectors.windows import shell, wmi
+from auditor.collectors.windows.ask import FILE_WQL, WQL
+from auditor.collectors.windows.collect import questions
+from auditor.model.asked import Asked
+
+RIGHTS = (
+    "WMI (the usual way): membership in the group Remote Management Users (before Windows 8 and Server 2012:",
+    "  WinRMRemoteWMIUsers__, and Read and Execute in `winrm configSDDL default`); Enable Account, Execute Methods and",
+    "  Remote Enable on the WMI namespaces root\\cimv2 and root\\default. No administrator, no write right, no shell.",
+    "Registry: what every user may read by default; below Services, Uninstall and Updates too.",
+    "Services: the state of a service needs SERVICE_QUERY_STATUS on it; without, its name is known and its state is not.",
+    "Shell (where WMI is refused, and for lists of programs): the right to open a WinRS shell (RootSDDL), or an SSH login.",
+    "Remote registry (`connection: winreg`): an account that ...\\Control\\SecurePipeServers\\winreg lets in.",
+    "docs/windows.md has the steps.",
+)
+
+
+class Listing(Struct, frozen=True):
+    """`wql`: queries on root\\cimv2, `{path}` for a file that a rule names; `registry`: values `KEY#NAME` and keys, asked
+    by `methods` of root\\default:StdRegProv or over SMB; `shell`: the lines for `cmd /q /d`, MARKER for a random word."""
+
+    wql: tuple[str, ...]
+    methods: tuple[str, ...]
+    registry: tuple[str, ...]
+    shell: tuple[str, ...]
+    rights: tuple[str, ...] = RIGHTS
+
+
+def listing(asked: Asked) -> Listing:
+    """All that the loaded rules may make us ask."""
+    wanted = questions(asked)
+    return Listing(
+        wql=tuple(WQL[t] for t in wanted.tables) + ((FILE_WQL,) if wanted.files else ()),
+        methods=wmi.METHODS,
+        registry=tuple(sorted({a.what for a in (*wanted.values, *wanted.keys)} | {wmi.PROGRAM_FILES})),
+        shell=tuple(shell.lines(wanted, "MARKER").values()),
+    )
