@@ -56,6 +56,7 @@ def _by_regedit(asked: Asked) -> Iterator[str]:
     yield from _head("For Windows NT 4.0 and 2000: exports by regedit, filtered by findstr.")
     yield 'ver > "%D%\\ver.txt"'
     yield 'net start > "%D%\\net-start.txt"'
+    yield 'echo REGEDIT4> "%D%\\none.reg"'
     wanted = questions(asked)
     old = [a.what for a in (*wanted.values, *wanted.keys) if a.of(_NT4) or a.of(_2000)]
     kept: dict[str, tuple[str, ...]] = {
@@ -70,6 +71,7 @@ def _by_regedit(asked: Asked) -> Iterator[str]:
     whole = [p for p in places if p not in kept and not p.startswith((f"{NT}\\", f"{_MANAGER}\\"))]
     for number, key in enumerate([rf"{NT}\HotFix", *whole]):
         yield f'start /wait regedit /e "%D%\\key{number}.reg" "{_full(key)}"'
+        yield f'if not exist "%D%\\key{number}.reg" echo ; auditor none: {_full(key)}>> "%D%\\none.reg"'
     yield 'echo The answer is in "%D%".'
 
 
@@ -78,6 +80,7 @@ def _filtered(file: str, key: str, names: tuple[str, ...]) -> Iterator[str]:
     raw, out = '"%TEMP%\\auditor.reg"', f'"%D%\\{file}"'
     patterns = " ".join(rf'/c:"\"{name}\"="' for name in names)
     yield f'start /wait regedit /e {raw} "{_full(key)}"'
+    yield f'if not exist {raw} echo ; auditor none: {_full(key)}>> "%D%\\none.reg"'
     yield f'type {raw} | findstr /b /i /c:"REGEDIT4" /c:"Windows Registry Editor" /c:"[HKEY_" {patterns} > {out}'
     present = (_RENAMES,) if key == _MANAGER else ()
     for name in present:

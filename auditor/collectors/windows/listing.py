@@ -7,7 +7,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from auditor.collectors.windows import shell, wmi
-from auditor.collectors.windows.ask import FILE_WQL, WQL
+from auditor.collectors.windows.ask import FILE_WQL, UNINSTALL, WQL
 from auditor.collectors.windows.collect import questions
 from auditor.model.asked import Asked
 
@@ -25,7 +25,7 @@ RIGHTS = (
 
 class Listing(Struct, frozen=True):
     """`wql`: queries on root\\cimv2, `{path}` for a file that a rule names; `registry`: values `KEY#NAME` and keys, asked
-    by `methods` of root\\default:StdRegProv or over SMB; `shell`: the lines for `cmd /q /d`, MARKER for a random word."""
+    by `methods` of root\\default:StdRegProv or over SMB, `KEY\\...` with the keys below it; `shell`: the lines for `cmd /q /d`, MARKER for a random word."""
 
     wql: tuple[str, ...]
     methods: tuple[str, ...]
@@ -37,9 +37,10 @@ class Listing(Struct, frozen=True):
 def listing(asked: Asked) -> Listing:
     """All that the loaded rules may make us ask."""
     wanted = questions(asked)
+    programs = {wmi.PROGRAM_FILES, *(f"{key}\\..." for key in UNINSTALL if wanted.programs)}
     return Listing(
         wql=tuple(WQL[t] for t in wanted.tables) + ((FILE_WQL,) if wanted.files else ()),
         methods=wmi.METHODS,
-        registry=tuple(sorted({a.what for a in (*wanted.values, *wanted.keys)} | {wmi.PROGRAM_FILES})),
+        registry=tuple(sorted({f"{a.what}\\..." if a.deep else a.what for a in (*wanted.values, *wanted.keys)} | programs)),
         shell=tuple(shell.lines(wanted, "MARKER").values()),
     )

@@ -59,7 +59,13 @@ class _Hive:
         path = key.lower()
         return [f for f in self._files if path in f.keys or (f.root and f"{path}\\".startswith(f"{f.root}\\"))]
 
+    def _none(self, key: str) -> bool:
+        """Did regedit, which exported other keys, find nothing at this one?"""
+        return any(f.root for f in self._files) and any(key.lower() in f.none for f in self._files)
+
     def value(self, key: str, name: str) -> Value:
+        if self._none(key):
+            return Value("absent")
         covering = self._covering(key)
         if covering and not any(key.lower() in f.keys for f in covering):
             return Value("absent")
@@ -72,6 +78,8 @@ class _Hive:
         return Value("unreadable", reason="only some values of this key were kept" if covering else _NOT_SAID)
 
     def subkeys(self, key: str, levels: int) -> Subkeys:
+        if self._none(key):
+            return Subkeys("absent")
         covering = self._covering(key)
         if not covering:
             return Subkeys("unreadable", reason=_NOT_SAID)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from auditor.collectors.collector import Reading
 from auditor.collectors.windows.ask import UNINSTALL, Ask, Questions, WindowsCollector
-from auditor.collectors.windows.look import cell, rows, subkeys
+from auditor.collectors.windows.look import build_of, cell, rows, subkeys
 from auditor.model.asked import Asked
 from auditor.model.facts import Program
 from auditor.model.windows import Readings
 
+_FIRST_64_BIT = 3790  # Windows XP x64 Edition and Server 2003: before, there is no Wow6432Node
 _SOFTWARE = "HKLM\\SOFTWARE\\"
 
 
@@ -24,7 +25,8 @@ def parse(readings: Readings, asked: Asked) -> Reading:
     if not asked.programs and not asked.vendors:
         return Reading({})
     found = []
-    for key in UNINSTALL:
+    build = build_of(readings)
+    for key in UNINSTALL if build is None or build >= _FIRST_64_BIT else UNINSTALL[:1]:
         for row in rows(readings, key):
             if cell(row, "DisplayName"):
                 found.append(Program(cell(row, "DisplayName"), cell(row, "DisplayVersion") or None, "Uninstall"))

@@ -2,7 +2,7 @@ r"""Exported registry files: `REGEDIT4` (Windows NT 4.0, 95, 98: ANSI) and `Wind
 
 An export holds a key with everything below it, so below its first key what is not in the file is absent; anywhere else it is
 not known. A line `; auditor kept: NAME NAME` says that only lines of these values were kept, and then nothing is known of
-others, nor of a value that went on in a line that is gone. Paths keep the form `HKLM\…`; they and value names are compared without regard to case.
+others, nor of a value that went on in a line that is gone. `; auditor none: KEY` says that regedit exported nothing for a key. Paths keep the form `HKLM\…`; they and value names are compared without regard to case.
 """
 
 from __future__ import annotations
@@ -33,12 +33,13 @@ _HEX = re.compile(r"hex(?:\(([0-9a-f]{1,8})\))?:([0-9a-fA-F,\s]*)")
 
 class RegFile(Struct, frozen=True):
     """`keys`: values by name (lower case) of each key by path (lower case); `names` has the paths as written. `root` is the
-    first key's path (lower case); `kept` are the only value names that were kept (lower case), None where all were."""
+    first key's path (lower case); `none` are keys that were asked for and not there (lower case); `kept` are the only value names that were kept (lower case), None where all were."""
 
     root: str
     keys: dict[str, dict[str, Value]]
     names: dict[str, str]
     kept: frozenset[str] | None
+    none: frozenset[str] = frozenset()
 
 
 def parse(content: bytes, codepage: str = "cp1252") -> RegFile:
@@ -46,17 +47,22 @@ def parse(content: bytes, codepage: str = "cp1252") -> RegFile:
     line of it cannot be read: a damaged file must not look like an empty one."""
     text = _text(content, codepage)
     lines = _joined(text)
+    if lines and all(not line.strip() or line.startswith("; auditor ") for _, line in lines):
+        return RegFile("", {}, {}, None)  # our script found nothing to keep
     if not lines or not (head := _HEAD.fullmatch(lines[0][1])):
         raise CannotTell("it does not begin with REGEDIT4 or Windows Registry Editor Version 5.00")
     wide = head[1] != "REGEDIT4"
     keys: dict[str, dict[str, Value]] = {}
     names: dict[str, str] = {}
     kept: frozenset[str] | None = None
+    none: set[str] = set()
     root, values = "", dict[str, Value]()
     for number, line in lines[1:]:
         if not line.strip() or line.startswith(";"):
             if line.startswith("; auditor kept:"):
                 kept = frozenset(line.removeprefix("; auditor kept:").lower().split())
+            if line.startswith("; auditor none: HKEY_LOCAL_MACHINE\\"):
+                none.add(f"hklm\\{line.partition(chr(92))[2].strip().lower()}")
         elif line.startswith("["):
             key = _KEY.fullmatch(line)
             path = f"HKLM\\{key[1]}" if key else ""  # another hive's keys are passed over
@@ -68,12 +74,14 @@ def parse(content: bytes, codepage: str = "cp1252") -> RegFile:
             values.setdefault(name.lower(), _value(entry[3].strip(), wide, codepage, number))
         else:
             raise CannotTell(f"line {number} is none of an exported registry: {one_line(line, 60)}")
-    return RegFile(root, keys, names, kept)
+    return RegFile(root, keys, names, kept, frozenset(none))
 
 
 def _text(content: bytes, codepage: str) -> str:
     if content.startswith(b"\xff\xfe"):
         return content.decode("utf-16", "replace")
+    if content.startswith((b"R\0", b"W\0")):
+        return content.decode("utf-16-le", "replace")  # its mark was lost
     if content.startswith(b"\xef\xbb\xbf"):
         return content.decode("utf-8-sig", "replace")
     try:
@@ -98,11 +106,13 @@ def _joined(text: str) -> list[tuple[int, str]]:
         if held.endswith("\\") and "hex" in held[:600]:
             continue
         if held.startswith(('"', "@")) and re.match(r'(?:"(?:[^"\\]|\\.)*"|@)\s*="(?:[^"\\]|\\.)*\Z', held, re.DOTALL):
+            if len(held) > 100_000 or number - start > 1000:  # each line looks at all before it again
+                raise CannotTell(f"the text that begins in line {start} does not end")
             continue
         out.append((start, held))
         held, start = "", 0
-    if held:
-        raise CannotTell(f"it ends in the middle of line {start}: it was cut off")
+    if held or (out and not text.endswith("\n") and not text.endswith(('"', "]"))):  # dword:0000001 may have been 00000010
+        raise CannotTell(f"it ends in the middle of line {start or out[-1][0]}: it was cut off")
     return out
 
 
