@@ -47,8 +47,7 @@ class Rulebook(Struct, frozen=True):
         every = [c for rule in rules for c in checks(rule)]
         components = [r.component for r in rules if r.component and r.family == "windows"]
         keys = {c.key for c in every if isinstance(c, (SettingCheck, FileVersionCheck))}.union(ALWAYS_READ)
-        hotfixes = {i for c in every if isinstance(c, HotfixCheck) for i in c.ids}
-        hotfixes |= {i for c in every if isinstance(c, ServicePackCheck) for i in (*c.stamped_by, *c.marked_by)}
+        hotfixes = {i for c in every for i in _hotfixes(c)}
         return Asked(
             linux=tuple(sorted(k for k in keys if setting_key.family(k) == "linux")),
             windows=tuple(sorted(k for k in keys if setting_key.family(k) == "windows")),
@@ -157,6 +156,9 @@ def problems(rule: Rule) -> Iterator[str]:
             yield "all_of and any_of need at least one check"
         if isinstance(check, ServicePackCheck):
             yield from _bad(service_pack.parse, [check.at_least, *([check.since] if check.since else [])])
+        for ident in _hotfixes(check):
+            if not re.fullmatch(r"(Q|KB)\d{5,7}", ident):
+                yield f"{ident!r} is no hotfix's number: Q or KB and five to seven digits"
         if isinstance(check, BuildCheck):
             yield from _bad(windows_build.parse, check.at_least)
             if not check.at_least:
@@ -169,6 +171,13 @@ def problems(rule: Rule) -> Iterator[str]:
             yield f"setting {check.key} needs exactly one of at_least, at_most, one_of"
         if isinstance(check, ListenBacklogCheck) and check.above < 0:
             yield "a backlog cannot be below zero"
+
+
+def _hotfixes(check: Check) -> tuple[str, ...]:
+    """The hotfixes whose entries a check looks at."""
+    if isinstance(check, ServicePackCheck):
+        return (*check.stamped_by, *check.marked_by)
+    return check.ids if isinstance(check, HotfixCheck) else ()
 
 
 def _comparisons(check: SettingCheck) -> int:

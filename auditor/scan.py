@@ -78,7 +78,8 @@ def ask(target: Target, audit: Audit, stop: Stop, *, raw: bool = False) -> Answe
         return audit.rulebook.asked(lambda rule: may_apply(rule, platform))
 
     with open_session(target, deadline) as session:
-        return ask_host(session, wishes, audit.marker(), Posix(deep=audit.deep, sudo=sudo, password=password, raw=raw))
+        posix = Posix(deep=audit.deep, sudo=sudo, password=password, raw=raw)
+        return ask_host(session, wishes, audit.marker(), posix, missing_updates=target.missing_updates)
 
 
 def judge_facts(facts: HostFacts, target: Target, audit: Audit, cut: TargetError | None = None) -> TargetResult:

@@ -1,6 +1,6 @@
 """`python -m bench`: run the parts asked for, print one Markdown table; needs root (network namespaces).
 
-Everything takes about half an hour, most of it Ansible's; `--hosts 100 --rounds 3 --skip ansible` is a quick
+Everything takes about half an hour, most of it Ansible's; `python -m bench windows` alone two minutes; `--hosts 100 --rounds 3 --skip ansible` is a quick
 look. `--write docs/performance.md` also puts the table between that file's two markers.
 """
 
@@ -21,6 +21,7 @@ from bench.memory import memory
 from bench.scene import Scene
 from bench.startup import startup
 from bench.throughput import dead, throughput
+from bench.windows import PLAIN, windows
 
 PARTS: dict[str, Callable[[Scene], list[table.Row]]] = {
     "throughput": throughput,
@@ -28,6 +29,7 @@ PARTS: dict[str, Callable[[Scene], list[table.Row]]] = {
     "latency": latency,
     "memory": memory,
     "startup": startup,
+    "windows": windows,
 }
 CONTACTS = ("bench.contact:first_login", "bench.contact:known_login")
 RUNNERS = {
@@ -35,6 +37,7 @@ RUNNERS = {
     "tuned": contestants.TUNED,
     "untuned": contestants.UNTUNED,
     "ansible": ansible.NAME,
+    "pywinrm": PLAIN,
 }
 
 
@@ -44,7 +47,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--hosts", type=int, action="append", help="fleet size, repeatable (100 and 300)")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=32, help="hosts at once, for every contestant")
-    parser.add_argument("--only", default=",".join(PARTS), help=f"parts, of {','.join(PARTS)}")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all when none is named")
     parser.add_argument("--skip", default="", help=f"contestants, of {','.join(RUNNERS)}")
     parser.add_argument("--script", type=Path, help="file with the text that ssh is to run (else the product's own)")
     parser.add_argument("--script-from", default="bench.contact:script", help="module:function for it")
@@ -55,8 +58,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--environment", type=Path, default=Path(".bench/venv"), help="where Ansible is or will be")
     parser.add_argument("--write", type=Path, help="a document with the two markers")
     asked = parser.parse_args()
-    for given, known, option in ((asked.only, PARTS, "--only"), (asked.skip, RUNNERS, "--skip")):
-        wrong = [word for word in given.split(",") if word and word not in known]
+    for given, known, option in ((asked.parts, PARTS, "PART"), (asked.skip.split(","), RUNNERS, "--skip")):
+        wrong = [word for word in given if word and word not in known]
         if wrong:
             parser.error(f"{option}: not known: {', '.join(wrong)}")
     if asked.write and not asked.write.is_file():
@@ -90,7 +93,7 @@ def main() -> int:
     auditor = asked.auditor.absolute()
     product = Product(auditor, script_text(auditor.with_name("python"), asked), asked.jobs, tuple(asked.contact or CONTACTS))
     names = frozenset(name for word, name in RUNNERS.items() if word not in asked.skip.split(","))
-    parts = [part for part in PARTS if part in asked.only.split(",")]
+    parts = [part for part in PARTS if part in (asked.parts or PARTS)]
     program, about = None, ""
     if ansible.NAME in names and "throughput" in parts:
         program, about = ansible.program(asked.environment.absolute())

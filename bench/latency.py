@@ -43,7 +43,7 @@ def latency(scene: Scene) -> list[Row]:
     if not scene.slowlink.is_file():
         return [Row("one host, slow link", 1, remark=f"{scene.slowlink} is not there")]
     with (
-        _slow_link(scene.slowlink, scene.rtt) as (far, near),
+        slow_link(scene.slowlink, scene.rtt) as (far, near),
         fleet.sshd(scene.folder / "sshd-far", scene.keys, far, PORT),
         fleet.sshd(scene.folder / "sshd-near", scene.keys, near, PORT),
     ):
@@ -102,7 +102,7 @@ def _row(name: str, far: Sequence[Sample], near: Sequence[Sample], own: Sequence
 
 
 @contextlib.contextmanager
-def _slow_link(program: Path, rtt: float) -> Iterator[tuple[str, str]]:
+def slow_link(program: Path, rtt: float) -> Iterator[tuple[str, str]]:
     """The two namespaces that slowlink.py joins, the server's first; it deletes them when it is ended."""
     far, near = netns.name("far"), netns.name("near")
     command = ["setpriv", "--pdeathsig", "TERM", sys.executable, str(program), "--rtt", str(rtt)]

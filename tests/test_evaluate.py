@@ -22,6 +22,7 @@ from auditor.model.facts import (
     Hotfix,
     Kernels,
     Listener,
+    MissingUpdate,
     Program,
     Reboot,
     Service,
@@ -126,6 +127,7 @@ windows_hosts = st.builds(
     edition=st.sampled_from(["server", "workstation", None]),
     services=st.sampled_from([(Service("clussvc"),), (Service("Lotus Domino Server (C:)"),), (), None]),
     hotfixes=st.sampled_from([(Hotfix("Q238009"),), (Hotfix("Q246467"),), (), None]),
+    missing_updates=st.sampled_from([(MissingUpdate("KB1", "Critical", True), MissingUpdate("KB2", "Low")), (MissingUpdate("KB1"),), (), None]),
     programs=st.sampled_from([(Program("Lotus Domino", "4.6"),), (Program("Lotus Domino", "5.0"),), (Program("Lotus Notes 4.6"),), (), None]),
     listeners=st.sampled_from([(Listener("0.0.0.0", 1352, 5),), (Listener("0.0.0.0", 1352, 200),), (Listener("0.0.0.0", 1352),), (), None]),
 )  # fmt: skip

@@ -12,7 +12,7 @@ from auditor.checks.linux import judge_kernel, judge_package, judge_reboot, judg
 from auditor.checks.listen_backlog import judge_listen_backlog
 from auditor.checks.settings import judge_counter, judge_setting
 from auditor.checks.support import judge_support
-from auditor.checks.windows import judge_build, judge_file_version, judge_hotfix, judge_service_pack
+from auditor.checks.windows import judge_build, judge_file_version, judge_hotfix, judge_missing_updates, judge_service_pack
 from auditor.model import rule as r
 
 CHECKS: dict[type, Callable[[Any, Case], Judgement]] = {
@@ -26,6 +26,7 @@ CHECKS: dict[type, Callable[[Any, Case], Judgement]] = {
     r.ListenBacklogCheck: judge_listen_backlog,
     r.CounterCheck: judge_counter,
     r.SecurityUpdatesCheck: judge_security_updates,
+    r.MissingUpdatesCheck: judge_missing_updates,
     r.RebootCheck: judge_reboot,
     r.StaleProcessesCheck: judge_stale_processes,
     r.SupportCheck: judge_support,

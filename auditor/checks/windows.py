@@ -1,13 +1,15 @@
-"""Service packs, builds, hotfixes and file versions."""
+"""Service packs, builds, hotfixes, file versions and missing updates."""
 
 from __future__ import annotations
 
 from auditor.checks.judgement import Case, Judgement, unread
-from auditor.model.rule import BuildCheck, FileVersionCheck, HotfixCheck, ServicePackCheck
+from auditor.model.facts import MissingUpdate
+from auditor.model.rule import BuildCheck, FileVersionCheck, HotfixCheck, MissingUpdatesCheck, ServicePackCheck
 from auditor.versions import file_version, service_pack, windows_build
 
 # Adding a component afterwards puts old files back and leaves what the registry says (Q196269).
 CLAIM = "registry claim: CSDVersion"
+_RATINGS = ("critical", "important", "moderate", "low")  # MsrcSeverity; also empty, or a word that says no more
 
 
 def judge_service_pack(check: ServicePackCheck, case: Case) -> Judgement:
@@ -108,6 +110,50 @@ def judge_hotfix(check: HotfixCheck, case: Case) -> Judgement:
     )
     why = f"{', '.join(found)} is listed as installed ({', '.join(sources)})" + (f"; {check.tension}" if check.tension else "")
     return Judgement("compliant", f"{', '.join(found)} installed", required, why, evidence=tuple(sources))
+
+
+def judge_missing_updates(check: MissingUpdatesCheck, case: Case) -> Judgement:
+    """The agent's list is as old as its last search, and an update that the vendor gave no severity may have any."""
+    of = f" of severity {' or '.join(check.severities)}" if check.severities else ""
+    required = f"no missing update{of}"
+    missing = case.facts.missing_updates
+    if missing is None:
+        if any(o.name == "missing_updates" and o.reason for o in case.facts.outcomes):
+            return unread(case.facts, "missing_updates", "The missing updates", required)
+        why = "the Windows Update Agent was not asked: set `missing_updates: true` for this host in the inventory"
+        return Judgement("unknown", "the missing updates: not known", required, why,
+                         settles="missing_updates: not asked; set `missing_updates: true`")  # fmt: skip
+    evidence = ("Windows Update Agent",)
+    wanted = {s.lower() for s in check.severities}
+    found = [u for u in missing if not wanted or (u.severity or "").lower() in wanted]
+    if found:
+        observed = f"missing: {', '.join(_update(u) for u in found)}"
+        why = f"the Windows Update Agent lists {len(found)} missing update{'' if len(found) == 1 else 's'}{of}"
+        return Judgement("noncompliant", observed, required, why, evidence=evidence)
+    if unrated := [u for u in missing if wanted and (u.severity or "").lower() not in _RATINGS]:
+        names = ", ".join(_update(u) for u in unrated)
+        why = (
+            f"the vendor gives {names} no severity, so whether {'it is' if len(unrated) == 1 else 'they are'}{of} is not known"
+        )
+        return Judgement("unknown", f"missing, without a severity: {names}", required, why,
+                         settles=f"the vendor's word on {names}", evidence=evidence)  # fmt: skip
+    searched = case.facts.volatile.updates_searched if case.facts.volatile else None
+    if searched is None or (case.today - searched).days > check.max_age_days:
+        last = "on a day that is not known" if searched is None else f"on {searched.isoformat()}"
+        why = (
+            f"the Windows Update Agent lists none, but searched {last}; more than {check.max_age_days} days are too old a view"
+        )
+        return Judgement(
+            "unknown", required, required, why, settles="missing_updates: a search by the agent", evidence=evidence
+        )
+    why = f"the Windows Update Agent lists no missing update{of}, by its search of {searched.isoformat()}"
+    return Judgement("compliant", required, required, why, evidence=evidence)
+
+
+def _update(update: MissingUpdate) -> str:
+    more = [update.severity or "", "waits for a restart" if update.restart else ""]
+    said = ", ".join(m for m in more if m)
+    return f"{update.kb} ({said})" if said else update.kb
 
 
 def _installed(ids: tuple[str, ...], case: Case) -> list[str]:

@@ -64,7 +64,8 @@ def check(inventory: str | None, rule_paths: tuple[str, ...]) -> None:
 def collector(folder: Path, rule_paths: tuple[str, ...]) -> None:
     """Write the scripts that read a Windows host without a network; audit what they bring back with scan replay:FOLDER.
 
-    collect.cmd is for XP, Server 2003 and later, collect-nt4.cmd for Windows NT 4.0 and 2000. They ask for what the loaded
+    collect.cmd is for XP, Server 2003 and later, and starts collect.ps1 where it lies beside it, for the lists of updates;
+    collect-nt4.cmd is for Windows NT 4.0 and 2000. They ask for what the loaded
     rules need, so write them anew when the rules change.
     """
     for name, text in scripts(load(rule_paths).asked()).items():

@@ -1,4 +1,5 @@
 """Asking one host, by the way its session has: a POSIX script, WMI, a Windows shell, the remote registry, or what was kept.
+Where the inventory wants it, a PowerShell script besides.
 
 Every way gives an Answer, which is read into facts by pure functions. Which Windows it is decides what is asked of it, so
 the rules' wishes come as a function of the platform.
@@ -17,8 +18,8 @@ from msgspec.structs import replace
 from auditor.collectors.collect import arguments, read_answer
 from auditor.collectors.script import SUDO_CALLS
 from auditor.collectors.script import command as posix_command
-from auditor.collectors.windows import offline, remote, shell, wmi
-from auditor.collectors.windows.ask import UNINSTALL, Questions
+from auditor.collectors.windows import offline, powershell, remote, shell, wmi
+from auditor.collectors.windows.ask import OS, QFE, UNINSTALL, Questions
 from auditor.collectors.windows.collect import first_questions, platform_of, questions, read_windows
 from auditor.errors import HostError, Refused
 from auditor.model.asked import Asked
@@ -43,7 +44,7 @@ class Posix(Struct, frozen=True, kw_only=True):
 
 class Answer(Struct, frozen=True, kw_only=True):
     """What a host said: a stream framed by `marker`, or readings. `when` is set where it was not said just now;
-    `relaxed` is what the session found relaxed beyond the inventory."""
+    `relaxed` is what the session found relaxed beyond the inventory. `broken`: readings of a stream that was cut off."""
 
     marker: str
     asked: Asked
@@ -53,10 +54,11 @@ class Answer(Struct, frozen=True, kw_only=True):
     relaxed: tuple[str, ...] = ()
     known_login: KnownLogin | None = None
     when: datetime | None = None
+    broken: TargetError | None = None
 
     @property
     def cut(self) -> TargetError | None:
-        return self.result.cut if self.result else None
+        return self.result.cut if self.result else self.broken
 
     def facts(self, *, target: str, way: str, now: datetime) -> HostFacts:
         """Read it; pure, nothing raises."""
@@ -69,7 +71,7 @@ class Answer(Struct, frozen=True, kw_only=True):
         return read_answer(self.result, self.marker, target=target, way=way, now=now)
 
 
-def ask(session: Session, wishes: Wishes, marker: str, posix: Posix) -> Answer:
+def ask(session: Session, wishes: Wishes, marker: str, posix: Posix, *, missing_updates: bool = False) -> Answer:
     """Ask everything. Raises HostError where there is no session, or where nothing at all may be asked."""
     windows = wishes(Platform(family="windows"))
     if isinstance(session, Wmi):
@@ -83,6 +85,9 @@ def ask(session: Session, wishes: Wishes, marker: str, posix: Posix) -> Answer:
         answer = _by_shell(session, wishes, marker, posix)
     else:
         raise HostError("internal", f"{type(session).__name__} has no way to ask")
+    live = session.recorded_at is None
+    if (missing_updates if live else getattr(session, "powershell", False)) and (answer.windows or answer.readings):
+        answer = _with_missing_updates(session, answer)
     relaxed = getattr(session, "relaxed", ())
     return replace(answer, known_login=session.known_login, when=session.recorded_at, relaxed=relaxed)
 
@@ -165,3 +170,32 @@ def _filled(session: Wmi, readings: Readings, missing: Questions, marker: str) -
         tables=readings.tables | told.tables,
         notes=(*readings.notes, f"{what} by {shell.WAY}"),
     )
+
+
+def _with_missing_updates(session: Session, answer: Answer) -> Answer:
+    """The Windows Update Agent's view, by PowerShell, which also tells what the first way could not: the list of hotfixes
+    of Vista and later, where that was a shell. Its failure costs nothing else."""
+    readings = answer.readings
+    if readings is None:
+        assert answer.result is not None
+        readings = shell.read(answer.result, answer.marker, questions(answer.asked))
+    wanted = Questions(tables=(OS, QFE))
+    try:
+        if not isinstance(session, (Wmi, Shell)):
+            raise HostError("protocol", "this way runs no command, and only PowerShell asks the Windows Update Agent")
+        result = session.run(powershell.command(wanted, answer.marker, True))
+        told = powershell.read(result, answer.marker, wanted, True)
+    except HostError as e:
+        told = Readings(
+            way=powershell.WAY, tables={powershell.UPDATES: Table("unreadable", reason=f"PowerShell was not run: {e}")}
+        )
+    known = {name for name, table in readings.tables.items() if table.state == "present"}
+    found = {name: t for name, t in told.tables.items() if t.state == "present" and name not in known}
+    filled = tuple(f"{name} by PowerShell" for name in found if name != powershell.UPDATES)
+    readings = replace(
+        readings,
+        tables=told.tables | readings.tables | found,
+        texts=told.texts | readings.texts,
+        notes=(*readings.notes, *told.notes, *filled),
+    )
+    return replace(answer, readings=readings, result=None, broken=answer.cut)

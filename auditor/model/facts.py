@@ -6,7 +6,7 @@ A section that is `None` was not read; one that is `()` was read and is empty. R
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
@@ -81,6 +81,15 @@ class Hotfix(Record, frozen=True):
 
     id: str
     source: str | None = None
+
+
+class MissingUpdate(Record, frozen=True):
+    """An update that the Windows Update Agent knows to be missing. `severity` is the vendor's word, None where it gives
+    none; `restart`: it is installed but for a restart."""
+
+    kb: str
+    severity: str | None = None
+    restart: bool | None = None
 
 
 class Service(Record, frozen=True):
@@ -168,13 +177,15 @@ class Updates(Record, frozen=True):
 class Volatile(Record, frozen=True):
     """Readings that change by themselves. `queues`: pending connections by address:port; `pids`: by process name.
 
-    `clock` is the host's own time when it was asked; `uptime` is in seconds."""
+    `clock` is the host's own time when it was asked; `uptime` is in seconds. `updates_searched`: the day of the Windows
+    Update Agent's last search, which `missing_updates` is as old as."""
 
     uptime: float | None = None
     clock: Moment | None = None
     counters: dict[str, int] | None = None
     queues: dict[str, int] = field(default_factory=dict)
     pids: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    updates_searched: date | None = None
 
 
 class CollectorOutcome(Record, frozen=True):
@@ -196,6 +207,7 @@ class HostFacts(Record, frozen=True, kw_only=True):
     packages: tuple[Package, ...] | None = None
     kernels: Kernels | None = None
     hotfixes: tuple[Hotfix, ...] | None = None
+    missing_updates: tuple[MissingUpdate, ...] | None = None
     services: tuple[Service, ...] | None = None
     programs: tuple[Program, ...] | None = None
     processes: tuple[str, ...] | None = None

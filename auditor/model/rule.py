@@ -116,6 +116,15 @@ class SecurityUpdatesCheck(Tagged, frozen=True, tag="security_updates"):
     max_age_days: int = 7
 
 
+class MissingUpdatesCheck(Tagged, frozen=True, tag="missing_updates"):
+    """Compliant if the Windows Update Agent knows of no missing update, by its own last search. `severities` narrows to
+    these words of the vendor (Critical, Important, Moderate, Low); a missing update without one then leaves it unknown. A
+    search older than `max_age_days` proves nothing."""
+
+    severities: tuple[str, ...] = ()
+    max_age_days: int = 14
+
+
 class RebootCheck(Tagged, frozen=True, tag="reboot"):
     """Pending if the host says that it waits for a restart; where nothing on it would say so, kernel and processes are
     judged instead."""
@@ -163,7 +172,7 @@ class AnyOf(Tagged, frozen=True, tag="any_of"):
 
 Check = (
     ServicePackCheck | BuildCheck | HotfixCheck | FileVersionCheck | PackageCheck | KernelCheck | SettingCheck | ListenBacklogCheck | CounterCheck
-    | SecurityUpdatesCheck | RebootCheck | StaleProcessesCheck | SupportCheck | AttestedCheck | AllOf | AnyOf
+    | SecurityUpdatesCheck | MissingUpdatesCheck | RebootCheck | StaleProcessesCheck | SupportCheck | AttestedCheck | AllOf | AnyOf
 )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ from auditor.transports.deadline import Deadline
 
 Kind = Literal["posix", "windows-shell", "windows-readings"]
 # What collect.cmd writes, and the word that frames it.
-ANSWER, CARRIED_MARKER = "answer.txt", "auditor-offline"
+ANSWER, POWERSHELL_ANSWER, CARRIED_MARKER = "answer.txt", "answer-powershell.txt", "auditor-offline"
 MAX_FILES, MAX_BYTES = 500, 200_000_000
 
 
@@ -63,7 +63,8 @@ def open_recording(target: Target, deadline: Deadline) -> RecordedShell | Kept:
     if ANSWER in contents:
         carried = Recording(target=target.name, recorded_at=newest, kind="windows-shell", marker=CARRIED_MARKER, script="",
                             way="carried home", exit_status=None, seconds=0.0)  # fmt: skip
-        return RecordedShell(carried, {"stdout": contents[ANSWER]})
+        kept = {"stdout": contents[ANSWER]} | {k: v for k, v in contents.items() if k == POWERSHELL_ANSWER}
+        return RecordedShell(carried, kept)
     if "recording.json" not in contents:
         if not any(name.lower().endswith((".reg", ".txt")) for name in contents):
             raise HostError(
@@ -102,11 +103,13 @@ class RecordedShell(_Recorded):
         self._recording, self._contents = recording, contents
         self.windows = recording.kind == "windows-shell"
         self.recorded_at = recording.recorded_at
+        self.powershell = POWERSHELL_ANSWER in contents
 
     def run(self, command: Command) -> CommandResult:
         r = self._recording
+        kept = self._contents[POWERSHELL_ANSWER if command.argv[0] == "powershell" else "stdout"]
         # The marker of this run takes the place of the recorded one.
-        stdout = self._contents["stdout"][:MAX_STDOUT].replace(r.marker.encode(), command.marker.encode())
+        stdout = kept[:MAX_STDOUT].replace(r.marker.encode(), command.marker.encode())
         return CommandResult(r.exit_status, stdout, self._contents.get("stderr", b"")[:MAX_STDERR], r.seconds, r.cut)
 
 

@@ -8,10 +8,11 @@ that hold from outside, and plain answers where encrypted ones were agreed.
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import socket
 import ssl
 import time
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -19,10 +20,9 @@ from typing import Any, Self, TypeVar
 
 import certifi
 import requests
-from urllib3.exceptions import InsecureRequestWarning
 from winrm.exceptions import InvalidCredentialsError, WinRMTransportError
 from winrm.protocol import Protocol
-from winrm.transport import Transport
+from winrm.transport import HAVE_KERBEROS, Transport
 
 from auditor import secrets
 from auditor.errors import HostError, Refused
@@ -36,8 +36,6 @@ from auditor.transports.tunnel import Tunnel
 from auditor.transports.winrm_errors import TOO_LARGE, as_host_error, refusal
 from auditor.transports.winrm_http import Adapter
 
-# A certificate that is not checked is said in the report, once, and not on stderr with every request.
-warnings.filterwarnings("ignore", category=InsecureRequestWarning)
 T = TypeVar("T")
 OPERATION_SECONDS = 20  # what one operation may take on the host before it answers with a time-out (w:OperationTimeout)
 UTF_8 = 65001
@@ -56,7 +54,11 @@ class WinrmSession:
         self._lanes: list[WinrmLane] = []
         self.lanes = 1 if target.jump else 3
         self.round_trip = 0.0
-        _check(target)
+        self._password: str | None = None
+        try:
+            _check(target)
+        except HostError as e:
+            raise HostError(e.kind, f"{_place(target)}: {e}") from None
 
     def __enter__(self) -> Self:
         return self
@@ -65,21 +67,29 @@ class WinrmSession:
         for lane in self._lanes:
             lane.close()
 
-    def lane(self) -> WinrmLane:
+    def lane(self, deadline: Deadline | None = None) -> WinrmLane:
         """One more connection, logged in with its first question."""
-        lane = WinrmLane(self._target, self._deadline, self)
+        lane = WinrmLane(self._target, deadline or self._deadline, self)
         self._lanes.append(lane)
         return lane
 
+    def password(self) -> str | None:
+        """The secret, fetched once for all lanes: a password manager may ask a person."""
+        if self._password is None and self._target.password:
+            self._password = secrets.resolve(self._target.password)
+        return self._password
+
     def run(self, command: Command) -> CommandResult:
-        """A WinRS shell for one command. Signal and deletion go over a lane of their own where this one had to be closed."""
+        """A WinRS shell for one command. Signal and deletion go over a lane of their own where this one is over, and have as
+        long as a login: a host that has just been silent may stay so."""
         lane = self.lane()
         try:
             return lane.run(command)
         finally:
             if lane.left_behind and not (self._deadline.stop and self._deadline.stop.asked.is_set()):
+                limit = self._deadline.limit(self._target.timeouts.connect * 3, "ending the shell")
                 with contextlib.suppress(HostError):
-                    self.lane().clean_up(*lane.left_behind)
+                    (self.lane(limit) if lane.is_over else lane).clean_up(*lane.left_behind)
 
 
 class WinrmLane:
@@ -87,7 +97,7 @@ class WinrmLane:
 
     def __init__(self, target: Target, deadline: Deadline, session: WinrmSession) -> None:
         self._target, self._deadline, self._session = target, deadline, session
-        self._place = f"{target.address} port {target.real_port}"
+        self._place = _place(target)
         self._to = f"{target.scheme}://{_bracketed(target.address or target.name)}:{target.real_port}{target.path or '/wsman'}"
         self._sockets: list[socket.socket] = []
         self._tunnel: Tunnel | None = None
@@ -96,6 +106,10 @@ class WinrmLane:
         self._limit: Deadline | None = None
         self._over: HostError | None = None
         self.left_behind: tuple[str, str | None] | None = None  # a shell and its command that could not be ended
+
+    @property
+    def is_over(self) -> bool:
+        return self._over is not None
 
     def rows(self, wql: str) -> tuple[dict[str, Cell], ...]:
         """All rows of a WQL query on root/cimv2. An enumeration without end is given up."""
@@ -190,10 +204,10 @@ class WinrmLane:
                 self._protocol = self._log_in()
             return step(self._protocol)
         except Exception as e:
-            if refused := refusal(e):
+            if self._protocol is not None and (refused := refusal(e)):  # without a login, no question was refused
                 raise refused from None
             limit = self._limit
-            if limit and (limit.over or (limit.left < 0.01 and isinstance(e, requests.Timeout))):
+            if limit and (limit.over or limit.left < 0.01):  # a read time-out may come before the watchdog
                 error = limit.error()
                 self._over = HostError(error.kind, f"{self._place}: {error}")
             else:
@@ -204,8 +218,7 @@ class WinrmLane:
         """The login goes first, under a limit of its own; then everything under the command's."""
         target = self._target
         self._limit = self._deadline.limit(target.timeouts.connect * 3, "connecting and logging in").watch(self._shut)
-        password = secrets.resolve(target.password) if target.password else None
-        self._transport = transport = _Transport(self._to, target, password, self._dial)
+        self._transport = transport = _Transport(self._to, target, self._session.password(), self._dial)
         protocol = Protocol(
             self._to, transport="certificate" if target.auth == "certificate" else "ntlm", username=target.user or "-", password="-",
             cert_pem=target.cert_file, cert_key_pem=target.cert_key_file, proxy=None,
@@ -223,6 +236,8 @@ class WinrmLane:
         if self._protocol is not None and self._protocol.transport.encryption:
             raise HostError("protocol", "the server closed the connection in the middle of the exchange")
         if self._target.jump:
+            if self._tunnel:
+                self._tunnel.__exit__(None, None, None)  # an NTLM login takes two connections, one after the other
             self._tunnel = Tunnel(self._target, port, self._deadline)
             sock = self._tunnel.socket()
         else:
@@ -237,8 +252,10 @@ class WinrmLane:
                 raise
             finally:
                 limit.done()
-            sock.settimeout(self._limit.left)
+        sock.settimeout(min(self._limit.left, self._target.timeouts.connect * 3))  # for the TLS handshake, or a proxy's answer
         self._sockets.append(sock.dup())  # TLS takes the original over; both are one connection
+        if self._limit.over:
+            self._shut()
         return sock
 
     def _shut(self) -> None:
@@ -288,23 +305,25 @@ class _Transport(Transport):
                 raise HostError("unencrypted-refused", "this Kerberos library cannot encrypt messages; use scheme https")
             self.setup_encryption(session)
             if self._target.auth == "ntlm" and getattr(session.auth, "session_security", None) is None:
-                raise HostError("unencrypted-refused", "the server let us in without NTLM, so nothing could be encrypted")
+                raise HostError(
+                    "unencrypted-refused",
+                    "the server let us in without NTLM, so nothing could be encrypted; is this a WinRM service?",
+                )
 
     def _send_message_request(self, session: requests.Session, prepared: requests.PreparedRequest) -> requests.Response:
         if self.limit:
             self.read_timeout_sec = self.limit.left  # type: ignore[assignment]  # requests takes fractions of a second
         response = session.send(prepared, timeout=self.read_timeout_sec, allow_redirects=False)
-        if response.is_redirect:
-            raise requests.TooManyRedirects(f"it answers with HTTP {response.status_code}")
         if response.status_code == 401:
-            self.offered = ", ".join(w.split()[0] for w in response.headers.get("WWW-Authenticate", "").split(",") if w.strip())
+            told = re.sub(r'"[^"]*"', "", response.headers.get("WWW-Authenticate", ""))
+            self.offered = ", ".join(words[0] for offer in told.split(",") if (words := offer.split()) and "=" not in words[0])
             if self._encrypted and self.offered and self.offered.lower() == "basic":
                 raise HostError(
                     "unencrypted-refused",
                     "the server offers only Basic over HTTP, which would show the password; enable Negotiate, or use scheme https",
                 )
             raise InvalidCredentialsError("the login was refused")
-        if response.ok:
+        if response.status_code == 200:
             return response
         text = b""
         if response.content and (not self.encryption or _sealed(response)):
@@ -322,7 +341,9 @@ def _sealed(response: requests.Response) -> bool:
 
 
 def _check(target: Target) -> None:
-    """What cannot be done safely is refused before anything is sent."""
+    """What cannot be done, or not safely, is refused before anything is sent."""
+    if re.search(r"[\s/\\@?#\[\]]", target.address or target.name):
+        raise HostError("resolve", "this is no host name and no address; see `address`")
     if target.auth == "basic" and target.scheme != "https":
         raise HostError(
             "unencrypted-refused", "Basic over HTTP would show the password to everybody on the way; use scheme https"
@@ -331,15 +352,26 @@ def _check(target: Target) -> None:
         raise HostError("unencrypted-refused", "a client certificate needs scheme https")
     if target.auth in ("ntlm", "basic") and not (target.user and target.password):
         raise HostError("auth-failed", f"{target.auth} needs `user` and `password` (or --user and --secret)")
+    if target.auth == "certificate" and not (target.cert_file and target.cert_key_file):
+        raise HostError("auth-failed", "auth certificate needs `cert_file` and `cert_key_file`")
+    if target.auth == "kerberos" and not HAVE_KERBEROS:
+        raise HostError("auth-failed", "Kerberos needs the kerberos extra: pip install 'auditor[kerberos]'")
     for name in ("ca_file", "cert_file", "cert_key_file"):
-        if (path := getattr(target, name)) and not Path(path).is_file():
-            raise HostError("tls-untrusted" if name == "ca_file" else "auth-failed", f"`{name}`: there is no file {path}")
+        if (path := getattr(target, name)) and not (Path(path).is_file() and os.access(path, os.R_OK)):
+            raise HostError(
+                "tls-untrusted" if name == "ca_file" else "auth-failed",
+                f"`{name}`: there is no file {path}, or it may not be read",
+            )
 
 
 def _authorities(target: Target) -> str:
     """The CA file given, else the system's authorities, not those that come with a Python package."""
     usual = ssl.get_default_verify_paths()
     return target.ca_file or usual.cafile or usual.capath or certifi.where()
+
+
+def _place(target: Target) -> str:
+    return f"{target.address or target.name} port {target.real_port}"
 
 
 def _bracketed(address: str) -> str:

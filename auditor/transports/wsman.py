@@ -74,7 +74,7 @@ def guard(answer: bytes) -> bytes:
     """Refuse what no WS-Management service sends: HostError `protocol`."""
     if len(answer) > MAX_ANSWER:
         raise HostError("protocol", f"an answer of more than {MAX_ANSWER // 1_000_000} MB; it was not read")
-    if b"<!DOCTYPE" in answer or b"<!ENTITY" in answer or answer[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    if b"<!DOCTYPE" in answer or b"<!ENTITY" in answer or b"\0" in answer[:4] or answer[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise HostError("protocol", "the answer declares XML entities or is UTF-16, which no WinRM does; it was not read")
     return answer
 

@@ -52,7 +52,9 @@ def identify(
     decided = [p for p in rows if _fits(p, suites or (), edition, r2)]
     plain = [p for p in rows if not (p.suites or p.editions or p.r2)]
     row = next(iter(decided or plain), None)
-    return Identity(row.id, row.edition or None, name=row.name) if row else Identity(None, doubt=f"no edition {edition} is known")
+    return (
+        Identity(row.id, row.edition or None, name=row.name) if row else Identity(None, doubt=f"no edition {edition} is known")
+    )
 
 
 def _doubt(rows: list[Product], suites: tuple[str, ...] | None) -> str:

@@ -97,7 +97,11 @@ Q181350: list[tuple[HostFacts, tuple[Attestation, ...], str]] = [
         (said("not-done"),),
         "unknown",
     ),  # not named
-    (replace(NOTES, services=(), programs=(Program("Lotus Domino", None, r"HKLM\SOFTWARE\Lotus\Domino"),)), (said(),), "compliant"),
+    (
+        replace(NOTES, services=(), programs=(Program("Lotus Domino", None, r"HKLM\SOFTWARE\Lotus\Domino"),)),
+        (said(),),
+        "compliant",
+    ),
     (replace(NOTES, services=(), programs=(Program("Lotus Notes", None, r"HKLM\SOFTWARE\Lotus\Notes"),)), (), "unknown"),
     (replace(NOTES, services=(), processes=None), (said("not-done"),), "not_applicable"),  # no list of processes is needed
     (replace(NOTES, services=(), programs=(Program("Lotus Domino", "Release 5.0.2"),)), (said("not-done"),), "unknown"),

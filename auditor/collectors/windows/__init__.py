@@ -5,7 +5,7 @@ To add one: write the file, put it in the list below (docs: CONTRIBUTING.md). Th
 
 from __future__ import annotations
 
-from auditor.collectors.windows import hotfixes, platform, processes, programs, reboot, services, settings
+from auditor.collectors.windows import hotfixes, missing_updates, platform, processes, programs, reboot, services, settings
 from auditor.collectors.windows.ask import WindowsCollector
 
 WINDOWS: tuple[WindowsCollector, ...] = (
@@ -16,4 +16,5 @@ WINDOWS: tuple[WindowsCollector, ...] = (
     reboot.COLLECTOR,
     programs.COLLECTOR,
     processes.COLLECTOR,
+    missing_updates.COLLECTOR,
 )

@@ -1,6 +1,7 @@
 r"""Scripts to carry to a host that no network reaches; `auditor scan replay:FOLDER` audits what they bring back.
 
 collect.cmd       XP and later: the same lines as over a shell, into answer.txt
+collect.ps1       what only PowerShell tells, the missing updates too; collect.cmd starts it where it lies beside it
 collect-nt4.cmd   NT 4.0 and 2000, which have no reg.exe: exports by regedit, `ver` and `net start`
 
 An export takes a key with all that lies below it. Of keys that also hold what is nobody's business (product keys, seeds,
@@ -12,11 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from auditor.collectors.windows import shell
-from auditor.collectors.windows.ask import CONTROL, NT, SERVICES_KEY, UNINSTALL
+from auditor.collectors.windows import powershell, shell
+from auditor.collectors.windows.ask import CONTROL, NT, OS, QFE, SERVICES_KEY, UNINSTALL, Questions
 from auditor.collectors.windows.collect import questions
 from auditor.model.asked import Asked
-from auditor.transports.replay import ANSWER
+from auditor.transports.replay import ANSWER, POWERSHELL_ANSWER
 from auditor.transports.replay import CARRIED_MARKER as MARKER
 
 _MANAGER = rf"{CONTROL}\Session Manager"
@@ -27,9 +28,10 @@ _PROGRAM_VALUES = ("DisplayName", "DisplayVersion")
 
 
 def scripts(asked: Asked) -> dict[str, str]:
-    """The scripts' texts by file name, with CRLF line ends."""
+    """The scripts' texts by file name; cmd's have CRLF line ends."""
     made = {"collect.cmd": _by_reg(asked), "collect-nt4.cmd": _by_regedit(asked)}
-    return {name: "\r\n".join((*lines, "")) for name, lines in made.items()}
+    script = powershell.command(Questions(tables=(OS, QFE)), MARKER, True).stdin.decode("ascii")
+    return {name: "\r\n".join((*lines, "")) for name, lines in made.items()} | {"collect.ps1": script}
 
 
 def _head(what: str) -> Iterator[str]:
@@ -45,7 +47,8 @@ def _by_reg(asked: Asked) -> Iterator[str]:
     yield from _head("For Windows XP, Server 2003 and later: registry values by reg.exe, services by sc.")
     yield 'if "%1"=="lines" goto lines'
     yield f'"%COMSPEC%" /d /c ""%~f0" lines" > "%D%\\{ANSWER}"'
-    yield f'echo The answer is in "%D%\\{ANSWER}".'
+    yield f'if exist collect.ps1 {" ".join(powershell.ARGV)} < collect.ps1 > "%D%\\{POWERSHELL_ANSWER}"'
+    yield 'echo The answer is in "%D%".'
     yield "goto :eof"
     yield ":lines"
     # In a batch file as on stdin: %errorlevel% is read with its own line.

@@ -36,7 +36,7 @@ def read_windows(readings: Readings, asked: Asked, *, target: str, way: str, now
     """Parse every collector's part; nothing raises. Without a version the family is not known either: whatever answered
     may be no Windows at all."""
     facts, outcomes = gather((c.name, partial(c.parse, readings, asked), None) for c in WINDOWS)
-    volatile = facts.pop("volatile", Volatile())
+    volatile = replace(facts.pop("volatile", Volatile()), updates_searched=facts.pop("updates_searched", None))
     return HostFacts(
         target=target,
         collected_at=now,

@@ -4,9 +4,11 @@ everything that reached the lab.
 
 from __future__ import annotations
 
+import hashlib
+
 from msgspec import Struct
 
-from auditor.collectors.windows import shell, wmi
+from auditor.collectors.windows import powershell, shell, wmi
 from auditor.collectors.windows.ask import FILE_WQL, UNINSTALL, WQL
 from auditor.collectors.windows.collect import questions
 from auditor.model.asked import Asked
@@ -25,12 +27,15 @@ RIGHTS = (
 
 class Listing(Struct, frozen=True):
     """`wql`: queries on root\\cimv2, `{path}` for a file that a rule names; `registry`: values `KEY#NAME` and keys, asked
-    by `methods` of root\\default:StdRegProv or over SMB, `KEY\\...` with the keys below it; `shell`: the lines for `cmd /q /d`, MARKER for a random word."""
+    by `methods` of root\\default:StdRegProv or over SMB, `KEY\\...` with the keys below it; `shell`: the lines for `cmd /q /d`, MARKER for a random word;
+    `powershell`: the command that gets one constant script on stdin, only with `missing_updates: true`."""
 
     wql: tuple[str, ...]
     methods: tuple[str, ...]
     registry: tuple[str, ...]
     shell: tuple[str, ...]
+    powershell: tuple[str, ...]
+    powershell_sha256: str
     rights: tuple[str, ...] = RIGHTS
 
 
@@ -43,4 +48,6 @@ def listing(asked: Asked) -> Listing:
         methods=wmi.METHODS,
         registry=tuple(sorted({f"{a.what}\\..." if a.deep else a.what for a in (*wanted.values, *wanted.keys)} | programs)),
         shell=tuple(shell.lines(wanted, "MARKER").values()),
+        powershell=powershell.ARGV,
+        powershell_sha256=hashlib.sha256(powershell.SCRIPT.encode()).hexdigest(),
     )

@@ -139,7 +139,10 @@ def _value(what: str, lane: Lane) -> Value:
         said = lane.registry(method, key, name)
         code = _code(said)
         if code == _OK:
-            return _typed(kind, said.get(result))
+            try:
+                return _typed(kind, said.get(result))
+            except ValueError:
+                return Value("unreadable", reason=f"StdRegProv told something that is no {kind}")
         if code in (_NO_VALUE, _NO_KEY):
             return Value("absent")
         if code != _WRONG_TYPE:

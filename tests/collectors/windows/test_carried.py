@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from auditor.collectors.windows.carried import scripts
+from auditor.collectors.windows.powershell import ARGV
 from auditor.model.run import TargetResult
 from auditor.model.target import Target
 from auditor.rulebook import load
@@ -20,6 +21,7 @@ from auditor.transports.deadline import Stop
 from tests.lab.windows.cmd import run
 from tests.lab.windows.host import HOSTS, WindowsHost, load_host
 from tests.lab.windows.offline import export
+from tests.lab.windows.powershell import pose, update
 from tests.lab.wine import Wine
 
 RULES = load()
@@ -36,18 +38,35 @@ def test_collect_cmd_by_wine(tmp_path: Path) -> None:
     services = export(load_host("nt40-enterprise-sp5-node"), r"HKLM\SYSTEM\CurrentControlSet\Services", "unicode")
     with Wine(tmp_path, POSED / "nt40-enterprise-sp5-node" / "registry.reg") as wine:
         wine.import_registry(services.decode("utf-16").replace("\r\n", "\n"))
-        (tmp_path / "collect.cmd").write_bytes(SCRIPTS["collect.cmd"].encode())
+        for name in ("collect.cmd", "collect.ps1"):
+            (tmp_path / name).write_bytes(SCRIPTS[name].encode())
         done = wine.cmd(b"set COMPUTERNAME=NODEA\r\nset COMSPEC=C:\\windows\\system32\\cmd.exe\r\ncall collect.cmd\r\n")
-    assert b"answer.txt" in done.stdout, done
+    assert b"The answer is in" in done.stdout, done
     assert sorted(p.name for p in tmp_path.iterdir() if p.name.startswith("auditor-")) == ["auditor-NODEA"]
     result = replay(tmp_path / "auditor-NODEA")
     assert result.facts is not None
     platform = result.facts.platform
     assert (platform.product, platform.service_pack, platform.build) == ("windows-nt-4.0-enterprise", "5", "1381")
     assert result.facts.hotfixes == ()
+    outcomes = {o.name: o for o in result.facts.outcomes}
+    assert "PowerShell said nothing" in outcomes["missing_updates"].reason  # Wine's is a stub
     assert next(f.verdict for f in result.findings if f.rule == "Q238009") == "noncompliant"
     zipped = shutil.make_archive(str(tmp_path / "answer"), "zip", tmp_path / "auditor-NODEA")
     assert replay(Path(zipped)).facts.platform == platform  # type: ignore[union-attr]
+
+
+def test_what_powershell_said_is_read_beside_it(tmp_path: Path) -> None:
+    host = pose(load_host("windows-10-22h2"), updates=[update("KB5035845", severity="Critical")])
+    folder = tmp_path / "auditor-KIOSK"
+    folder.mkdir()
+    lines = SCRIPTS["collect.cmd"].partition(":lines\r\n")[2].encode()
+    (folder / "answer.txt").write_bytes(run(host, "cmd /q /d", lines)[0])
+    (folder / "answer-powershell.txt").write_bytes(run(host, " ".join(ARGV), SCRIPTS["collect.ps1"].encode())[0])
+    facts = replay(folder).facts
+    assert facts is not None
+    assert [u.kb for u in facts.missing_updates or ()] == ["KB5035845"]
+    assert {h.id for h in facts.hotfixes or ()} == set(host.expected["hotfixes"])  # a shell alone does not tell them
+    assert facts.platform.product == "windows-10-22h2"
 
 
 OLD = [n for n in HOSTS if n.startswith(("nt40", "windows-2000"))]
@@ -86,8 +105,8 @@ def test_what_is_nobodys_business_stays_there(tmp_path: Path) -> None:
 def test_scripts_are_ascii_with_short_lines() -> None:
     for name, text in SCRIPTS.items():
         assert text.isascii()
-        assert text.endswith("\r\n")
-        longest = max(len(line) for line in text.split("\r\n"))
+        assert name.endswith(".ps1") or text.endswith("\r\n")
+        longest = max(len(line) for line in text.splitlines())
         assert longest < 2047, f"{name}: cmd of NT 4.0 and 2000 takes 2,047 characters"
         assert not re.search(r"\b(reg (add|delete|import)|regedit (?!/e)|format|shutdown)\b", text)
 

@@ -17,13 +17,28 @@ from tests.lab.windows.host import RegValue, WindowsHost
 
 SCRIPT = (Path(__file__).parents[3] / "auditor/collectors/windows/script.ps1").read_bytes()
 WIDTH = 70
-_OS = ["Version", "BuildNumber", "CSDVersion", "ServicePackMajorVersion", "ProductType", "OSProductSuite", "SuiteMask", "OperatingSystemSKU", "OSArchitecture", "LastBootUpTime", "LocalDateTime", "CodeSet"]
+_OS = [
+    "Version",
+    "BuildNumber",
+    "CSDVersion",
+    "ServicePackMajorVersion",
+    "ProductType",
+    "OSProductSuite",
+    "SuiteMask",
+    "OperatingSystemSKU",
+    "OSArchitecture",
+    "LastBootUpTime",
+    "LocalDateTime",
+    "CodeSet",
+]
 _CLASSES = {
     "os": ("Win32_OperatingSystem", _OS),
     "qfe": ("Win32_QuickFixEngineering", ["HotFixID", "ServicePackInEffect"]),
     "services": ("Win32_Service", ["Name", "State", "StartMode"]),
 }
-_CALLED = re.compile(r'(?:\s*"?cmd(?:\.exe)?"?\s+/c\s+"?)?powershell(?:\.exe)? -NoProfile -NonInteractive -Command -"?\s*', re.I)
+_CALLED = re.compile(
+    r'(?:\s*"?cmd(?:\.exe)?"?\s+/c\s+"?)?powershell(?:\.exe)? -NoProfile -NonInteractive -Command -"?\s*', re.I
+)
 
 
 @dataclass
@@ -47,7 +62,9 @@ def pose(host: WindowsHost, **more: Any) -> WindowsHost:
     return host
 
 
-def update(*articles: str, severity: str | None = None, reboot: bool | None = False, optional: bool | None = False) -> dict[str, Any]:
+def update(
+    *articles: str, severity: str | None = None, reboot: bool | None = False, optional: bool | None = False
+) -> dict[str, Any]:
     """A row of a missing update."""
     number = "".join(articles)[-4:] or "0000"
     return {"id": f"00000000-0000-0000-0000-00000000{number}", "articles": list(articles), "severity": severity,
@@ -114,7 +131,13 @@ def _registry(host: WindowsHost, question: str) -> dict[str, Any]:
     if not hash_:
         return _subkeys(host, question)
     if host.denied(key):
-        return {"key": key, "name": name, "found": None, "error": "System.Security.SecurityException,GetItemProperty", "category": "PermissionDenied"}
+        return {
+            "key": key,
+            "name": name,
+            "found": None,
+            "error": "System.Security.SecurityException,GetItemProperty",
+            "category": "PermissionDenied",
+        }
     value = host.value(key, name)
     if value is None:
         return {"key": key, "name": name, "found": False, "present": host.key(key) is not None}
@@ -133,7 +156,13 @@ def _value(value: RegValue) -> dict[str, Any]:
 def _subkeys(host: WindowsHost, question: str) -> dict[str, Any]:
     key, levels = question.removesuffix("\\*"), 3 if question.endswith("\\*") else 1
     if host.denied(key):
-        return {"key": question, "name": None, "found": None, "error": "System.Security.SecurityException,GetChildItem", "category": "PermissionDenied"}
+        return {
+            "key": question,
+            "name": None,
+            "found": None,
+            "error": "System.Security.SecurityException,GetChildItem",
+            "category": "PermissionDenied",
+        }
     if host.key(key) is None:
         return {"key": question, "found": False}
     return {"key": question, "found": True, "subkeys": _below(host, key, levels)}

@@ -1,0 +1,31 @@
+"""Updates that the Windows Update Agent knows to be missing, only where the inventory asks for it (`missing_updates`)."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from auditor.collectors.collector import Reading
+from auditor.collectors.windows.ask import Questions, WindowsCollector
+from auditor.collectors.windows.look import cell, rows
+from auditor.collectors.windows.powershell import UPDATES
+from auditor.model.asked import Asked
+from auditor.model.facts import MissingUpdate
+from auditor.model.windows import Readings
+
+_RESTART = {"True": True, "False": False}  # the agents of Windows 2000 and XP do not tell
+
+
+def parse(readings: Readings, asked: Asked) -> Reading:
+    if UPDATES not in readings.tables:
+        return Reading({})
+    found = {
+        MissingUpdate(cell(r, "KB"), cell(r, "Severity") or None, _RESTART.get(cell(r, "Restart")))
+        for r in rows(readings, UPDATES)
+    }
+    listed = tuple(sorted(found, key=lambda u: (u.kb, u.severity or "", str(u.restart))))
+    searched = readings.texts.get(UPDATES, "")
+    return Reading({"missing_updates": listed, "updates_searched": date.fromisoformat(searched) if searched else None})
+
+
+# No way but PowerShell has it, and whether that is asked is not the rules' to say.
+COLLECTOR = WindowsCollector(name="missing_updates", asks=lambda asked: Questions(), parse=parse)

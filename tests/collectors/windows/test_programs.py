@@ -1,0 +1,80 @@
+"""Installed programs: two lists and vendors' own keys, only where a rule looks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from auditor.collectors.windows.ask import PROCESSES, UNINSTALL
+from auditor.collectors.windows.processes import parse as parse_processes
+from auditor.collectors.windows.programs import COLLECTOR, parse
+from auditor.errors import CannotTell
+from auditor.model.asked import Asked
+from auditor.model.facts import Program
+from auditor.model.windows import Subkeys, Table
+from tests.collectors.windows.reading import readings
+
+BOTH: dict[str, Any] = {UNINSTALL[0]: [], UNINSTALL[1]: []}
+LOTUS = r"HKLM\SOFTWARE\Lotus"
+PROGRAMS = Asked(programs=True)
+CLOSED = Table("unreadable", reason="access denied")
+
+
+def told(tables: dict[str, Any], keys: dict[str, Any] | None = None, asked: Asked = PROGRAMS) -> tuple[Program, ...]:
+    found: tuple[Program, ...] = parse(readings(keys=keys or {}, tables=tables), asked).facts["programs"]
+    return found
+
+
+def row(name: str | None, version: str | None = None) -> dict[str, Any]:
+    return {"DisplayName": name, "DisplayVersion": version}
+
+
+def test_not_asked_is_not_known() -> None:
+    assert parse(readings(), Asked()).facts == {}
+    assert not COLLECTOR.asks(Asked()).programs
+
+
+def test_both_lists_and_no_doubles() -> None:
+    tables = {
+        UNINSTALL[0]: [row("Lotus Domino R5", "5.0"), row("b"), row(None), row(""), {}],
+        UNINSTALL[1]: [row("A"), row("b")],
+    }
+    assert told(tables) == (
+        Program("A", None, "Uninstall"),
+        Program("b", None, "Uninstall"),
+        Program("Lotus Domino R5", "5.0", "Uninstall"),
+    )
+
+
+def test_a_list_that_was_not_read_leaves_it_unknown() -> None:
+    for tables in ({UNINSTALL[0]: []}, {UNINSTALL[1]: []}, BOTH | {UNINSTALL[1]: CLOSED}, {}):
+        with pytest.raises(CannotTell):
+            told(tables)
+
+
+def test_a_vendors_own_key() -> None:
+    """A program of those days often has no entry in the list."""
+    asked = Asked(programs=True, vendors=("Lotus",))
+    assert COLLECTOR.asks(asked).keys[0].what == LOTUS
+    assert told(BOTH, {LOTUS: ("Notes", "Domino")}, asked) == (
+        Program("Lotus Domino", None, rf"{LOTUS}\Domino"),
+        Program("Lotus Notes", None, rf"{LOTUS}\Notes"),
+    )
+    assert told(BOTH, {LOTUS: None}, asked) == ()
+    with pytest.raises(CannotTell):
+        told(BOTH, {LOTUS: Subkeys("unreadable", reason="access denied")}, asked)
+    with pytest.raises(CannotTell):
+        told(BOTH, {}, asked)
+
+
+def test_processes() -> None:
+    asked = Asked(processes=True)
+    rows = [{"Name": "nserver.exe"}, {"Name": "System"}, {"Name": "nserver.exe"}]
+    assert parse_processes(readings(tables={PROCESSES: rows}), asked).facts["processes"] == ("System", "nserver.exe")
+    assert parse_processes(readings(), Asked()).facts == {}
+    for nothing in ([], [{"Name": None}], CLOSED):
+        with pytest.raises(CannotTell):
+            parse_processes(readings(tables={PROCESSES: nothing}), asked)
+    with pytest.raises(CannotTell):
+        parse_processes(readings(), asked)

@@ -1,0 +1,67 @@
+"""Services: the manager's list proves presence, the registry's names prove absence, and half a proof is none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from auditor.collectors.windows.ask import SERVICES, SERVICES_KEY
+from auditor.collectors.windows.services import parse
+from auditor.errors import CannotTell
+from auditor.model.asked import Asked
+from auditor.model.facts import Service
+from auditor.model.windows import Subkeys, Table
+from tests.collectors.windows.reading import readings
+
+CLOSED_TABLE, CLOSED_KEY = Table("unreadable", reason="access denied"), Subkeys("unreadable", reason="access denied")
+ASKED = Asked(services=("ClusSvc", "Lotus Domino Server*"))
+
+
+def row(name: Any, state: str | None = "Running", start: str | None = "Auto") -> dict[str, Any]:
+    return {"Name": name, "State": state, "StartMode": start}
+
+
+def told(table: Any, names: Any, asked: Asked = ASKED) -> tuple[tuple[Service, ...], str]:
+    found = parse(
+        readings(keys={} if names == "-" else {SERVICES_KEY: names}, tables={} if table == "-" else {SERVICES: table}), asked
+    )
+    return found.facts["services"], found.partial
+
+
+def test_both_lists() -> None:
+    services, partial = told([row("W3SVC"), row("Alerter", "Stopped", "Disabled")], ("AFD", "Alerter", "Tcpip", "w3svc"))
+    assert services == (Service("Alerter", "stopped", "disabled"), Service("W3SVC", "running", "auto"))
+    assert partial == ""
+
+
+def test_what_the_manager_hides_and_a_rule_looks_for_is_there_without_its_state() -> None:
+    """It leaves out what the account may not query, and says nothing."""
+    services, _ = told([row("W3SVC")], ("CLUSSVC", "W3SVC", "Lotus Domino Server (D)", "Other"))
+    assert services == (Service("CLUSSVC"), Service("Lotus Domino Server (D)"), Service("W3SVC", "running", "auto"))
+
+
+def test_without_a_list_all_names_of_the_registry_are_there() -> None:
+    for table in ("-", CLOSED_TABLE, []):
+        services, partial = told(table, ("AFD", "ClusSvc"))
+        assert services == (Service("AFD"), Service("ClusSvc"))
+        assert "states not known" in partial
+
+
+def test_without_the_registry_absence_cannot_be_told() -> None:
+    for names in ("-", CLOSED_KEY):
+        with pytest.raises(CannotTell, match="whether all"):
+            told([row("W3SVC")], names)
+        with pytest.raises(CannotTell):
+            told(CLOSED_TABLE, names)
+
+
+def test_no_windows_is_without_services() -> None:
+    for names in ((), None):
+        with pytest.raises(CannotTell, match="empty"):
+            told([], names)
+
+
+def test_rows_that_lack_something() -> None:
+    services, _ = told([row("A", None, None), row(""), row(None), {}, {"name": "B", "state": "Paused"}], ())
+    assert services == (Service("A"), Service("B", "paused"))
