@@ -20,6 +20,7 @@ def test_the_wheel_works_alone(home: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert "auditor/_shipped/rules/windows/Q238009.yaml" in names
     assert "auditor/_shipped/reports/report.html.j2" in names
+    assert "auditor/collectors/windows/script.ps1" in names
     assert not [n for n in names if n.startswith(("tests/", "bench/"))]
     venv = home / "venv"
     subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
