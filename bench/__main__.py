@@ -1,7 +1,8 @@
 """`python -m bench`: run the parts asked for, print one Markdown table; needs root (network namespaces).
 
-Everything takes about half an hour, most of it Ansible's; `python -m bench windows` alone two minutes; `--hosts 100 --rounds 3 --skip ansible` is a quick
-look. `--write docs/performance.md` also puts the table between that file's two markers.
+Everything takes about half an hour, most of it Ansible's; `--hosts 100 --rounds 3 --skip ansible` is a quick
+look, and `python -m bench windows` is one part alone, of two to three minutes. `--write docs/performance.md`
+also puts the table between that file's two markers.
 """
 
 import argparse

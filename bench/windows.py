@@ -20,7 +20,7 @@ from bench.windows_lab import PASSWORD, USER, Lab, lab, write
 PLAIN = "pywinrm, one run_cmd a question"
 HOSTS = {"2022": "windows-server-2022", "2012-r2": "windows-server-2012-r2"}
 CROWD, JOBS = 64, 16
-TURNS, AUDITS = 15, 3  # contacts of each kind over loopback; runs over the crowd, at most
+TURNS, AT_MOST = 15, 3  # contacts of each kind over loopback; runs over the crowd and contacts far away
 
 
 def windows(scene: Scene) -> list[Row]:
@@ -65,7 +65,7 @@ def _crowd(scene: Scene) -> list[Row]:
             runners.append(_plain(scene, hosts, space, posed))
         taken: dict[str, list[Sample]] = {runner.name: [] for runner in runners}
         asked = dict.fromkeys(taken, (0, 0))
-        for _ in range(min(scene.rounds, AUDITS)):
+        for _ in range(min(scene.rounds, AT_MOST)):
             for runner in runners:
                 before = _sum(near)
                 taken[runner.name] += rounds([runner], 1, scene.folder / "runs", scene.limit)[runner.name]
@@ -98,7 +98,7 @@ def _far(scene: Scene) -> list[Row]:
         last = len(ways) - 1
         _questions(scene, hosts, near, {f"{where}-{last}": "near-0" for where in posed})
         flat = [word for pair in words.values() for word in pair]
-        taken, asked = _by_turns(scene, hosts, near, flat, scene.rounds, [there, here])
+        taken, asked = _by_turns(scene, hosts, near, flat, min(scene.rounds, AT_MOST), [there, here])
     rows = []
     for number, (way, (slow, quick)) in enumerate(words.items()):
         beyond = (median(s.wall for s in taken[slow]) - (close := median(s.wall for s in taken[quick]))) / scene.rtt

@@ -79,8 +79,9 @@ def ask(session: Session, wishes: Wishes, marker: str, posix: Posix, *, missing_
     elif isinstance(session, RemoteRegistry):
         answer = Answer(marker=marker, asked=windows, readings=remote.read(session, wishes))
     elif isinstance(session, Kept):
-        readings = session.readings() or offline.read(session.files(), questions(windows))
-        answer = Answer(marker=marker, asked=windows, readings=readings)
+        kept = session.readings()
+        readings = kept or offline.read(session.files(), questions(windows))
+        answer = Answer(marker=marker, asked=wishes(platform_of(readings)) if kept else windows, readings=readings)
     elif isinstance(session, Shell):
         answer = _by_shell(session, wishes, marker, posix)
     else:

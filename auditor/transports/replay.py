@@ -12,10 +12,12 @@ registry files and texts (collectors/windows/carried.py).
 from __future__ import annotations
 
 import zipfile
+import zlib
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import msgspec
 
@@ -39,7 +41,7 @@ class Recording(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     target: str
     recorded_at: datetime
     kind: Kind = "posix"
-    marker: str
+    marker: Annotated[str, msgspec.Meta(min_length=8)]
     script: str
     way: str
     exit_status: int | None
@@ -134,14 +136,24 @@ def _contents(path: Path) -> tuple[dict[str, bytes], datetime]:
             files = [p for p in sorted(path.rglob("*")) if p.is_file()]
             _bounded(path, len(files), sum(p.stat().st_size for p in files))
             newest = max((p.stat().st_mtime for p in files), default=0.0)
-            return {p.name: p.read_bytes() for p in files}, datetime.fromtimestamp(newest, UTC)
+            return _by_name((p.name, p.read_bytes()) for p in files), datetime.fromtimestamp(newest, UTC)
         with zipfile.ZipFile(path) as archive:
             members = [m for m in archive.infolist() if not m.is_dir()]
             _bounded(path, len(members), sum(m.file_size for m in members))
             at = max((datetime(*m.date_time, tzinfo=UTC) for m in members), default=datetime.fromtimestamp(0, UTC))
-            return {m.filename.replace("\\", "/").rpartition("/")[2]: _member(archive, m) for m in members}, at
-    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError, EOFError) as e:
+            return _by_name((m.filename.replace("\\", "/").rpartition("/")[2], _member(archive, m)) for m in members), at
+    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError, EOFError, zlib.error) as e:
         raise HostError("protocol", f"{path} is no recording: {getattr(e, 'strerror', None) or e}") from None
+
+
+def _by_name(files: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:
+    """Two files of one name are two hosts' files, or two times of one."""
+    found: dict[str, bytes] = {}
+    for name, content in files:
+        if name in found:
+            raise ValueError(f"it holds {name} twice; give one host's folder")
+        found[name] = content
+    return found
 
 
 def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:

@@ -144,7 +144,7 @@ def as_host_error(e: BaseException, what: str) -> HostError:
                 continue  # the system's, not requests_ntlm's
             if isinstance(cause, classes):
                 if isinstance(cause, ssl.SSLError):
-                    kind, remedy = _TLS.get(cause.reason or _said(cause), (kind, remedy))
+                    kind, remedy = _TLS.get(getattr(cause, "reason", None) or _said(cause), (kind, remedy))
                 if isinstance(cause, WinRMTransportError):
                     kind, remedy = _STATUS.get(cause.code, (kind, remedy))
                 said = _said(cause) or (_first_words(causes) if classes is KINDS[0][0] else "")
@@ -154,10 +154,11 @@ def as_host_error(e: BaseException, what: str) -> HostError:
 
 def _certificate(e: ssl.SSLCertVerificationError, what: str) -> HostError:
     """X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH; everything else is a matter of trust."""
-    said = e.verify_message.rstrip(".")
-    if e.verify_code in (62, 64):
+    said = getattr(e, "verify_message", "the certificate is not good").rstrip(".")
+    code = getattr(e, "verify_code", 0)
+    if code in (62, 64):
         return HostError("tls-name-mismatch", f"{what}: {said}; use the name in the certificate as `address`")
-    if e.verify_code in (9, 10):  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
+    if code in (9, 10):  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
         return HostError("tls-untrusted", f"{what}: {said}; renew it, or set this machine's clock right")
     return HostError("tls-untrusted", f"{what}: {said}; name the authority that made the certificate with `ca_file`")
 

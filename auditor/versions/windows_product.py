@@ -29,7 +29,7 @@ def identify(
     suites: tuple[str, ...] | None,
     *,
     edition: str | None = None,
-    r2: bool = False,
+    r2: bool | None = False,
 ) -> Identity:
     """`kind` and `suites` are None where they are not known, `suites` () where there are none; `edition` is EditionID.
     `r2`: the host says that it is an R2 release of the same build (Windows Server 2003)."""
@@ -43,12 +43,16 @@ def identify(
     rows = [p for p in rows if p.type == kind]
     if not rows:
         return Identity(None, doubt=f"no {kind} with version {version} and build {build} is known to this release of auditor")
+    if build is None and version == "6.3":
+        return Identity(None, doubt="the build is not known, and every Windows since 8.1 says 6.3")
     if len({p.builds for p in rows}) > 1 and build is None:
         return _vague({p.id for p in rows}, "the build is not known")
     if (build is None or build < _LAST_OF_SUITES) and (doubt := _doubt(rows, suites)):
         return _vague({p.id for p in rows}, doubt)
     if edition is None and any(p.editions for p in rows):
         return _vague({p.id for p in rows}, "its EditionID is not known, and several products have this build")
+    if r2 is None and any(p.r2 for p in rows):
+        return Identity(None, doubt="whether it is an R2 release is not known: neither WMI nor its ProductName could be read")
     decided = [p for p in rows if _fits(p, suites or (), edition, r2)]
     plain = [p for p in rows if not (p.suites or p.editions or p.r2)]
     row = next(iter(decided or plain), None)
@@ -68,7 +72,7 @@ def _doubt(rows: list[Product], suites: tuple[str, ...] | None) -> str:
     return f"which edition it is, is not known: its ProductSuite says {', '.join(strange)}" if strange else ""
 
 
-def _fits(row: Product, suites: tuple[str, ...], edition: str | None, r2: bool) -> bool:
+def _fits(row: Product, suites: tuple[str, ...], edition: str | None, r2: bool | None) -> bool:
     said = {s.lower() for s in suites}
     return bool(any(s.lower() in said for s in row.suites) or (row.editions and edition in row.editions) or (row.r2 and r2))
 

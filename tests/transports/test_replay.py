@@ -121,7 +121,7 @@ def test_the_answer_that_the_script_for_closed_networks_wrote(name: str, tmp_pat
 
 
 # ---------------------------------------------------------------------------------------------------------- damaged ones
-RECORDING = {"schema": "auditor.recording/1", "target": "x", "recorded_at": "2026-11-23T12:00:00Z", "kind": "windows-readings", "marker": "m", "script": "", "way": "winrm", "exit_status": None, "seconds": 0.0}  # fmt: skip
+RECORDING = {"schema": "auditor.recording/1", "target": "x", "recorded_at": "2026-11-23T12:00:00Z", "kind": "windows-readings", "marker": "0123456789abcdef", "script": "", "way": "winrm", "exit_status": None, "seconds": 0.0}  # fmt: skip
 
 
 def replayed(folder: Path, readings: bytes | None = None, **changes: Any) -> Any:

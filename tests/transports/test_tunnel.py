@@ -14,8 +14,9 @@ from tests.lab.sshd import free_port, keygen
 from tests.lab.windows.wsman_faults import Faults
 from tests.lab.windows.wsman_tls import Authority
 from tests.transports.test_faults_stop import stopped
-from tests.transports.test_winrm import failed, reason, read, serving, target, verdicts
-from tests.transports.test_winrm_faults import FIRST, KEY, PROMPT, waits_for
+from tests.transports.test_winrm import failed, read, reason, serving, target, verdicts
+from tests.transports.test_winrm_faults import FIRST, KEY, PROMPT
+from tests.transports.test_winrm_reach import waits_for
 
 
 @pytest.fixture(scope="module")
@@ -57,14 +58,20 @@ def test_two_jump_hosts_and_a_shell(hop: Host, audit: Audit, tmp_path: Path) -> 
 
 def test_jump_hosts_that_let_nothing_through(hop: Host, audit: Audit, tmp_path: Path) -> None:
     port = free_port()
-    failed(read(port, audit, jump=(hop.target(name="hop"),)), "jump-failed", "the jump host hop", f"127.0.0.1 port {port}")
+    error = read(port, audit, jump=(hop.target(name="hop"),)).error
+    assert error
+    assert error.kind == "jump-failed"
+    assert f"the jump host hop: refused: cannot reach 127.0.0.1 port {port} from there" in error.message
     with serving() as server:
         closed = hop.target(name="hop", port=free_port())
         failed(read(server, audit, jump=(closed,)), "jump-failed", "the jump host hop: refused")
         stranger = hop.target(name="hop", key_file=str(keygen(tmp_path / "wrong")))
         failed(read(server, audit, jump=(stranger,)), "jump-failed", "the jump host hop: auth-failed")
         with Host(tmp_path / "strict", "AllowTcpForwarding no") as strict:
-            failed(read(server, audit, jump=(strict.target(name="hop"),)), "jump-failed", "prohibited")
+            error = read(server, audit, jump=(strict.target(name="hop"),)).error
+            assert error
+            assert error.kind == "jump-failed"
+            assert "prohibited" in error.message
         assert server.connections == 0
 
 

@@ -18,6 +18,7 @@ from auditor.printable import one_line
 
 WAY = "files brought from the host"
 _NOT_SAID = "the files do not hold this key"
+_CUT = "the export lacks its closing empty line: it may have been cut off"
 _STARTS = ("Boot", "System", "Auto", "Manual", "Disabled")
 _SERVICE_TYPES = 0x30  # SERVICE_WIN32_OWN_PROCESS, SERVICE_WIN32_SHARE_PROCESS; the others are drivers
 _TEMPLATE = 0x40  # of services that each user gets an instance of (0x40 and 0x80)
@@ -39,7 +40,8 @@ def read(files: Mapping[str, bytes], questions: Questions) -> Readings:
         values={a.what: hive.value(*_split(a.what)) for a in questions.values}
         | {f"file-version:{p}": Value("unreadable", reason="the files do not tell file versions") for p in questions.files},
         keys={a.what: hive.subkeys(a.what, 3 if a.deep else 1) for a in questions.keys},
-        tables={SERVICES: _services(hive, texts.get("net-start.txt"), oem)} | {k: _programs(hive, k) for k in UNINSTALL},
+        tables={SERVICES: _services(hive, texts.get("net-start.txt"), oem, bool(_codepage(files, "OEMCP", "")))}
+        | {k: _programs(hive, k) for k in UNINSTALL},
         texts={"ver": one_line(texts["ver.txt"].decode(oem, "replace"))} if "ver.txt" in texts else {},
         notes=tuple(notes),
     )
@@ -57,7 +59,7 @@ class _Hive:
     def _covering(self, key: str) -> list[regfile.RegFile]:
         """The files that would hold this key if it existed."""
         path = key.lower()
-        return [f for f in self._files if path in f.keys or (f.root and f"{path}\\".startswith(f"{f.root}\\"))]
+        return [f for f in self._files if path in f.keys or (f.whole and f.root and f"{path}\\".startswith(f"{f.root}\\"))]
 
     def _none(self, key: str) -> bool:
         """Did regedit, which exported other keys, find nothing at this one?"""
@@ -73,16 +75,18 @@ class _Hive:
             found = file.keys.get(key.lower(), {}).get(name.lower())
             if found:
                 return found
-        if any(f.kept is None or name.lower() in f.kept for f in covering):
+        if any(f.whole and (f.kept is None or name.lower() in f.kept) for f in covering):
             return Value("absent")
+        if covering and not any(f.whole for f in covering):
+            return Value("unreadable", reason=_CUT)
         return Value("unreadable", reason="only some values of this key were kept" if covering else _NOT_SAID)
 
     def subkeys(self, key: str, levels: int) -> Subkeys:
         if self._none(key):
             return Subkeys("absent")
         covering = self._covering(key)
-        if not covering:
-            return Subkeys("unreadable", reason=_NOT_SAID)
+        if not any(f.whole for f in covering):
+            return Subkeys("unreadable", reason=_CUT if covering else _NOT_SAID)
         start = f"{key.lower()}\\"
         below = [f.names[p][len(start) :] for f in covering for p in f.keys if p.startswith(start)]
         if not below and not any(key.lower() in f.keys for f in covering):
@@ -92,7 +96,7 @@ class _Hive:
         return Subkeys("present", tuple(p for p in paths if p.count("\\") < levels))
 
 
-def _services(hive: _Hive, started: bytes | None, oem: str) -> Table:
+def _services(hive: _Hive, started: bytes | None, oem: str, told: bool) -> Table:
     names = hive.subkeys(SERVICES_KEY, 1)
     if names.state != "present":
         return Table("unreadable", reason=names.reason or "there is no such key")
@@ -104,7 +108,9 @@ def _services(hive: _Hive, started: bytes | None, oem: str) -> Table:
         if not isinstance(kind.data, int) or not kind.data & _SERVICE_TYPES or kind.data & 0xC0 == _TEMPLATE:
             continue
         label = str(shown.data).strip().lower() if shown.state == "present" else name.lower()
-        state = None if running is None else "Running" if label in running else "Stopped"
+        # A name in letters that one of the two files may not have, or not as the other has them, proves nothing by its absence.
+        plain = "?" not in label and (label.isascii() or told)
+        state = None if running is None else "Running" if label in running else "Stopped" if plain else None
         mode = _STARTS[start.data] if isinstance(start.data, int) and start.data < len(_STARTS) else None
         rows.append({"Name": name, "State": state, "StartMode": mode})
     return Table("present", tuple(rows))

@@ -116,10 +116,10 @@ def _kind(readings: Readings, os: dict[str, Cell], missing: list[str]) -> Kind |
     return _KINDS.get(said.upper())
 
 
-def _r2(readings: Readings, os: dict[str, Cell]) -> bool:
+def _r2(readings: Readings, os: dict[str, Cell]) -> bool | None:
     """Windows Server 2003 R2 has the build of 2003; WMI and ProductName tell it."""
     name = _told(lambda: text(readings, f"{NT}#ProductName")) or ""
-    return cell(os, "OtherTypeDescription").startswith("R2") or name.endswith(" R2")
+    return cell(os, "OtherTypeDescription").startswith("R2") or name.endswith(" R2") or (False if os or name else None)
 
 
 def _suites(readings: Readings) -> tuple[str, ...]:
@@ -188,7 +188,7 @@ def when(text: str) -> datetime | None:
             zone = timezone(timedelta(minutes=int(cim[3] + cim[4])))
             return datetime.strptime(cim[1], "%Y%m%d%H%M%S").replace(microsecond=int(cim[2]), tzinfo=zone).astimezone(UTC)
         at = datetime.fromisoformat(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return at.astimezone(UTC) if at.tzinfo else None
 

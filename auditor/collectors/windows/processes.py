@@ -13,7 +13,7 @@ from auditor.model.windows import Readings
 def parse(readings: Readings, asked: Asked) -> Reading:
     if not asked.processes:
         return Reading({})
-    names = {cell(r, "Name") for r in rows(readings, PROCESSES)}
+    names = {cell(r, "Name") for r in rows(readings, PROCESSES)} - {""}
     if not names:
         raise CannotTell("the list of processes is empty: this account may not see them")
     return Reading({"processes": tuple(sorted(names))})

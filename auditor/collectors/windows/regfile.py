@@ -15,7 +15,6 @@ from auditor.errors import CannotTell
 from auditor.model.windows import Value
 from auditor.printable import one_line
 
-MAX_BYTES = 64_000_000
 _TYPES = {
     "": "REG_BINARY",
     "0": "REG_NONE",
@@ -33,13 +32,15 @@ _HEX = re.compile(r"hex(?:\(([0-9a-f]{1,8})\))?:([0-9a-fA-F,\s]*)")
 
 class RegFile(Struct, frozen=True):
     """`keys`: values by name (lower case) of each key by path (lower case); `names` has the paths as written. `root` is the
-    first key's path (lower case); `none` are keys that were asked for and not there (lower case); `kept` are the only value names that were kept (lower case), None where all were."""
+    first key's path (lower case); `none` are keys that were asked for and not there (lower case); `whole` is False where
+    the file lacks its closing empty line, and may have been cut off between two lines; `kept` are the only value names that were kept (lower case), None where all were."""
 
     root: str
     keys: dict[str, dict[str, Value]]
     names: dict[str, str]
     kept: frozenset[str] | None
     none: frozenset[str] = frozenset()
+    whole: bool = True
 
 
 def parse(content: bytes, codepage: str = "cp1252") -> RegFile:
@@ -74,7 +75,8 @@ def parse(content: bytes, codepage: str = "cp1252") -> RegFile:
             values.setdefault(name.lower(), _value(entry[3].strip(), wide, codepage, number))
         else:
             raise CannotTell(f"line {number} is none of an exported registry: {one_line(line, 60)}")
-    return RegFile(root, keys, names, kept, frozenset(none))
+    whole = kept is not None or text.replace("\r", "").endswith("\n\n")
+    return RegFile(root, keys, names, kept, frozenset(none), whole)
 
 
 def _text(content: bytes, codepage: str) -> str:

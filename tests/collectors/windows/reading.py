@@ -61,7 +61,11 @@ class Console:
 @cache
 def scanned(name: str, way: Way) -> TargetResult:
     """The whole audit of a posed host by one way."""
-    host = load_host(name)
+    return audited(load_host(name), way)
+
+
+def audited(host: WindowsHost, way: Way) -> TargetResult:
+    name = host.name
     if way == "wmi":
         with WsmanServer(host) as server, environment("LAB_PASSWORD", "Secret-1"):
             target = Target(name=name, connection="winrm", address="127.0.0.1", port=server.port, scheme="http", user="auditor",

@@ -15,7 +15,7 @@ from auditor.model.facts import HostFacts
 from auditor.model.finding import Attestation
 from auditor.scan import scan
 from auditor.transports.deadline import Stop
-from tests.collectors.windows.reading import AUDIT, WAYS, Way, over_ssh, scanned, verdicts
+from tests.collectors.windows.reading import AUDIT, WAYS, Way, audited, over_ssh, scanned, verdicts
 from tests.lab.windows.host import HOSTS, load_host
 
 NT3 = frozenset(h for h in HOSTS if h.startswith("nt3"))
@@ -114,7 +114,9 @@ def test_services(name: str, way: Way) -> None:
     told = {s.name: (s.state, s.start) for s in found.services or ()}
     expected = {n: (s["state"].lower(), s["start"].lower()) for n, s in host.services.items()}
     if way == "regedit4":  # the key with the code pages was not exported: names beyond ASCII cannot be compared
-        expected = {n: (told[n][0] and e[0], e[1]) if not host.services[n]["display"].isascii() else e for n, e in expected.items()}
+        expected = {
+            n: (told[n][0] and e[0], e[1]) if not host.services[n]["display"].isascii() else e for n, e in expected.items()
+        }
     assert told == expected
 
 
@@ -141,6 +143,21 @@ def test_settings(name: str, way: Way) -> None:
 def test_the_settings_compared_are_of_every_kind() -> None:
     states = {s.state for n in HOSTS for s in (facts(n, "wmi").settings or {}).values() if s}
     assert states == {"present", "absent", "unreadable"}
+
+
+@pytest.mark.parametrize("way", ["wmi", "shell"])
+def test_a_value_that_the_account_may_not_read_is_not_absent(way: Way) -> None:
+    host = load_host("nt40-server-sp6a-domino")
+    host.denied_keys += [
+        r"HKLM\SYSTEM\CurrentControlSet\Services\AFD\Parameters",
+        r"HKLM\SYSTEM\CurrentControlSet\Control\ProductOptions",
+    ]
+    found = audited(host, way).facts
+    assert found
+    settings = found.settings or {}
+    closed = [s.state for k, s in settings.items() if s and r"\AFD\Parameters#" in k]
+    assert closed == ["unreadable"] * 4
+    assert found.platform.product == "windows-nt-4.0"  # which edition is not known, and not guessed
 
 
 @pytest.mark.parametrize("name", HOSTS)
