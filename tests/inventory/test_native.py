@@ -111,7 +111,7 @@ def test_a_secret_file_that_others_can_read_is_refused(tmp_path: Path, mode: int
 def test_the_example_is_complete_and_loads() -> None:
     example = Path(__file__).parents[2] / "inventory.example.yaml"
     inventory = load(example, check_secrets=False)
-    assert {t.connection for t in inventory.targets.values()} == {"local", "ssh", "replay"}
+    assert {t.connection for t in inventory.targets.values()} == {"local", "ssh", "openssh", "winrm", "replay"}
     text = example.read_text()
     for key in (
         "jump",
@@ -124,6 +124,9 @@ def test_the_example_is_complete_and_loads() -> None:
         "waivers",
         "attestations",
         "history",
+        "ca_file",
+        "scheme",
+        "missing_updates",
     ):
         assert f"{key}:" in text, key
 
