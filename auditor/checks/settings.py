@@ -8,6 +8,8 @@ from auditor.checks.judgement import Case, Judgement, unread
 from auditor.model import setting_key
 from auditor.model.rule import CounterCheck, SettingCheck
 
+_NUMBERS = ("", "REG_DWORD", "REG_QWORD")
+
 
 def judge_setting(check: SettingCheck, case: Case) -> Judgement:
     name = setting_key.shown(check.key)
@@ -18,6 +20,9 @@ def judge_setting(check: SettingCheck, case: Case) -> Judgement:
     if setting.state == "unreadable":
         return Judgement("unknown", f"{name}: unreadable", required, setting.reason, settles=f"settings: {setting.reason}")
     value, from_default = setting.value, ""
+    if setting.state == "present" and not check.one_of and setting.type not in _NUMBERS:
+        why = f"it is {setting.type}, and Windows reads a number there: what it makes of this is not known"
+        return Judgement("unknown", f"{name} = {value[:60]}", required, why, settles="settings: a value of the right type")
     if setting.state == "absent":
         if check.default is None:
             why = f"a {name} that is not set counts as {check.absent} here"

@@ -138,11 +138,9 @@ def judge_missing_updates(check: MissingUpdatesCheck, case: Case) -> Judgement:
         return Judgement("unknown", f"missing, without a severity: {names}", required, why,
                          settles=f"the vendor's word on {names}", evidence=evidence)  # fmt: skip
     searched = case.facts.volatile.updates_searched if case.facts.volatile else None
-    if searched is None or (case.today - searched).days > check.max_age_days:
+    if searched is None or not -1 <= (case.today - searched).days <= check.max_age_days:
         last = "on a day that is not known" if searched is None else f"on {searched.isoformat()}"
-        why = (
-            f"the Windows Update Agent lists none, but searched {last}; more than {check.max_age_days} days are too old a view"
-        )
+        why = f"the Windows Update Agent lists none, but searched {last}; the search must be of the last {check.max_age_days} days"
         return Judgement(
             "unknown", required, required, why, settles="missing_updates: a search by the agent", evidence=evidence
         )

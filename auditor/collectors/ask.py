@@ -149,11 +149,12 @@ def _by_wmi(session: Wmi, wishes: Wishes, marker: str) -> Answer:
 
 def _refused(session: Wmi, asked: Asked, marker: str, why: Refused) -> Answer:
     try:
-        readings = shell.read(session.run(shell.command(questions(asked), marker)), marker, questions(asked))
+        result = session.run(shell.command(questions(asked), marker))
     except HostError as e:
         raise HostError(why.kind, f"WMI: {why}; a shell: {e}") from None
+    readings = shell.read(result, marker, questions(asked))
     note = f"because WMI refused: {why}"
-    return Answer(marker=marker, asked=asked, readings=replace(readings, notes=(*readings.notes, note)))
+    return Answer(marker=marker, asked=asked, readings=replace(readings, notes=(*readings.notes, note)), broken=result.cut)
 
 
 def _filled(session: Wmi, readings: Readings, missing: Questions, marker: str) -> Readings:

@@ -107,11 +107,13 @@ class Program(Record, frozen=True):
 
 
 class Setting(Record, frozen=True):
-    """One value that a rule asks for: present with its text, absent, or unreadable with the reason."""
+    """One value that a rule asks for: present with its text, absent, or unreadable with the reason. `type` is a registry
+    value's (REG_DWORD), "" for everything else."""
 
     state: Literal["present", "absent", "unreadable"]
     value: str = ""
     reason: str = ""
+    type: str = ""
 
 
 class Listener(Record, frozen=True):

@@ -6,7 +6,6 @@ What is not in it was not asked.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct, field
@@ -43,12 +42,11 @@ class Table(Struct, frozen=True):
 
 class Readings(Struct, frozen=True, kw_only=True):
     """`values` by `KEY#NAME`, `keys` by `KEY`, both as they were asked (HKLM\\…); `tables` by WMI class; `texts` by command.
-    `way` names how they were read. `clock` is the host's own time, where it told."""
+    `way` names how they were read, `notes` what else is to be said of it."""
 
     way: str
     values: dict[str, Value] = field(default_factory=dict)
     keys: dict[str, Subkeys] = field(default_factory=dict)
     tables: dict[str, Table] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
-    clock: datetime | None = None
     notes: tuple[str, ...] = ()

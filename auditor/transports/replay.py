@@ -129,21 +129,28 @@ class Kept(_Recorded):
 
 
 def _contents(path: Path) -> tuple[dict[str, bytes], datetime]:
-    """The files of a folder or a zip archive, by name, and the time of the newest one (an archive's times have no zone
-    and are read as UTC). Nothing is unpacked to disk."""
+    """The files of a folder or a zip archive, by name, and the time of the oldest one, which is how old the answer may be
+    (an archive's times have no zone and are read as UTC). Nothing is unpacked to disk."""
     try:
         if path.is_dir():
             files = [p for p in sorted(path.rglob("*")) if p.is_file()]
             _bounded(path, len(files), sum(p.stat().st_size for p in files))
-            newest = max((p.stat().st_mtime for p in files), default=0.0)
-            return _by_name((p.name, p.read_bytes()) for p in files), datetime.fromtimestamp(newest, UTC)
+            _one_folder({str(p.parent) for p in files})
+            oldest = min((p.stat().st_mtime for p in files), default=0.0)
+            return _by_name((p.name, p.read_bytes()) for p in files), datetime.fromtimestamp(oldest, UTC)
         with zipfile.ZipFile(path) as archive:
             members = [m for m in archive.infolist() if not m.is_dir()]
             _bounded(path, len(members), sum(m.file_size for m in members))
-            at = max((datetime(*m.date_time, tzinfo=UTC) for m in members), default=datetime.fromtimestamp(0, UTC))
+            _one_folder({m.filename.replace("\\", "/").rpartition("/")[0] for m in members})
+            at = min((datetime(*m.date_time, tzinfo=UTC) for m in members), default=datetime.fromtimestamp(0, UTC))
             return _by_name((m.filename.replace("\\", "/").rpartition("/")[2], _member(archive, m)) for m in members), at
     except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError, EOFError, zlib.error) as e:
         raise HostError("protocol", f"{path} is no recording: {getattr(e, 'strerror', None) or e}") from None
+
+
+def _one_folder(folders: set[str]) -> None:
+    if len(folders) > 1:
+        raise ValueError("its files lie in several folders; give one host's folder")
 
 
 def _by_name(files: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:

@@ -44,7 +44,7 @@ class Lane(Protocol):
 @runtime_checkable
 class Wmi(Session, Protocol):
     """WMI; `lane` opens one more connection, of which a host gets at most `lanes`. `run` opens a shell. `round_trip` is
-    what connecting took, in seconds."""
+    the way there and back in seconds, 0.0 where it is not known."""
 
     lanes: int
     round_trip: float

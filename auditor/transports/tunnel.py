@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from types import TracebackType
 from typing import Self
 
 from msgspec.structs import replace
+from paramiko import SSHException
 
 from auditor.model.target import Target
 from auditor.transports.deadline import Deadline
 from auditor.transports.ssh import SshSession
 from auditor.transports.tcp import shut
+
+_GONE = (OSError, EOFError, SSHException)  # what paramiko raises once the session below a channel has ended
 
 
 class Tunnel:
@@ -41,16 +45,17 @@ class Tunnel:
                 while piece := theirs.recv(65536):
                     channel.sendall(piece)
                 channel.shutdown_write()
-            except OSError:
+            except _GONE:
                 pass  # one of the two is gone, and the other learns it below
             finally:
-                channel.close()
+                with contextlib.suppress(*_GONE):
+                    channel.close()
 
         def back() -> None:
             try:
                 while piece := channel.recv(65536):
                     theirs.sendall(piece)
-            except OSError:
+            except _GONE:
                 pass  # as above
             finally:
                 shut(theirs)

@@ -100,6 +100,7 @@ class WinrmLane:
         self._place = _place(target)
         self._to = f"{target.scheme}://{_bracketed(target.address or target.name)}:{target.real_port}{target.path or '/wsman'}"
         self._sockets: list[socket.socket] = []
+        self._received = 0  # bytes of the enumeration that is being read
         self._tunnel: Tunnel | None = None
         self._protocol: Protocol | None = None
         self._transport: _Transport | None = None
@@ -122,11 +123,12 @@ class WinrmLane:
         raise AssertionError("the last size returns or raises")
 
     def _rows(self, wql: str, at_most: int) -> tuple[dict[str, Cell], ...]:
+        self._received = 0
         answer = self._ask(wsman.enumerate_wql(self._to, OPERATION_SECONDS, wql, at_most))
         found, context = list(wsman.rows(answer)), wsman.context(answer)
         pulls = 0
         while context:
-            if len(found) > _MAX_ROWS or pulls > _MAX_PULLS:
+            if len(found) > _MAX_ROWS or pulls > _MAX_PULLS or self._received > MAX_STDOUT:
                 with contextlib.suppress(HostError):
                     self._ask(wsman.release(self._to, OPERATION_SECONDS, context))
                 raise Refused("protocol", f"the enumeration has no end: it was given up after {len(found)} rows")
@@ -193,7 +195,12 @@ class WinrmLane:
             self._tunnel.__exit__(None, None, None)
 
     def _ask(self, message: str) -> Any:
-        return self._step(lambda p: wsman.body(p.send_message(message)))
+        def ask(protocol: Protocol) -> Any:
+            answer = protocol.send_message(message)
+            self._received += len(answer)
+            return wsman.body(answer)
+
+        return self._step(ask)
 
     def _step(self, step: Callable[[Protocol], T]) -> T:
         """One request. After anything but a refusal the lane is over, because its seals may be out of step."""
@@ -204,15 +211,19 @@ class WinrmLane:
                 self._protocol = self._log_in()
             return step(self._protocol)
         except Exception as e:
-            if self._protocol is not None and (refused := refusal(e)):  # without a login, no question was refused
-                raise refused from None
-            limit = self._limit
-            if limit and (limit.over or limit.left < 0.01):  # a read time-out may come before the watchdog
-                error = limit.error()
-                self._over = HostError(error.kind, f"{self._place}: {error}")
-            else:
-                self._over = self._explained(e)
-            raise self._over from None
+            error = self._fault(e)
+        raise error  # out here, so that it does not keep the exception and with it an answer and its socket
+
+    def _fault(self, e: Exception) -> HostError:
+        if self._protocol is not None and (refused := refusal(e)):  # without a login, no question was refused
+            return refused
+        limit = self._limit
+        if limit and (limit.over or limit.left < 0.01):  # a read time-out may come before the watchdog
+            error = limit.error()
+            self._over = HostError(error.kind, f"{self._place}: {error}")
+        else:
+            self._over = self._explained(e)
+        return self._over
 
     def _log_in(self) -> Protocol:
         """The login goes first, under a limit of its own; then everything under the command's."""
@@ -242,10 +253,9 @@ class WinrmLane:
             sock = self._tunnel.socket()
         else:
             limit = self._deadline.limit(self._target.timeouts.connect, "connecting")
-            started = time.monotonic()
             try:
                 sock = tcp.connect(host.strip("[]"), port, limit)
-                self._session.round_trip = time.monotonic() - started
+                self._session.round_trip = tcp.round_trip(sock)
             except OSError:
                 if limit.over or limit.left < 0.01:
                     raise limit.error() from None

@@ -17,6 +17,7 @@ from requests.exceptions import TooManyRedirects
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.response import HTTPResponse
+from urllib3.util.wait import wait_for_read
 
 from auditor.errors import HostError
 from auditor.transports.wsman import MAX_ANSWER
@@ -103,6 +104,13 @@ class _Https(HTTPSConnection):
 
     def _new_conn(self) -> socket.socket:
         return self._adapter.dial(self.host, self.port or 443)
+
+    def _tunnel(self) -> None:
+        """A proxy's answer to CONNECT that was cut off counts as a whole one to http.client; TLS over what is left of the
+        connection would never be closed."""
+        super()._tunnel()
+        if wait_for_read(self.sock, timeout=0) and not self.sock.recv(1, socket.MSG_PEEK):
+            raise ConnectionResetError("the proxy ended the connection")
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]
         return _bounded(super().getresponse())

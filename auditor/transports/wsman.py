@@ -93,7 +93,9 @@ def body(answer: bytes) -> ElementTree.Element:
 
 
 def rows(answer: ElementTree.Element) -> Iterator[dict[str, Cell]]:
-    """The items of an Enumerate or Pull response."""
+    """The items of an Enumerate or Pull response; Refused for any other."""
+    if _local(answer) not in ("EnumerateResponse", "PullResponse"):
+        raise Refused("protocol", f"the answer to a query is a {_local(answer)}, not rows")
     for part in answer:
         if _local(part) == "Items":
             for item in part:
@@ -101,11 +103,14 @@ def rows(answer: ElementTree.Element) -> Iterator[dict[str, Cell]]:
 
 
 def context(answer: ElementTree.Element) -> str | None:
-    """The context for the next Pull; None at the end of the sequence."""
+    """The context for the next Pull; None at the end of the sequence. Refused where the answer says neither, for then the
+    rows may not be all."""
     said = {_local(part): part for part in answer}
-    if "EndOfSequence" in said or "EnumerationContext" not in said:
+    if "EndOfSequence" in said:
         return None
-    return said["EnumerationContext"].text or None
+    if "EnumerationContext" not in said or not said["EnumerationContext"].text:
+        raise Refused("protocol", "the list of rows has no end mark, so it may not be whole")
+    return said["EnumerationContext"].text
 
 
 def fields(item: ElementTree.Element) -> dict[str, Cell]:

@@ -147,10 +147,6 @@ def test_a_shell_of_which_a_part_is_told(audit: Audit) -> None:
     assert "closed the connection" in reason(result, "services")
 
 
-CUT_IS_LOST = pytest.mark.xfail(reason="ask.py, _refused: why the shell's answer ends early is not handed on")
-
-
-@CUT_IS_LOST
 def test_the_error_of_a_shell_that_was_cut_off(audit: Audit) -> None:
     with serving(faults=Faults(no_wmi=True, answer="silence", match="Receive")) as server:
         failed(read(server, audit, times=SHORT), "timeout", "0.5 s", outcome="failed")

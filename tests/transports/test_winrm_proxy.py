@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from auditor.scan import Audit
-from tests.lab.hostile import Serve, listening, says, shut
+from tests.lab.hostile import Serve, listening, says, shut, trickles
 from tests.lab.sshd import free_port
 from tests.lab.windows.wsman_tls import Authority
 from tests.transports.test_winrm import failed, read, serving
@@ -93,12 +93,13 @@ def test_a_proxy_that_the_inventory_names(audit: Audit, ca: Authority, scheme: s
         (says(http(403), then_closes=True), "refused", ("proxy", "403")),
         (says(http(407), then_closes=True), "refused", ("proxy", "407")),
         (says(b""), "timeout", ()),
+        (trickles(b"HTTP/1.1 200 x\r\nX: " + b"y" * 60_000), "timeout", ()),
         (None, "refused", ("proxy", "Connection refused")),
     ],
-    ids=["forbidden", "wants-a-login", "silent", "none"],
+    ids=["forbidden", "wants-a-login", "silent", "trickles", "none"],
 )
 def test_proxies_that_do_not_let_us_through(audit: Audit, answers: Serve | None, kind: str, words: tuple[str, ...]) -> None:
     with listening(answers or says(b"")) as (_, port), serving() as server:
         dead = f"http://127.0.0.1:{port if answers else free_port()}"
-        failed(read(server, audit, scheme="https", proxy=dead, times=(0.3, 5, 5)), kind, *words)
+        failed(read(server, audit, scheme="https", proxy=dead, times=(0.3, 1, 5)), kind, *words)
         assert server.connections == 0

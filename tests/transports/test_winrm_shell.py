@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from auditor.collectors.windows.shell import ARGV
+from auditor.errors import HostError
 from auditor.scan import Audit
 from auditor.transports import winrm
 from auditor.transports.command import Command
@@ -13,6 +16,7 @@ from auditor.transports.winrm import WinrmSession
 from tests.lab.windows import wsman_shell
 from tests.lab.windows.host import WindowsHost
 from tests.lab.windows.wsman_faults import Faults
+from tests.lab.windows.wsman_http import Connection, Gone
 from tests.transports.test_winrm import posed, read, serving, target, verdicts
 
 TEXT = "Grüße, 日本, Привет €"
@@ -79,3 +83,23 @@ def test_a_step_that_fails(audit: Audit, step: str, answer: str) -> None:
         assert verdicts(result)["windows-latest-service-pack"] == "compliant"
     else:
         assert result.outcome == "failed"
+
+
+def test_a_connection_that_the_service_closes_between_two_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """urllib3 would open a new one unasked, and seals of the first login would go over it."""
+
+    def answer_and_go(self: Connection, status: int, text: str) -> None:
+        send(self, status, text)
+        raise Gone
+
+    send = Connection._send
+    monkeypatch.setattr(Connection, "_send", answer_and_go)
+    with serving() as server, WinrmSession(target(server), Deadline(20, "x", Stop())) as session:
+        lane = session.lane()
+        assert lane.registry("EnumKey", "SOFTWARE")["ReturnValue"] == "0"
+        end = time.monotonic() + 10
+        while server._sockets and time.monotonic() < end:
+            time.sleep(0.01)
+        with pytest.raises(HostError, match="closed the connection in the middle"):
+            lane.registry("EnumKey", "SOFTWARE")
+        assert server.connections == 2

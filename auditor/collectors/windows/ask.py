@@ -1,7 +1,7 @@
 r"""What is asked of a Windows host: the words of the one list behind `auditor commands`.
 
 A registry value is `HKLM\KEY#NAME`, a key (its subkeys' names) `HKLM\KEY`, a table the name of a WMI class. How they are
-asked is the business of each way (wmi.py, shell.py, offline.py, registry.py); what they mean, of the collectors.
+asked is the business of each way (wmi.py, shell.py, powershell.py, offline.py, remote.py); what they mean, of the collectors.
 """
 
 from __future__ import annotations

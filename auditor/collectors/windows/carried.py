@@ -39,13 +39,18 @@ def _head(what: str) -> Iterator[str]:
     yield f"rem {what}"
     yield "rem It reads, and writes nothing but a folder in the current one. Run it as an administrator: what your account may not"
     yield "rem read is missing from the answer. Take the folder home; it is confidential: it names this host's weak spots."
+
+
+def _folder() -> Iterator[str]:
     yield "set D=auditor-%COMPUTERNAME%"
+    yield 'if exist "%D%\\*.*" del /q "%D%\\*.*"'
     yield 'if not exist "%D%\\nul" mkdir "%D%"'
 
 
 def _by_reg(asked: Asked) -> Iterator[str]:
     yield from _head("For Windows XP, Server 2003 and later: registry values by reg.exe, services by sc.")
     yield 'if "%1"=="lines" goto lines'
+    yield from _folder()
     yield f'"%COMSPEC%" /d /c ""%~f0" lines" > "%D%\\{ANSWER}"'
     yield f'if exist collect.ps1 {" ".join(powershell.ARGV)} < collect.ps1 > "%D%\\{POWERSHELL_ANSWER}"'
     yield 'echo The answer is in "%D%".'
@@ -57,6 +62,7 @@ def _by_reg(asked: Asked) -> Iterator[str]:
 
 def _by_regedit(asked: Asked) -> Iterator[str]:
     yield from _head("For Windows NT 4.0 and 2000: exports by regedit, filtered by findstr.")
+    yield from _folder()
     yield 'ver > "%D%\\ver.txt"'
     yield 'net start > "%D%\\net-start.txt"'
     yield 'echo REGEDIT4> "%D%\\none.reg"'

@@ -42,7 +42,7 @@ def read_windows(readings: Readings, asked: Asked, *, target: str, way: str, now
         collected_at=now,
         platform=facts.pop("platform", Platform()),
         way=", ".join([way, readings.way, *readings.notes]),
-        volatile=volatile if volatile.clock or not readings.clock else replace(volatile, clock=readings.clock),
+        volatile=volatile,
         outcomes=tuple(outcomes),
         **facts,
     )

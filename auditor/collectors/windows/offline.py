@@ -11,13 +11,15 @@ import re
 from collections.abc import Mapping
 
 from auditor.collectors.windows import regfile
-from auditor.collectors.windows.ask import SERVICES, SERVICES_KEY, UNINSTALL, Questions
+from auditor.collectors.windows.ask import CONTROL, NT, SERVICES, SERVICES_KEY, UNINSTALL, Questions
 from auditor.errors import CannotTell
 from auditor.model.windows import Cell, Readings, Subkeys, Table, Value
 from auditor.printable import one_line
 
 WAY = "files brought from the host"
 _NOT_SAID = "the files do not hold this key"
+_MANAGER = rf"{CONTROL}\Session Manager"
+_ALWAYS = (NT, SERVICES_KEY, rf"{CONTROL}\ProductOptions", _MANAGER, rf"{_MANAGER}\Environment")
 _CUT = "the export lacks its closing empty line: it may have been cut off"
 _STARTS = ("Boot", "System", "Auto", "Manual", "Disabled")
 _SERVICE_TYPES = 0x30  # SERVICE_WIN32_OWN_PROCESS, SERVICE_WIN32_SHARE_PROCESS; the others are drivers
@@ -61,14 +63,18 @@ class _Hive:
         path = key.lower()
         return [f for f in self._files if path in f.keys or (f.whole and f.root and f"{path}\\".startswith(f"{f.root}\\"))]
 
-    def _none(self, key: str) -> bool:
-        """Did regedit, which exported other keys, find nothing at this one?"""
-        return any(f.root for f in self._files) and any(key.lower() in f.none for f in self._files)
+    def _none(self, key: str, covering: list[regfile.RegFile]) -> bool:
+        """Did regedit, which exported other keys, find nothing at this one? Of keys that every Windows has, and of those
+        that are in some export after all, that is not believed."""
+        if key in _ALWAYS:
+            return False
+        known = any(key.lower() in f.keys for f in covering)
+        return not known and any(f.root for f in self._files) and any(key.lower() in f.none for f in self._files)
 
     def value(self, key: str, name: str) -> Value:
-        if self._none(key):
-            return Value("absent")
         covering = self._covering(key)
+        if self._none(key, covering):
+            return Value("absent")
         if covering and not any(key.lower() in f.keys for f in covering):
             return Value("absent")
         for file in covering:
@@ -82,9 +88,9 @@ class _Hive:
         return Value("unreadable", reason="only some values of this key were kept" if covering else _NOT_SAID)
 
     def subkeys(self, key: str, levels: int) -> Subkeys:
-        if self._none(key):
-            return Subkeys("absent")
         covering = self._covering(key)
+        if self._none(key, covering):
+            return Subkeys("absent")
         if not any(f.whole for f in covering):
             return Subkeys("unreadable", reason=_CUT if covering else _NOT_SAID)
         start = f"{key.lower()}\\"
@@ -123,6 +129,8 @@ def _programs(hive: _Hive, key: str) -> Table:
     rows: list[dict[str, Cell]] = []
     for name in names.names:
         said = {n: hive.value(rf"{key}\{name}", n) for n in ("DisplayName", "DisplayVersion")}
+        if said["DisplayName"].state == "unreadable":
+            return Table("unreadable", reason=f"{name}: {said['DisplayName'].reason}")
         rows.append({n: str(v.data) for n, v in said.items() if v.state == "present"})
     return Table("present", tuple(rows))
 

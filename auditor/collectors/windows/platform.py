@@ -25,7 +25,7 @@ from auditor.versions import service_pack
 from auditor.versions.windows_product import Kind, identify
 
 T = TypeVar("T")
-_NT4, _FIRST_UBR = 1381, 9200  # Windows 8 and Server 2012 are the oldest lines that write a UBR
+_NT4, _2000, _FIRST_UBR = 1381, 2195, 9200  # Windows 8 and Server 2012 are the oldest lines that write a UBR
 _TYPE = rf"{CONTROL}\ProductOptions#ProductType"
 _SUITE = rf"{CONTROL}\ProductOptions#ProductSuite"
 SP6A = rf"{NT}\HotFix\Q246009#Installed"
@@ -34,7 +34,6 @@ _MACHINE = r"HKLM\SOFTWARE\Microsoft\Cryptography#MachineGuid"
 _ASKS = Questions(
     values=(
         Ask(f"{NT}#CurrentVersion", unless=OS),
-        Ask(f"{NT}#CurrentMajorVersionNumber", since=WINDOWS_10, unless=OS),
         Ask(f"{NT}#CurrentBuildNumber", unless=OS),
         Ask(f"{NT}#ProductName", unless=OS),
         Ask(f"{NT}#CSDVersion", before=WINDOWS_10),
@@ -142,6 +141,8 @@ def _service_pack(readings: Readings, os: dict[str, Cell], build: int | None, pr
         pack = service_pack.parse(said)
     except ValueError:
         return said
+    if pack.candidate and (build is None or build > _2000):
+        return said  # stamping over a final pack is known of hotfixes for NT 4.0 and 2000 only; later this is a beta
     plain = f"{pack.number}{pack.letter}"
     if plain == "6" and build == _NT4 and product != "windows-nt-4.0-terminal-server":
         return "6a" if number(readings, SP6A) == 1 else "6"

@@ -27,8 +27,8 @@ def parse(readings: Readings, asked: Asked) -> Reading:
             raise CannotTell(f"{partial}; {e}") from None
         # What is there is known; what is not there is not, and that is what rules ask.
         raise CannotTell(f"{len(listed)} services are listed, but whether all are cannot be told: {e}") from None
-    if not names and not listed:
-        raise CannotTell("the list of services is empty, which no Windows is: this account may not see them")
+    if not names:
+        raise CannotTell("the registry names no service, which no Windows does: this account may not see them")
     known = {s.name.lower() for s in listed}
     more = [n for n in names if n.lower() not in known and (not known or _asked_for(n, asked))]
     listed += [Service(name) for name in more]

@@ -25,7 +25,7 @@ def parse(readings: Readings, asked: Asked) -> Reading:
         if value is None:
             settings[key] = Setting("unreadable", reason=f"{readings.way} does not read it")
         elif value.state == "present":
-            settings[key] = Setting("present", as_text(value))
+            settings[key] = Setting("present", as_text(value), type=value.type)
         else:
             settings[key] = Setting(value.state, reason=value.reason)
     denied = sum(1 for s in settings.values() if s and s.state == "unreadable")

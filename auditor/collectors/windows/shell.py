@@ -83,7 +83,7 @@ def read(result: CommandResult, marker: str, questions: Questions) -> Readings:
 
 def _tag(what: str) -> str:
     """A section's name: without blanks, and the same for the same question."""
-    return what.replace(" ", "_")
+    return what.replace("_", "_u").replace(" ", "_s")
 
 
 def _utf8(stdout: bytes, marker: str) -> bytes:
@@ -126,6 +126,9 @@ class _Host:
         if control is None:
             return self._cut or "the host did not answer"
         found = _VALUE.search(control.text)
+        failing = [self._sections.get(n) for n in ("no-key", "no-value")]
+        if any(s is not None and s.status == 0 for s in failing):
+            return "reg.exe's exit status says nothing here: it is 0 for what no host has"
         if control.status == 0 and found and found[1].lower() == CONTROL_NAME.lower():
             return ""
         return f"reg.exe does not work here: {one_line(control.text) or 'it says nothing'} (status {control.status})"

@@ -23,7 +23,7 @@ from auditor.transports.session import Lane, Wmi
 
 WAY = "WMI"
 FAR = 0.010  # seconds for a round trip, above which more connections are worth their logins
-_WORTH_A_LOGIN = 8  # questions
+_WORTH_A_LOGIN = 4  # questions; a login takes about as many round trips
 _MOST_KEYS = 300
 PROGRAM_FILES = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion#ProgramFilesDir"
 # StdRegProv's methods by the type they read, in the order they are tried.
@@ -64,6 +64,7 @@ class Reader:
 
     def __init__(self, session: Wmi) -> None:
         self._session, self._lane = session, session.lane()
+        self._spare: list[Lane] | None = None
 
     def first(self, questions: Questions) -> Readings:
         """The questions that decide the others. Raises Refused where WMI refuses its first query, HostError where there
@@ -103,14 +104,18 @@ class Reader:
                     task.put(task.ask(lane))
                 except Refused as e:
                     task.give_up(e)
+                except ValueError as e:  # a number that is none, say
+                    task.give_up(Refused("protocol", f"the answer is malformed: {e}"))
                 except HostError as e:
                     todo.append(task)
-                    if not spare:
+                    if spare:
+                        spares.remove(lane)
+                    else:
                         over.append(e)
                     return
 
-        spares = self._session.lanes - 1 if self._session.round_trip > FAR and len(tasks) > _WORTH_A_LOGIN else 0
-        threads = [threading.Thread(target=work, args=(self._session.lane(), True), daemon=True) for _ in range(spares)]
+        spares = self._spares(len(tasks))
+        threads = [threading.Thread(target=work, args=(lane, True), daemon=True) for lane in spares]
         for thread in threads:
             thread.start()
         work(self._lane, False)
@@ -121,9 +126,16 @@ class Reader:
         for task in todo:
             task.give_up(over[0])
 
+    def _spares(self, tasks: int) -> list[Lane]:
+        """Further connections where they are worth it; opened once, and kept from the first questions for the others."""
+        if self._spare is None and self._session.round_trip > FAR and tasks > _WORTH_A_LOGIN:
+            self._spare = [self._session.lane() for _ in range(self._session.lanes - 1)]
+        return [] if self._spare is None else self._spare
+
 
 def _worth(ask: Ask, build: int | None, readings: Readings) -> bool:
-    return ask.of(build) and (not ask.unless or ask.unless not in readings.tables)
+    told = readings.tables.get(ask.unless)
+    return ask.of(build) and not (told and told.rows)
 
 
 def _table(wql: str, lane: Lane) -> Table:

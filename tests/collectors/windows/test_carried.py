@@ -148,7 +148,7 @@ class Batch:
         elif found := re.fullmatch(r'del "(.+)"', line):
             self._path(found[1]).unlink(missing_ok=True)
         else:
-            assert re.match(r"@echo off|rem |set D=|if not exist|echo The answer|$", line), line
+            assert re.match(r"@echo off|rem |set D=|if exist .* del |if not exist|echo The answer|$", line), line
 
     def _path(self, text: str) -> Path:
         return Path(text.replace("\\", os.sep))
