@@ -141,7 +141,6 @@ def test_readings_of_every_form_come_back(tmp_path: Path) -> None:
         keys={"HKLM\\A": Subkeys("present", ("ä", "日本語"))},
         tables={"T": Table("present", ({"a": None, "b": True, "c": 5, "d": ("x", "y"), "e": ""},))},
         texts={"ver": "x"},
-        clock=NOW,
         notes=("a note",),
     )
     assert msgspec.json.decode(msgspec.json.encode(told), type=Readings) == told

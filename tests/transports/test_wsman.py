@@ -121,14 +121,23 @@ def test_cells(inner: str, cell: Cell) -> None:
     assert wsman.fields(wsman.body(envelope(f"<a>{inner}</a>"))) == {"p": cell}
 
 
+@pytest.mark.parametrize("inner", ["<EnumerationContext/><Items><a/></Items>", "<Items><a/></Items>", ""])
+def test_a_list_without_an_end_is_not_believed(inner: str) -> None:
+    with pytest.raises(Refused, match="no end mark"):
+        wsman.context(wsman.body(envelope(f"<EnumerateResponse>{inner}</EnumerateResponse>")))
+
+
+def test_another_answer_is_no_empty_list() -> None:
+    with pytest.raises(Refused, match="not rows"):
+        list(wsman.rows(wsman.body(envelope("<Something/>"))))
+
+
 @pytest.mark.parametrize(
     ("inner", "rows", "context"),
     [
         ("<EnumerationContext>c</EnumerationContext><Items><a><b>1</b></a><a/></Items>", 2, "c"),
         ("<EnumerationContext>c</EnumerationContext><Items/><EndOfSequence/>", 0, None),
-        ("<EnumerationContext/><Items><a/></Items>", 1, None),
-        ("<Items><a/></Items>", 1, None),
-        ("", 0, None),
+        ("<EnumerationContext/><Items><a/></Items><EndOfSequence/>", 1, None),
     ],
 )
 def test_enumerations(inner: str, rows: int, context: str | None) -> None:

@@ -58,10 +58,16 @@ def test_without_the_registry_absence_cannot_be_told() -> None:
 
 def test_no_windows_is_without_services() -> None:
     for names in ((), None):
-        with pytest.raises(CannotTell, match="empty"):
+        with pytest.raises(CannotTell, match="no service"):
             told([], names)
 
 
+def test_a_list_beside_a_registry_without_services_proves_nothing() -> None:
+    for names in ((), None):
+        with pytest.raises(CannotTell, match="no service"):
+            told([row("Spooler", "Running", "Auto")], names)
+
+
 def test_rows_that_lack_something() -> None:
-    services, _ = told([row("A", None, None), row(""), row(None), {}, {"name": "B", "state": "Paused"}], ())
+    services, _ = told([row("A", None, None), row(""), row(None), {}, {"name": "B", "state": "Paused"}], ("A", "B"))
     assert services == (Service("A"), Service("B", "paused"))
