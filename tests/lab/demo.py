@@ -68,7 +68,16 @@ def main(words: Sequence[str] | None = None) -> int:
     given = parser.parse_args(words)
     with tempfile.TemporaryDirectory(prefix="auditor-demo-") as folder, contextlib.ExitStack() as stack:
         inventory = fleet(Path(folder), stack)
-        command = [sys.executable, "-m", "auditor", "audit", "--inventory", str(inventory), "--report", str(given.output.absolute())]
+        command = [
+            sys.executable,
+            "-m",
+            "auditor",
+            "audit",
+            "--inventory",
+            str(inventory),
+            "--report",
+            str(given.output.absolute()),
+        ]
         env = {**os.environ, "DEMO_PASSWORD": _PASSWORD, "DEMO_WRONG_PASSWORD": "Demo-2", "PYTHONPATH": str(_ROOT)}
         code = subprocess.run(command, env=env, cwd=folder).returncode  # our own program
     if code not in (0, 1, 3) or not given.output.exists():
