@@ -58,8 +58,8 @@ class Adapter(HTTPAdapter):
 
     def _pools(self) -> dict[str, type]:
         return {
-            "http": type("HttpPool", (HTTPConnectionPool,), {"ConnectionCls": partial(_Http, self)}),
-            "https": type("HttpsPool", (_HttpsPool,), {"ConnectionCls": partial(_Https, self)}),
+            "http": type("HttpPool", (HTTPConnectionPool,), {"ConnectionCls": staticmethod(partial(_Http, self))}),
+            "https": type("HttpsPool", (_HttpsPool,), {"ConnectionCls": staticmethod(partial(_Https, self))}),
         }
 
 
