@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
 from msgspec import Struct
@@ -21,31 +23,67 @@ class Applies(Struct, frozen=True):
     settles: str = ""
 
 
-def applies(rule: Rule, facts: HostFacts) -> Applies:
-    """Product first, then component; what is not known leaves it open, with the reason."""
-    product = _product(rule, facts.platform)
-    if product.known is False or rule.component is None:
+class Host:
+    """One host's facts, and what was asked of them: thousands of rules name the same few products and parts."""
+
+    def __init__(self, facts: HostFacts) -> None:
+        self.facts = facts
+        self._covers: dict[str, bool | None] = {}
+        self._parts: dict[Component, Applies] = {}
+
+    def covers(self, pattern: str) -> bool | None:
+        """Does a product pattern cover this host? None where that is not known."""
+        if pattern not in self._covers:
+            self._covers[pattern] = covers(pattern, self.facts.platform)
+        return self._covers[pattern]
+
+    def part(self, component: Component) -> Applies:
+        """Is a part on this host?"""
+        found = self._parts.get(component)
+        if found is None:
+            found = self._parts[component] = _component(component, self.facts)
+        return found
+
+
+def applies(rule: Rule, host: Host) -> Applies:
+    """Product first, then the application and the part; what is not known leaves it open, with the reason."""
+    product = _product(rule, host)
+    parts = [host.part(part) for part in (rule.application, rule.component) if part is not None]
+    if product.known is False or not parts:
         return product
-    component = _component(rule.component, facts)
-    if component.known is False:
-        return component
-    if product.known is None or component.known is None:
-        why = "; ".join(a.why for a in (product, component) if a.known is None)
-        return Applies(None, why, product.branches, product.settles or component.settles)
-    return Applies(True, f"{product.why}, {component.why}", product.branches)
+    absent = next((p for p in parts if p.known is False), None)
+    if absent:
+        return absent
+    questions = [product, *parts]
+    if any(q.known is None for q in questions):
+        why = "; ".join(q.why for q in questions if q.known is None)
+        return Applies(None, why, product.branches, next((q.settles for q in questions if q.settles), ""))
+    return Applies(True, ", ".join(q.why for q in questions), product.branches)
 
 
-def may_apply(rule: Rule, platform: Platform) -> bool:
-    """Can the rule's verdict on such a platform be anything but not_applicable?"""
-    return platform.family in (None, rule.family) and _product(rule, platform).known is not False
+def is_about(rule: Rule, host: Host) -> bool:
+    """Is a rule about a product that may be on this host? Of the thousands that importers write, the others are not even
+    mentioned; a hand-written one always is."""
+    if not rule.generated:
+        return True
+    if not any(host.covers(p) is not False for b in rule.branches for p in b.products):
+        return False
+    return rule.application is None or host.part(rule.application).known is not False
 
 
-def _product(rule: Rule, platform: Platform) -> Applies:
+def may_apply(platform: Platform) -> Callable[[Rule], bool]:
+    """Tells of a rule whether its verdict on such a platform can be anything but not_applicable."""
+    host = Host(HostFacts(target="", collected_at=datetime.min.replace(tzinfo=UTC), platform=platform))
+    return lambda rule: platform.family in (None, rule.family) and _product(rule, host).known is not False
+
+
+def _product(rule: Rule, host: Host) -> Applies:
+    platform = host.facts.platform
     if platform.product is None and platform.family is None:
         return Applies(None, "which system this host has is not known", rule.branches, "platform: not known")
     possible = []
     for branch in rule.branches:
-        match = [covers(p, platform) for p in branch.products]
+        match = [host.covers(p) for p in branch.products]
         if True in match:
             if not branch.editions or (platform.edition or "").lower() in branch.editions:
                 return Applies(True, f"the rule covers {platform.product or platform.family}", (branch,))
@@ -86,7 +124,11 @@ def covers(pattern: str, platform: Platform) -> bool | None:
 
 
 def _component(component: Component, facts: HostFacts) -> Applies:
-    """Present if any of its signs is there; absent only if every list that would show it was read."""
+    """Present if any of its signs is there; absent only if every list that would show it was read. A part without a known
+    sign cannot be recognised."""
+    if not any((component.services, component.processes, component.programs, component.packages, component.hints)):
+        why = f"whether {component.name} is there cannot be recognised from what is read of a host"
+        return Applies(None, why, settles=f"whether {component.name} is there: an attestation")
     services = None if facts.services is None else [s.name for s in facts.services]
     programs = None if facts.programs is None else [p.name for p in facts.programs]
     packages = None if facts.packages is None else [p.name for p in facts.packages]

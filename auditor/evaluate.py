@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from fnmatch import fnmatchcase
 
-from auditor.applies import Applies, applies
+from auditor.applies import Applies, Host, applies, is_about
 from auditor.checks import judge
 from auditor.checks.judgement import Case, Judgement
 from auditor.model.facts import HostFacts
@@ -30,14 +30,16 @@ def evaluate(
     """One finding for each rule of the host's family (of all families where it is not known), in the rules' order.
 
     `groups` are the target's, for attestations and waivers that name `@group`."""
-    family = facts.platform.family
+    family, host = facts.platform.family, Host(facts)
     return tuple(
-        finding(facts, rule, today, groups, attestations, waivers) for rule in rules if family is None or rule.family == family
+        finding(host, rule, today, groups, attestations, waivers)
+        for rule in rules
+        if (family is None or rule.family == family) and is_about(rule, host)
     )
 
 
 def finding(
-    facts: HostFacts,
+    host: Host,
     rule: Rule,
     today: date,
     groups: Sequence[str],
@@ -45,8 +47,9 @@ def finding(
     waivers: Sequence[Waiver],
 ) -> Finding:
     """The one finding of one rule on one host."""
+    facts = host.facts
     case = Case(facts, _attestation(rule, facts.target, groups, attestations), today)
-    judged = _judge(applies(rule, facts), case)
+    judged = _judge(applies(rule, host), case)
     return Finding(
         rule=rule.id,
         title=rule.title,
@@ -64,6 +67,8 @@ def finding(
             rule.provenance.source,
         ),
         settles=judged.settles,
+        step=judged.step,
+        generated=rule.generated,
     )
 
 
@@ -77,7 +82,8 @@ def _judge(applicable: Applies, case: Case) -> Judgement:
     if applicable.known or judged.verdict == "compliant":
         return judged
     why = f"{applicable.why}; if it applies: {judged.why}"
-    return Judgement("unknown", judged.observed, judged.required, why, applicable.settles or judged.settles, judged.evidence)
+    settles = applicable.settles or judged.settles
+    return Judgement("unknown", judged.observed, judged.required, why, settles, judged.evidence, judged.step)
 
 
 def _attestation(rule: Rule, target: str, groups: Sequence[str], given: Sequence[Attestation]) -> Attestation | None:

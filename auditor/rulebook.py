@@ -11,7 +11,7 @@ import msgspec
 import yaml
 from msgspec import Struct
 
-from auditor import shipped
+from auditor import overlay, shipped
 from auditor.errors import FileFaults
 from auditor.model import run, setting_key
 from auditor.model.asked import Asked
@@ -23,11 +23,12 @@ from auditor.model.rule import (
     FileVersionCheck,
     HotfixCheck,
     ListenBacklogCheck,
+    ProductPackCheck,
     Rule,
     ServicePackCheck,
     SettingCheck,
 )
-from auditor.versions import file_version, service_pack, windows_build
+from auditor.versions import file_version, server_products, service_pack, windows_build
 from auditor.yamlfile import MAX_BYTES, Faults, bind, compose
 
 # The cap that the backlog checks explain requested values by is always read.
@@ -45,9 +46,11 @@ class Rulebook(Struct, frozen=True):
         """What some rule among those `wanted` needs to know."""
         rules = [r for r in self.rules if wanted(r)]
         every = [c for rule in rules for c in checks(rule)]
-        components = [r.component for r in rules if r.component and r.family == "windows"]
+        components = [c for r in rules for c in (r.application, r.component) if c and r.family == "windows"]
         keys = {c.key for c in every if isinstance(c, (SettingCheck, FileVersionCheck))}.union(ALWAYS_READ)
-        hotfixes = {i for c in every for i in _hotfixes(c)}
+        keys |= {k for c in every if isinstance(c, ProductPackCheck) if (k := server_products.key(c.product))}
+        # The entries of generated rules' hotfixes are not looked at one by one: there are thousands, and the list has them.
+        hotfixes = {i for r in rules if not r.generated for c in checks(r) for i in _hotfixes(c)}
         return Asked(
             linux=tuple(sorted(k for k in keys if setting_key.family(k) == "linux")),
             windows=tuple(sorted(k for k in keys if setting_key.family(k) == "windows")),
@@ -70,14 +73,29 @@ def load(paths: Sequence[str] = ()) -> Rulebook:
     faults: list[str] = []
     rules: dict[str, Rule] = {}
     places: dict[str, str] = {}
+    changes: list[tuple[overlay.Change, str]] = []
     for path in _files(list(paths) or ["shipped"], faults):
+        if path.name == overlay.NAME:
+            changes += overlay.read(path, faults)
+            continue
         found = _lines(path, faults) if path.suffix == ".jsonl" else _yaml(path, faults)
         for rule, line in found:
             place = f"{path}:{line}"
-            if rule.id in rules:
+            if rule.id in rules and rules[rule.id].generated is not rule.generated:
+                if rules[rule.id].generated:  # what somebody wrote by hand stands for what an importer made of the advisory
+                    rules[rule.id], places[rule.id] = rule, place
+            elif rule.id in rules:
                 faults.append(f"{place}: rule {rule.id} was read before, from {places[rule.id]}")
             else:
                 rules[rule.id], places[rule.id] = rule, place
+    for change, place in changes:
+        if change.id not in rules:
+            faults.append(f"{place}: there is no rule {change.id} among those loaded")
+        elif change.drop:
+            del rules[change.id], places[change.id]
+        else:
+            rules[change.id] = overlay.changed(rules[change.id], change)
+            places[change.id] += f", changed by {place}"
     if not rules and not faults:
         faults.append(f"{' '.join(paths) or 'shipped'}:1: holds no rule")
     if faults:
@@ -149,11 +167,15 @@ def problems(rule: Rule) -> Iterator[str]:
     """What the types cannot say: a rule that could not be judged as it is written."""
     if not rule.branches:
         yield "has no branch, so it could never apply"
+    if not rule.generated and not (rule.meaning and rule.matters and rule.references):
+        yield "must say what it asks (meaning), why (matters), and from where (references)"
     if rule.component and not re.fullmatch(r"|[A-Za-z0-9][A-Za-z0-9 ._-]{0,60}", rule.component.vendor):
         yield f"{rule.component.vendor!r} is no vendor's key under HKLM\\SOFTWARE"
     for check in checks(rule):
         if isinstance(check, (AllOf, AnyOf)) and not check.checks:
             yield "all_of and any_of need at least one check"
+        if isinstance(check, ProductPackCheck):
+            yield from _bad(service_pack.parse, [check.at_least])
         if isinstance(check, ServicePackCheck):
             yield from _bad(service_pack.parse, [check.at_least, *([check.since] if check.since else [])])
         for ident in _hotfixes(check):

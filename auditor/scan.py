@@ -75,7 +75,7 @@ def ask(target: Target, audit: Audit, stop: Stop, *, raw: bool = False) -> Answe
         password = f"{secrets.resolve(target.become.password)}\n".encode() if target.become.password else b""
 
     def wishes(platform: Platform) -> Asked:
-        return audit.rulebook.asked(lambda rule: may_apply(rule, platform))
+        return audit.rulebook.asked(may_apply(platform))
 
     with open_session(target, deadline) as session:
         posix = Posix(deep=audit.deep, sudo=sudo, password=password, raw=raw)

@@ -68,7 +68,7 @@ def lines(target: Target) -> list[str]:
     facts = _scan(target).facts
     assert facts
     build = int((facts.platform.build or "0").partition(".")[0])
-    asked = questions(_RULES.asked(lambda rule: may_apply(rule, facts.platform)))
+    asked = questions(_RULES.asked(may_apply(facts.platform)))
 
     def worth(asks: tuple[Ask, ...]) -> tuple[Ask, ...]:
         return tuple(a for a in asks if a.of(build) and a.unless not in asked.tables)

@@ -17,7 +17,7 @@ class Evidence(Struct, frozen=True):
     text: str
 
 
-class ArticleFix(Struct, frozen=True):
+class ArticleFix(Struct, frozen=True, rename={"source": "from"}):
     """`product` first has the fix in this numbered service pack (`4`, `6a`)."""
 
     product: str
@@ -36,18 +36,21 @@ class ArticleSetting(Struct, frozen=True):
 
 
 class ProductVersion(Struct, frozen=True):
-    """One product line of the APPLIES TO list, with the service packs named beside it."""
+    """One product line of the APPLIES TO list, with the service packs named beside it; `edition` (server, workstation) of
+    products whose id names none."""
 
     product: str
     service_packs: tuple[str, ...] = ()
+    edition: str = ""
 
 
 class Article(Struct, frozen=True, kw_only=True):
     """One article. Exactly one of fixes, hotfix_only, latest_sp, vendor_fix and no_fix tells where the fix comes from,
     except that product lines may differ within one article.
 
-    `confidence` is low where the reader is not sure, with its `doubts` in plain words. `hotfix` is the article's own
-    hotfix's id where it offers one as well; `file_versions` maps the files of the fix to their versions."""
+    `backlog` is the listen backlog that the article calls too small; `security`: it is about a vulnerability.
+    `confidence` is low where the reader is not sure, with its `doubts` in plain words. `hotfix`: the article offers a
+    hotfix of its own (as well), for `hotfix_lines` where it names them; `file_versions` maps the files of the fix to their versions."""
 
     id: str
     title: str
@@ -66,6 +69,9 @@ class Article(Struct, frozen=True, kw_only=True):
     doubts: tuple[str, ...] = ()
     obligation: Obligation | None = None
     hotfix: bool = False
+    hotfix_lines: tuple[str, ...] = ()
+    backlog: int | None = None
+    security: bool = False
     component_services: tuple[str, ...] = ()
     products: tuple[ProductVersion, ...] = ()
     file_versions: dict[str, str] = {}

@@ -60,7 +60,8 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
     (r"Internet Mail (?:Connector|Service)|\bIMC\b|\bIMS\b|Msexcimc", "Internet Mail Connector / Internet Mail Service", "MSExchangeIMC"),
     (r"(?:Microsoft |MS )?Mail (?:Connector|Interchange|gateway)|MS ?Mail|Microsoft Mail|PC ?Mail|\bMSMI\b|\bMTA Interchange\b", "Microsoft Mail Connector", "MSExchangeMSMI MSExchangePCMTA*"),
     (r"cc:? ?Mail|\bCCMC\b", "Exchange Connector for Lotus cc:Mail", "MSExchangeCCMC"),
-    (r"Notes (?:Connector|client|mail|user|server|database)|Lotus Notes|Connector for (?:Lotus )?Notes|\bLME\b|\bDXANOTES\b|\bLSNTS\w*", "Exchange Connector for Lotus Notes", "LME-NOTES MSExchangeCoCo"),
+    (r"Notes Connector|Connector for (?:Lotus )?Notes|Notes/\w+ Connector|\bLME\b|\bDXANOTES\b|\bLSNTS\w*|Notes (?:client|mail|user|database)", "Exchange Connector for Lotus Notes", "LME-NOTES MSExchangeCoCo"),
+    (r"Notes Server|Lotus Notes|Domino", "a Lotus Notes server", "Lotus?Notes?Server* Lotus?Domino?Server* IBM?Domino?Server* HCL?Domino?Server*"),
     (r"GroupWise", "Exchange Connector for Novell GroupWise", "LME-GWISE MSExchangeGWRtr"),
     (r"SNADS", "Exchange Connector for SNADS", "LME-SNADS"),
     (r"\bPROFS\b|OV/VM|OfficeVision", "Exchange Connector for IBM OfficeVision/VM", "LME-PROFS"),
@@ -106,12 +107,12 @@ def component(article: Structure) -> Component | None:
         return None
     applies = article.applies_to[0].text if article.applies_to else ""
     if found := _known(title, applies):
-        return Component(found.name, found.services, article.title, 0)
+        return Component(found.name, found.services, article.title, article.title_at)
     opening = _opening(article)
     if opening and (found := _known(_condition(opening[0]), applies)):
         return Component(found.name, found.services, *opening)
     if (m := _HARDWARE.search(title)) and re.search(_DEVICE, title, re.I):
-        return Component(title[m.start() :][:60].strip(), (), article.title, 0)
+        return Component(title[m.start() :][:60].strip(), (), article.title, article.title_at)
     if article.holds("third-party", "manufactured", "independent") and (m := _STRANGERS.search(article.text, article.begin, article.end)):
         return Component("a product of another vendor", (), fold(m[0]), m.start())
     return None

@@ -210,4 +210,4 @@ def product_lines(bullet: str) -> list[ProductLine]:
         versions = [v for v in _VERSIONS.findall(rest) if v[0] in "45"]
     elif base != "windows":
         versions += _VERSIONS.findall(rest)
-    return [ProductLine(base, v, edition if v == "4.0" else "", tuple(packs.get(v, ()))) for v in dict.fromkeys(versions or [""])]
+    return [ProductLine(base, v, edition, tuple(packs.get(v, ()))) for v in dict.fromkeys(versions or [""])]

@@ -80,6 +80,7 @@ class Structure:
         self.labels = {m[1].lower(): m[2].strip() for m in _LABELLED.finditer(text, footer.end())}
         title = _TITLE.search(text, header.end(), footer.start())
         self.title = fold(title[1]) if title else ""
+        self.title_at = title.start(1) if title else 0
         applies = _APPLIES.search(text, 0, footer.start())
         begin = header.end()
         self.applies_to: tuple[Bullet, ...] = ()

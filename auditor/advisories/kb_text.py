@@ -8,11 +8,13 @@ what is to be set (kb_settings). Where two statements contradict each other, the
 from __future__ import annotations
 
 import hashlib
+import re
 
 from functools import lru_cache
 
 from auditor.advisories.article import Article, ArticleFix, ArticleSetting, Evidence, ProductVersion
 from auditor.advisories.decode import decode
+from auditor.advisories.kb_backlog import backlog
 from auditor.advisories.kb_component import component
 from auditor.advisories.kb_files import file_versions
 from auditor.advisories.kb_fixes import Fix, keyword_fixes, line_of, prose_fixes
@@ -23,6 +25,7 @@ from auditor.advisories.kb_settings import settings
 from auditor.advisories.kb_structure import Structure
 
 
+_SECURITY = re.compile(r"\bMS\d\d-\d{3}\b|vulnerab|denial.of.service|security (?:hole|hotfix|patch|update)", re.I)
 _product_lines = lru_cache(maxsize=4096)(lambda bullet: tuple(product_lines(bullet)))  # the same few bullets stand everywhere
 
 
@@ -61,6 +64,9 @@ def read(document: bytes, name: str = "") -> Article:
     duty, why = obligation(article, bool(fixes), bool(hotfix_only or latest_sp or vendor_fix), found)
     if why:
         note("obligation", why.text, why.start)
+    queue, words = backlog(article) if vendor_fix else (None, None)
+    if words:
+        note("backlog", words.text, words.start)
     stated, sentence = severity(article)
     if sentence:
         note("severity", sentence.text, sentence.start)
@@ -81,9 +87,12 @@ def read(document: bytes, name: str = "") -> Article:
         confidence="low" if doubts else "high",
         doubts=tuple(doubts),
         obligation=duty,
-        hotfix=bool(presp or ways.hotfix),
+        hotfix=bool(presp or (ways.hotfix and not ways.vendor_first)),
+        hotfix_lines=tuple(sorted(ways.hotfix_lines | {line_of(f.product) for f in presp})),
+        backlog=queue,
+        security=bool(_SECURITY.search(article.title) or "kbsecurity" in article.lower),
         component_services=part.services if part else (),
-        products=tuple(dict.fromkeys(ProductVersion(line.id, line.packs) for line in lines)),
+        products=tuple(dict.fromkeys(ProductVersion(line.id, line.packs, line.edition) for line in lines)),
         file_versions=file_versions(article) if ways.hotfix or presp else {},
         sha256=hashlib.sha256(document).hexdigest(),
         document=name,

@@ -12,11 +12,19 @@ from auditor.checks.linux import judge_kernel, judge_package, judge_reboot, judg
 from auditor.checks.listen_backlog import judge_listen_backlog
 from auditor.checks.settings import judge_counter, judge_setting
 from auditor.checks.support import judge_support
-from auditor.checks.windows import judge_build, judge_file_version, judge_hotfix, judge_missing_updates, judge_service_pack
+from auditor.checks.windows import (
+    judge_build,
+    judge_file_version,
+    judge_hotfix,
+    judge_missing_updates,
+    judge_product_pack,
+    judge_service_pack,
+)
 from auditor.model import rule as r
 
 CHECKS: dict[type, Callable[[Any, Case], Judgement]] = {
     r.ServicePackCheck: judge_service_pack,
+    r.ProductPackCheck: judge_product_pack,
     r.BuildCheck: judge_build,
     r.HotfixCheck: judge_hotfix,
     r.FileVersionCheck: judge_file_version,

@@ -7,7 +7,7 @@ from datetime import date
 from msgspec import Struct
 
 from auditor.model.facts import HostFacts
-from auditor.model.finding import Attestation, Verdict
+from auditor.model.finding import Attestation, Step, Verdict
 
 
 class Case(Struct, frozen=True):
@@ -20,7 +20,8 @@ class Case(Struct, frozen=True):
 
 
 class Judgement(Struct, frozen=True):
-    """A verdict with its evidence, in sentences for people. `settles` names what would settle an unknown."""
+    """A verdict with its evidence, in sentences for people. `settles` names what would settle an unknown,
+    `step` what would make it compliant together with others of its kind."""
 
     verdict: Verdict
     observed: str
@@ -28,6 +29,7 @@ class Judgement(Struct, frozen=True):
     why: str
     settles: str = ""
     evidence: tuple[str, ...] = ()
+    step: Step | None = None
 
 
 def unread(facts: HostFacts, collector: str, what: str, required: str) -> Judgement:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from auditor.checks.judgement import Case, Judgement, unread
 from auditor.model.facts import MissingUpdate
-from auditor.model.rule import BuildCheck, FileVersionCheck, HotfixCheck, MissingUpdatesCheck, ServicePackCheck
-from auditor.versions import file_version, service_pack, windows_build
+from auditor.model.finding import Step
+from auditor.model.rule import (
+    BuildCheck,
+    FileVersionCheck,
+    HotfixCheck,
+    MissingUpdatesCheck,
+    ProductPackCheck,
+    ServicePackCheck,
+)
+from auditor.versions import file_version, server_products, service_pack, windows_build
 
 # Adding a component afterwards puts old files back and leaves what the registry says (Q196269).
 CLAIM = "registry claim: CSDVersion"
@@ -48,7 +58,44 @@ def judge_service_pack(check: ServicePackCheck, case: Case) -> Judgement:
     said = facts.platform.csd_version
     if said and service_pack.is_candidate(said):
         why += f" (the host says {said!r}, as some hotfixes make it; its leading number decides)"
-    return Judgement("compliant" if reached else "noncompliant", observed, required, why, evidence=(CLAIM,))
+    step = None if reached else Step("service_pack", _line(facts.platform.product or ""), check.at_least)
+    return Judgement("compliant" if reached else "noncompliant", observed, required, why, evidence=(CLAIM,), step=step)
+
+
+def _line(product: str) -> str:
+    """Editions share a line of service packs, but for Terminal Server Edition."""
+    if product.startswith("windows-nt-4.0-") and product != "windows-nt-4.0-terminal-server":
+        return "windows-nt-4.0"
+    return "windows-2000" if product.startswith("windows-2000-") else product
+
+
+def judge_product_pack(check: ProductPackCheck, case: Case) -> Judgement:
+    """The application's own registry value decides; it is a claim like Windows' own."""
+    name, version = server_products.split(check.product)
+    required = f"{check.product} service pack {check.at_least} or later"
+    step = Step("service_pack", check.product, check.at_least)
+    key = server_products.key(check.product)
+    if not key:
+        why = f"no value of the registry that is known here tells which service pack {name} has"
+        return Judgement("unknown", f"the service pack of {name}: not known", required, why,
+                         settles=f"an attestation, or the service pack of {name} as an administrator sees it", step=step)  # fmt: skip
+    found = (case.facts.settings or {}).get(key)
+    if found is None:
+        return replace(unread(case.facts, "settings", f"The version of {name}", required), step=step)
+    if found.state != "present":
+        why = f"the value that tells the version of {name} is {'not set' if found.state == 'absent' else 'unreadable: ' + found.reason}"
+        return Judgement("unknown", f"the service pack of {name}: not known", required, why, settles=f"settings: the version of {name}", step=step)
+    try:
+        installed = server_products.read(check.product, found.value)
+        reached = service_pack.parse(installed.service_pack).reaches(service_pack.parse(check.at_least))
+    except ValueError as e:
+        return Judgement("unknown", f"{name}: {found.value[:60]}", required, str(e), settles=f"settings: the version of {name}", step=step)
+    observed = f"{name} {installed.version}, " + (f"service pack {installed.service_pack}" if installed.service_pack != "0" else "no service pack")
+    evidence = (f"registry claim: {key.partition('#')[2]}",)
+    if installed.version != version:
+        return Judgement("not_applicable", observed, required, f"the advisory is about {check.product}", evidence=evidence)
+    why = f"{observed} is {'' if reached else 'not '}{required}"
+    return Judgement("compliant" if reached else "noncompliant", observed, required, why, evidence=evidence, step=None if reached else step)
 
 
 def judge_build(check: BuildCheck, case: Case) -> Judgement:
@@ -104,7 +151,8 @@ def judge_hotfix(check: HotfixCheck, case: Case) -> Judgement:
         return unread(case.facts, "hotfixes", "The hotfixes", required)
     found = _installed(check.ids, case)
     if not found:
-        return Judgement("noncompliant", f"{required} not installed", required, "the host lists no such hotfix")
+        step = Step("hotfix", "", check.ids[0])
+        return Judgement("noncompliant", f"{required} not installed", required, "the host lists no such hotfix", step=step)
     sources = sorted(
         {h.source or "registry claim" for h in case.facts.hotfixes if _article(h.id) in {_article(f) for f in found}}
     )

@@ -74,10 +74,16 @@ def _chain(run: Run, result: TargetResult, f: Finding, rule: Rule | None, place:
         yield "The rule is not in the rulebook that is loaded now."
         return
     yield f"Rule, as loaded now from {place}:"
-    yield f"  asks:      {rule.meaning}"
-    yield f"  matters:   {rule.matters}"
+    if rule.meaning:
+        yield f"  asks:      {rule.meaning}"
+        yield f"  matters:   {rule.matters}"
     yield f"  to do:     {rule.remediation}"
     yield f"  source:    {rule.provenance.source}, read {rule.provenance.retrieved}"
+    p = rule.provenance
+    if p.document:
+        yield f"  document:  SHA-256 {p.document}, read by {p.importer}" + ("" if p.reviewed else "; not reviewed: the importer was not sure")
+    for field, numbers in p.lines.items():
+        yield f"  taken from line {', '.join(map(str, numbers))} of the document: {field.replace('_', ' ')}"
     for note in rule.provenance.notes:
         yield f"  note:      {note}"
     for reference in rule.references:

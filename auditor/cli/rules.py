@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
+
 import click
 import msgspec
 
-from auditor.cli import options
+from auditor.cli import exits, options
 from auditor.errors import UsageFault
-from auditor.model.rule import Rule
-from auditor.rulebook import load
+from auditor.model.rule import ProductPackCheck, Rule
+from auditor.rulebook import checks, load
 from auditor.yamlfile import did_you_mean
 
 
 @click.group()
 def rules() -> None:
-    """The rules: list, show, lint, schema."""
+    """The rules: list, show, lint, import, schema."""
 
 
 @rules.command("list")
@@ -45,17 +51,72 @@ def show(rule_id: str, rule_paths: tuple[str, ...], form: str | None) -> None:
     if form == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(rule), indent=1))
         return
-    click.echo(f"{rule.id}: {rule.title}\n{rule.severity}, {rule.obligation}, {rule.family}; from {book.places[rule.id]}\n")
+    for line in described(rule, book.places[rule.id]):
+        click.echo(line)
+
+
+def described(rule: Rule, place: str) -> Iterator[str]:
+    """A rule for people, a line or a paragraph each."""
+    yield f"{rule.id}: {rule.title}\n{rule.severity}, {rule.obligation}, {rule.family}; from {place}\n"
     for name, text in (("Asks", rule.meaning), ("Matters", rule.matters), ("To do", rule.remediation)):
-        click.echo(click.wrap_text(f"{name}: {text}", 100, subsequent_indent="  "))
-    click.echo("Products: " + "; ".join(", ".join((*b.products, *b.editions)) for b in rule.branches))
-    if rule.component:
-        click.echo(f"Only where {rule.component.name} is present")
+        if text:
+            yield click.wrap_text(f"{name}: {text}", 100, subsequent_indent="  ")
+    yield "Products: " + "; ".join(", ".join((*b.products, *b.editions)) for b in rule.branches)
+    for part in (rule.application, rule.component):
+        if part:
+            yield f"Only where {part.name} is present"
     for reference in rule.references:
-        click.echo(f"Reference: {reference.title}" + (f" <{reference.url}>" if reference.url else ""))
-    click.echo(f"Source: {rule.provenance.source}, read {rule.provenance.retrieved}")
-    for note in rule.provenance.notes:
-        click.echo(click.wrap_text(f"Note: {note}", 100, subsequent_indent="  "))
+        yield f"Reference: {reference.title}" + (f" <{reference.url}>" if reference.url else "")
+    p = rule.provenance
+    yield f"Source: {p.source}, read {p.retrieved}"
+    if p.document:
+        yield f"Document: SHA-256 {p.document}, read by {p.importer}" + ("" if p.reviewed else "; not reviewed: the importer was not sure")
+    for field, numbers in p.lines.items():
+        yield f"  {field}: line {', '.join(map(str, numbers))}"
+    for file, version in p.files.items():
+        yield f"File of the fix: {file} {version}"
+    for note in p.notes:
+        yield click.wrap_text(f"Note: {note}", 100, subsequent_indent="  ")
+
+
+@rules.command("import")
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.option("--output", "folder", metavar="FOLDER", required=True, type=click.Path(file_okay=False, path_type=Path), help="Write the rule files here, beside what is there.")
+@click.option("--product", "products", metavar="PATTERN", multiple=True, help="Only rules of these products, e.g. windows-nt-4.0 or 'exchange-*'; repeatable.")
+@click.option("--only", type=click.Choice(["fixes", "settings"]), help="Only rules about fixes, or only about settings.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=1, help="Read with so many processes; default 1.")
+@click.option("--retrieved", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]), help="When the documents were fetched; default today.")
+def import_(paths: tuple[str, ...], folder: Path, products: tuple[str, ...], only: str | None, jobs: int, retrieved: datetime | None) -> int:
+    """Write rules from Knowledge Base articles: files, folders, archives, - for standard input.
+
+    What the importer wrote before is brought up to date; what people changed stays (overlay.yaml). Articles that give
+    no rule are counted by reason; documents that cannot be read are listed, and the exit code is then 3.
+    """
+    from auditor.advisories.kb_rule import NoRule, rule
+    from auditor.advisories.reading import Reading
+    from auditor.advisories.rule_files import write
+    from auditor.cli.advisories import report
+
+    reading, made, none = Reading(paths, jobs), [], Counter[str]()
+    when = (retrieved or datetime.now(UTC)).date()
+    for article in reading.articles():
+        try:
+            made.append(rule(article, retrieved=when, only=only or ""))
+        except NoRule as e:
+            none[str(e)] += 1
+    wanted = [r for r in made if not products or any(_covers(r, p) for p in products)]
+    done = write(folder, wanted)
+    click.echo(f"{len(wanted)} rules in {folder}: {done.new} new, {done.changed} changed, {done.same} as before")
+    if done.kept:
+        click.echo(f"changes made by hand moved to overlay.yaml: {', '.join(done.kept)}")
+    for reason, count in none.most_common():
+        click.echo(f"{count} {'article gives' if count == 1 else 'articles give'} no rule: {reason}")
+    return exits.INCOMPLETE if report(reading) else exits.ALL_WELL
+
+
+def _covers(rule: Rule, pattern: str) -> bool:
+    named = {p for b in rule.branches for p in b.products} | {c.product for c in checks(rule) if isinstance(c, ProductPackCheck)}
+    return any(fnmatchcase(p, pattern) or p.startswith(f"{pattern}-") for p in named)
 
 
 @rules.command()

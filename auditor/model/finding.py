@@ -21,9 +21,19 @@ class WaiverNote(Struct, frozen=True):
     expires: datetime.date | None
 
 
+class Step(Struct, frozen=True):
+    """What would settle a finding, where one thing settles many: a service pack of a product line (`windows-nt-4.0`,
+    `6a`), or a hotfix."""
+
+    kind: Literal["service_pack", "hotfix"]
+    line: str
+    level: str
+
+
 class Finding(Struct, frozen=True, kw_only=True):
     """One rule on one target. The texts are plain strings for people; `evidence` says how it was read, and from what
-    document the requirement is; `settles` names what would settle an unknown (a collector, a right, an attestation)."""
+    document the requirement is; `step` is what settles it together with others of its kind; `generated`: from a rule that an
+    importer wrote, which reports show in short; `settles` names what would settle an unknown (a collector, a right, an attestation)."""
 
     rule: str
     title: str
@@ -37,6 +47,8 @@ class Finding(Struct, frozen=True, kw_only=True):
     waiver: WaiverNote | None = None
     evidence: tuple[str, ...] = ()
     settles: str = ""
+    step: Step | None = None
+    generated: bool = False
 
 
 class Waiver(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

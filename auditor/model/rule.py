@@ -16,7 +16,7 @@ Obligation = Literal["required", "advised", "situational"]
 RuleId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{1,80}$")]
 
 
-class Strict(Struct, frozen=True, forbid_unknown_fields=True):
+class Strict(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The base of all rule records: unknown keys are an error."""
 
 
@@ -34,6 +34,14 @@ class ServicePackCheck(Tagged, frozen=True, tag="service_pack"):
     stamped_by: tuple[str, ...] = ()
     marked_by: tuple[str, ...] = ()
     since: str = ""
+
+
+class ProductPackCheck(Tagged, frozen=True, tag="product_pack"):
+    """Compliant if a server application (`exchange-5.5`) has service pack `at_least` or later of its own. Not applicable
+    where another version of it is installed; unknown where the host does not say which service pack it has."""
+
+    product: str
+    at_least: str
 
 
 class HotfixCheck(Tagged, frozen=True, tag="hotfix"):
@@ -171,7 +179,7 @@ class AnyOf(Tagged, frozen=True, tag="any_of"):
 
 
 Check = (
-    ServicePackCheck | BuildCheck | HotfixCheck | FileVersionCheck | PackageCheck | KernelCheck | SettingCheck | ListenBacklogCheck | CounterCheck
+    ServicePackCheck | ProductPackCheck | BuildCheck | HotfixCheck | FileVersionCheck | PackageCheck | KernelCheck | SettingCheck | ListenBacklogCheck | CounterCheck
     | SecurityUpdatesCheck | MissingUpdatesCheck | RebootCheck | StaleProcessesCheck | SupportCheck | AttestedCheck | AllOf | AnyOf
 )  # fmt: skip
 
@@ -208,15 +216,26 @@ class Reference(Strict, frozen=True):
 
 
 class Provenance(Strict, frozen=True):
-    """Where the rule's facts come from, who read them and when; `notes` says what is ours and not the source's."""
+    """Where the rule's facts come from, who read them and when; `notes` says what is ours and not the source's.
+
+    A rule that an importer wrote names it, the SHA-256 of the document, and the `lines` of the sentences that each field
+    was taken from; `files` are the versions of the files that the fix brings; `reviewed` is False where the importer was not sure and nobody has looked yet."""
 
     source: str
     retrieved: date
     notes: tuple[str, ...] = ()
+    publisher: str = ""
+    document: str = ""
+    importer: str = ""
+    lines: dict[str, tuple[int, ...]] = {}
+    reviewed: bool = True
+    files: dict[str, str] = {}
 
 
 class Rule(Strict, frozen=True, kw_only=True):
-    """`meaning` says what the rule asks, `matters` why, `remediation` what to do; all three in plain words."""
+    """`meaning` says what the rule asks, `matters` why, `remediation` what to do; all three in plain words. A generated
+    rule may leave the first two to its title. `application` is the server application that the advisory is about,
+    `component` the optional part that must be there for the problem to exist."""
 
     id: RuleId
     title: str
@@ -225,9 +244,15 @@ class Rule(Strict, frozen=True, kw_only=True):
     family: Literal["linux", "windows"]
     published: date | None = None
     branches: tuple[Branch, ...]
+    application: Component | None = None
     component: Component | None = None
-    meaning: str
-    matters: str
+    meaning: str = ""
+    matters: str = ""
     remediation: str
-    references: tuple[Reference, ...]
+    references: tuple[Reference, ...] = ()
     provenance: Provenance
+
+    @property
+    def generated(self) -> bool:
+        """Was it written by an importer?"""
+        return bool(self.provenance.importer)

@@ -11,10 +11,11 @@ from auditor.model.facts import Platform
 from auditor.model.finding import Finding, Verdict
 from auditor.model.rule import SEVERITIES
 from auditor.model.run import Run, TargetResult
+from auditor.report import bundles
 
 
 class Action(Struct, frozen=True):
-    """One thing to do, and what it settles."""
+    """One thing to do, and what it settles: a rule that is not met, or a step that settles several (`rules`)."""
 
     rule: str
     title: str
@@ -22,6 +23,8 @@ class Action(Struct, frozen=True):
     remediation: str
     targets: tuple[str, ...]
     pending: int
+    settled: int
+    rules: tuple[str, ...] = ()
 
 
 class Settle(Struct, frozen=True):
@@ -84,23 +87,47 @@ def leaves_open(r: TargetResult) -> bool:
 def _actions(results: list[TargetResult]) -> tuple[Action, ...]:
     """Required actions that settle the most come first; advised ones never outrank them."""
     by_rule: dict[str, list[tuple[str, Finding]]] = defaultdict(list)
+    by_step: dict[tuple[str, str], list[tuple[str, Finding]]] = defaultdict(list)
     for r in results:
         for f in required_open(r):
             if f.verdict in ("noncompliant", "pending"):
-                by_rule[f.rule].append((r.target.name, f))
+                (by_step[bundles.key(f.step)] if f.step else by_rule[f.rule]).append((r.target.name, f))
+    for same in by_step.values():
+        if len({f.rule for _, f in same}) == 1:
+            by_rule[same[0][1].rule].extend(same)
+    steps = [_step(same) for same in by_step.values() if len({f.rule for _, f in same}) > 1]
     actions = [
         Action(
             rule,
-            found[0][1].title,
+            f"Not met: {found[0][1].title}",
             found[0][1].severity,
             found[0][1].remediation,
             tuple(name for name, _ in found),
             sum(1 for _, f in found if f.verdict == "pending"),
+            len(found),
         )
         for rule, found in by_rule.items()
     ]
     order = {s: n for n, s in enumerate(SEVERITIES)}
-    return tuple(sorted(actions, key=lambda a: (-len(a.targets), order[a.severity], a.rule)))  # type: ignore[index]
+    return tuple(sorted([*steps, *actions], key=lambda a: (-a.settled, order[a.severity], a.title)))  # type: ignore[index]
+
+
+def _step(found: list[tuple[str, Finding]]) -> Action:
+    """The step that settles several rules at once."""
+    step = bundles.highest([f.step for _, f in found if f.step])
+    rules = tuple(dict.fromkeys(f.rule for _, f in found))
+    order = {s: n for n, s in enumerate(SEVERITIES)}
+    worst = min((f.severity for _, f in found), key=lambda s: order[s])
+    return Action(
+        "",
+        bundles.said(step, len(rules)),
+        worst,
+        f"{'Apply it' if step.kind == 'service_pack' else 'Apply them'} and restart the host; it settles {len(rules)} advisories.",
+        tuple(dict.fromkeys(name for name, _ in found)),
+        sum(1 for _, f in found if f.verdict == "pending"),
+        len(found),
+        rules,
+    )
 
 
 def settle(r: TargetResult) -> Settle | None:

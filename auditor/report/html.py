@@ -19,6 +19,7 @@ from auditor.model.finding import VERDICTS, Finding, Verdict
 from auditor.model.rule import SEVERITIES, Rule
 from auditor.model.run import Run, TargetResult
 from auditor.printable import printable
+from auditor.report.bundles import Bundle, bundles
 from auditor.report.figures import Settle, fails, figures, leaves_open, sentence, settle, state, system
 
 TONE = {"noncompliant": "bad", "pending": "pend", "unknown": "open", "compliant": "good", "not_applicable": ""}
@@ -48,10 +49,13 @@ class HostView(Struct, frozen=True, kw_only=True):
     judged: int
     containers: bool
     settle: Settle | None
+    bundles: list[Bundle]
     required: list[Finding]
-    others: list[tuple[str, list[Finding]]]
+    others: list[tuple[str, list[Bundle], list[Finding]]]
     fine: list[Finding]
+    fine_generated: int
     not_applicable: list[Finding]
+    not_applicable_generated: int
     unread: list[CollectorOutcome]
 
 
@@ -60,7 +64,8 @@ def html(run: Run, rules: Iterable[Rule]) -> bytes:
     n = figures(run)
     assessed = [_host(r) for r in run.results if r.outcome in ("assessed", "partial")]
     assessed.sort(key=lambda h: (-h.counts["noncompliant"], -h.counts["pending"], -h.counts["unknown"], h.name))
-    seen = {f.rule for r in run.results for f in r.findings}
+    # Of the thousands of generated rules only those that are not met are explained on the page.
+    seen = {f.rule for r in run.results for f in r.findings if not f.generated or f.verdict in ("noncompliant", "pending", "unknown")}
     total = sum(n.verdicts.values())
     newest = run.rulebook.newest
     text = _template().render(
@@ -106,9 +111,11 @@ def _host(r: TargetResult) -> HostView:
     counts = Counter(f.verdict for f in r.findings if f.obligation == "required" and not f.waiver)
     applicable = [f for f in r.findings if f.verdict != "not_applicable"]
     others = [
-        (name, [f for f in telling if f.obligation == key])
+        (name, *bundles(f for f in telling if f.obligation == key))
         for key, name in (("advised", "Advised"), ("situational", "In certain situations"))
     ]
+    together, alone = bundles(f for f in telling if f.obligation == "required")
+    folded = Counter(f.verdict for f in ranked if f.generated)
     failing, unsure = fails(r), leaves_open(r)
     return HostView(
         name=r.target.name,
@@ -129,10 +136,13 @@ def _host(r: TargetResult) -> HostView:
         judged=sum(1 for f in applicable if f.verdict != "unknown"),
         containers=bool(facts and facts.containers),
         settle=settle(r),
-        required=[f for f in telling if f.obligation == "required"],
-        others=[(name, found) for name, found in others if found],
-        fine=[f for f in ranked if f.verdict == "compliant"],
-        not_applicable=[f for f in ranked if f.verdict == "not_applicable"],
+        bundles=together,
+        required=alone,
+        others=[(name, several, found) for name, several, found in others if several or found],
+        fine=[f for f in ranked if f.verdict == "compliant" and not f.generated],
+        fine_generated=folded["compliant"],
+        not_applicable=[f for f in ranked if f.verdict == "not_applicable" and not f.generated],
+        not_applicable_generated=folded["not_applicable"],
         unread=[o for o in facts.outcomes if o.outcome not in ("ok", "skipped")] if facts else [],
     )
 

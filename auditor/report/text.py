@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
+from typing import get_args
 
 from auditor.model.finding import VERDICTS, Finding
-from auditor.model.rule import SEVERITIES
+from auditor.model.rule import SEVERITIES, Obligation
 from auditor.model.run import Run, TargetResult
 from auditor.printable import one_line
+from auditor.report.bundles import Bundle, bundles
 from auditor.report.figures import figures, sentence, settle, state, system
 
+_MANY = 24  # ids of what is not required, before the rest is counted
+OBLIGATIONS = get_args(Obligation)
 SHORT = {"noncompliant": "MISSING", "pending": "PENDING", "unknown": "UNKNOWN", "compliant": "ok", "not_applicable": "n/a"}
 
 
@@ -34,7 +39,7 @@ def _lines(run: Run) -> Iterator[str]:
     if n.actions:
         yield "What to do first"
         for number, a in enumerate(n.actions[:5], 1):
-            yield f"  {number}. Not met: {one_line(a.title)} ({len(a.targets)} {'host' if len(a.targets) == 1 else 'hosts'}): {one_line(a.remediation, 400)}"
+            yield f"  {number}. {one_line(a.title)} ({len(a.targets)} {'host' if len(a.targets) == 1 else 'hosts'}): {one_line(a.remediation, 400)}"
         yield ""
     yield f"Rules: {run.rulebook.rules}, rulebook {run.rulebook.digest[:12]}, newest source read {run.rulebook.newest}; auditor {run.auditor}; run {run.id}"
 
@@ -47,10 +52,20 @@ def _target(r: TargetResult) -> Iterator[str]:
         yield f"  {r.error.kind}: {one_line(r.error.message, 500)}"
         return
     order = {s: i for i, s in enumerate(SEVERITIES)}
-    for f in sorted(r.findings, key=lambda f: (VERDICTS.index(f.verdict), order[f.severity], f.rule)):
-        if f.verdict != "not_applicable":
+    rest: list[Finding] = []
+    for obligation in OBLIGATIONS:
+        together, alone = bundles(f for f in r.findings if f.obligation == obligation)
+        rest += alone
+        for b in together:
+            yield from _bundle(b)
+    folded = [f for f in rest if f.generated and f.verdict in ("compliant", "not_applicable")]
+    for f in sorted(rest, key=lambda f: (VERDICTS.index(f.verdict), order[f.severity], f.rule)):
+        if f.verdict != "not_applicable" and not (f.generated and f.verdict == "compliant"):
             yield from _finding(f)
-    skipped = [f.rule for f in r.findings if f.verdict == "not_applicable"]
+    for verdict, word in (("compliant", "ok"), ("not_applicable", "n/a")):
+        if count := sum(1 for f in folded if f.verdict == verdict):
+            yield f"  {word:8} {count} {'advisory' if count == 1 else 'advisories'} of the archives (auditor explain HOST ID, or --format json, has each)"
+    skipped = [f.rule for f in rest if f.verdict == "not_applicable" and not f.generated]
     if skipped:
         yield f"  n/a      {', '.join(skipped)}"
     for o in r.facts.outcomes if r.facts else ():
@@ -58,6 +73,18 @@ def _target(r: TargetResult) -> Iterator[str]:
             yield f"  read {o.outcome}: {one_line(o.name)}: {one_line(o.reason)}"
     if best := settle(r):
         yield f"  To settle {best.rules} unknown {'finding' if best.rules == 1 else 'findings'}: {one_line(best.what)}"
+
+
+def _bundle(b: Bundle) -> Iterator[str]:
+    """What one step settles, with the rules' ids."""
+    mark = "" if b.findings[0].obligation == "required" else f" ({b.findings[0].obligation})"
+    sure = f", {b.open} of them only if the part they are about is there" if b.open else ""
+    yield f"  {SHORT[b.verdict]:8} {one_line(b.what)}{mark}: settles {len(b.findings)} findings{sure}"
+    yield f"           found:    {one_line(b.observed, 240)}"
+    ids = ", ".join(sorted(f.rule for f in b.findings))
+    if len(b.findings) > _MANY and b.findings[0].obligation != "required":
+        ids = f"{', '.join(sorted(f.rule for f in b.findings)[:_MANY])} and {len(b.findings) - _MANY} more"
+    yield from (f"           {line}" for line in textwrap.wrap(one_line(ids, 100_000), 108))
 
 
 def _finding(f: Finding) -> Iterator[str]:
