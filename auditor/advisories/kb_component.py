@@ -8,6 +8,7 @@ archive's own registry paths name, and the vendor's documented names.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from auditor.advisories.kb_fixes import INDEX
@@ -53,14 +54,14 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
     (r"Microsoft Transaction Server|\bMTS\b", "Microsoft Transaction Server", "MSDTC"),
     (r"Certificate (?:Server|Services)|\bCertSrv\b", "Certificate Server", "CertSvc"),
     (r"Index(?:ing)? (?:Server|Service)", "Index Server", "cisvc"),
-    (r"FTP (?:Server|Service|Site)|\bMSFTPSVC\b|IIS FTP", "FTP service", "MSFTPSVC FTPSVC"),
+    (r"FTP (?:Server|Service|Site|Status)|\bMSFTPSVC\b|IIS FTP|to FTP", "FTP service", "MSFTPSVC FTPSVC"),
     (r"\bNNTP\b|Newsfeed|newsgroup", "NNTP service", "NntpSvc MSExchangeINS"),
     (r"\bIIS\b|Internet Information (?:Server|Services?)|Active Server Pages|\bASP\b", "Internet Information Server", "W3SVC"),
     (r"Outlook Web Access|\bOWA\b", "Outlook Web Access", "MSExchangeWEB W3SVC"),
-    (r"Internet Mail (?:Connector|Service)|\bIMC\b|\bIMS\b|Msexcimc", "Internet Mail Connector / Internet Mail Service", "MSExchangeIMC"),
+    (r"\bXIMS\b|SMTP Message|Internet Mail (?:Connector|Service)|\bIMC\b|\bIMS\b|Msexcimc", "Internet Mail Connector / Internet Mail Service", "MSExchangeIMC"),
     (r"(?:Microsoft |MS )?Mail (?:Connector|Interchange|gateway)|MS ?Mail|Microsoft Mail|PC ?Mail|\bMSMI\b|\bMTA Interchange\b", "Microsoft Mail Connector", "MSExchangeMSMI MSExchangePCMTA*"),
     (r"cc:? ?Mail|\bCCMC\b", "Exchange Connector for Lotus cc:Mail", "MSExchangeCCMC"),
-    (r"Notes Connector|Connector for (?:Lotus )?Notes|Notes/\w+ Connector|\bLME\b|\bDXANOTES\b|\bLSNTS\w*|Notes (?:client|mail|user|database)", "Exchange Connector for Lotus Notes", "LME-NOTES MSExchangeCoCo"),
+    (r"Notes Connector|Connector for (?:Lotus )?Notes|Notes/\w+ Connector|\bLME\b|\bDXANOTES\b|\bLSNTS\w*|Notes (?:client|mail|e-mail|user|database)", "Exchange Connector for Lotus Notes", "LME-NOTES MSExchangeCoCo"),
     (r"Notes Server|Lotus Notes|Domino", "a Lotus Notes server", "Lotus?Notes?Server* Lotus?Domino?Server* IBM?Domino?Server* HCL?Domino?Server*"),
     (r"GroupWise", "Exchange Connector for Novell GroupWise", "LME-GWISE MSExchangeGWRtr"),
     (r"SNADS", "Exchange Connector for SNADS", "LME-SNADS"),
@@ -84,6 +85,14 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
     (r"Distributed Link|Snadmod", "Distributed Link Service", ""),
     (r"OS/2 client|IBM OS/2", "OS/2 clients", ""),
     (r"Software Metering|\bCrystal\b", "SMS Software Metering", ""),
+    (r"\b(?:Client|Gateway|Server) for NFS|\bNFS Server|Server for NIS|Services for UNIX", "Services for UNIX", ""),
+    (r"\bGINAs?(?:\.dll)?\b", "another vendor's GINA", ""),
+    (r"Remote ?boot", "Remoteboot Service", "RemoteBoot"),
+    (r"Advertised Programs|Logon (?:Discovery|Installation)|Logon_?Server|License (?:Server|Metering)|LogonServer|LANDesk|Remote Tools", "an optional SMS feature", ""),
+    (r"Resource Kit|Sysdiff|Uptomp", "the Resource Kit", ""),
+    (r"\bAntivirus|anti-virus", "antivirus software", ""),
+    (r"Cirrus|Rage Pro|Backup Agent", "a certain device or agent", ""),
+    (r"Management Agent|\bMAPI MA\b", "a management agent of Metadirectory Services", ""),
     (r"Metaframe|Citrix|WinFrame|\bICA\b", "Citrix MetaFrame or WinFrame", ""),
     (r"Seagate|Backup Exec|ArcServe|Cheyenne|Symantec|pcANYWHERE|Norton|McAfee|Netscape|Oracle|Lotus|WordPerfect|CorelDRAW|Octopus|Diskeeper|Legato|Veritas|Trend|InocuLAN|Reflection|Attachmate|Wall Data|Rumba|Eudora|AutoCAD|PageMaker|Banyan|Pathworks|StarQuest|Sterling|KiXtart|Telxon|NetManage|FTP Software|Hummingbird|Insignia|Sybase|Informix|Netfinity|Insight Manager|OpenView|Unicenter|Tivoli", "a program of another vendor", ""),
 )  # fmt: skip
@@ -95,7 +104,10 @@ _MAKER = (
     r"Megahertz|US Robotics|Hayes|Cardinal|Microdyne|Thomas-Conrad|Standard Microsystems|Asante|Apricot|Siemens|Fujitsu|Okidata|QMS|Kyocera|Ricoh|Brother|Xerox|Lasermaster|Tektronix|Wacom|Elsa|STB|Hercules|Orchid|Trident|Chips|Weitek|LaserJet|DeskJet|PaintJet|BubbleJet|DesignJet|PrintServer|Celebris|Alphaserver|AlphaStation|PowerPC|MIPS"
 )
 _DEVICE = r"(?:adapter|card|controller|driver|printer|drive|modem|scanner|chip ?set|tape|CD-?ROM|device|keyboard|mouse|joystick|plotter|board|NIC|array|port replicator|docking|monitor|video|display|BIOS|jet|SCSI|Token Ring|Ethernet)s?"
+MAKER = re.compile(rf"\b(?:{_MAKER})\b")
 _HARDWARE = re.compile(rf"\b(?:{_MAKER})\b|\b(?:printer|video|display|sound|network|SCSI|PCMCIA|PC Card|tape|Token Ring|Ethernet|FDDI|ATM|serial|mouse|joystick|modem|multiport|IDE|RAID|CD-?ROM|AGP|ISDN|fax) (?:\w+ )?(?:driver|adapter|card|controller|board|drive|chip ?set)s?\b|\b[A-Z][A-Za-z]*\d+\w*\.(?:SYS|DLL|DRV)\b|Generic ?/? ?Text(?: Only)?|PostScript|\bGINAs?\b|[Kk]eyboard [Ll]ayout|service provider|\bPCL\b|\bHPGL\b|\b\w+jet\b", re.I)
+# Makers of adapters: their name and a model are enough, without a word for the device.
+_ADAPTER = re.compile(r"\b(?:3Com|Adaptec|BusLogic|Cabletron|Matrox|Olicom|Madge|Mylex|Xircom|Digi(?:Board)?|Equinox|Promise|NCR|Symbios|Creative|S3|ATI|Number Nine|Diamond|Panasonic|Plextor|Exabyte|Wacom)\b.{0,20}\b[A-Z]*-?\d{2,}\w*", re.I)
 _HOW_TO = re.compile(r"^(?:[A-Z0-9]+: )?(?:How|HOWTO|INFO|DOC|Info|List of|Using|Description|Overview|Definition|FAQ|Q&A|What|Where|Configuring|Installing|Understanding|Explanation|README|SAMPLE|FILE|Troubleshooting|Doc Err|INF|Differences|Setting|Creating|Changing)\b")
 _PREFIX = re.compile(r"^(?:[A-Z0-9&/ ]{2,9}: |Err(?:or)? Msg: )+")
 
@@ -106,12 +118,12 @@ def component(article: Structure) -> Component | None:
     if INDEX.search(article.title) or _HOW_TO.match(article.title):
         return None
     applies = article.applies_to[0].text if article.applies_to else ""
-    if found := _known(title, applies):
+    if found := _known(article.title, applies):
         return Component(found.name, found.services, article.title, article.title_at)
-    opening = _opening(article)
-    if opening and (found := _known(_condition(opening[0]), applies)):
-        return Component(found.name, found.services, *opening)
-    if (m := _HARDWARE.search(title)) and re.search(_DEVICE, title, re.I):
+    for text, start in _opening(article):
+        if found := _known(_condition(text), applies):
+            return Component(found.name, found.services, text, start)
+    if (m := _ADAPTER.search(title)) or ((m := _HARDWARE.search(title)) and re.search(_DEVICE, title, re.I)):
         return Component(title[m.start() :][:60].strip(), (), article.title, article.title_at)
     if article.holds("third-party", "manufactured", "independent") and (m := _STRANGERS.search(article.text, article.begin, article.end)):
         return Component("a product of another vendor", (), fold(m[0]), m.start())
@@ -137,10 +149,10 @@ def _known(text: str, applies: str) -> Known | None:
     return found[1] if found else None
 
 
-def _opening(article: Structure) -> tuple[str, int] | None:
-    """The first sentence of SYMPTOMS, where the condition of a problem stands."""
+def _opening(article: Structure) -> Iterator[tuple[str, int]]:
+    """The sentences in which the condition of a problem stands: the first of SYMPTOMS and of CAUSE."""
     for section in article.sections:
-        if section.name.startswith(("SYMPTOM", "SUMMARY")):
-            for s in sentences(article.text, section.start, section.end):
-                return fold(s.text), s.start
-    return None
+        if section.name.startswith(("SYMPTOM", "SUMMARY", "CAUSE")):
+            first = next(sentences(article.text, section.start, section.end), None)
+            if first:
+                yield first.text, first.start

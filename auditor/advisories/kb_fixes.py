@@ -43,6 +43,8 @@ IS_IN = re.compile(
     r"(?<!that )(?<!which )\b(?:is|are|was|were|has been|have been)(?: also| now| first)* (?:available|included|contained|provided|incorporated|implemented|found|part of|supplied|in)\b[^;]{0,25}?\b(?:in|with|on|by|as part of|of|as of|from|through)\b",
     re.I,
 )
+# "Support for the chipset has been added in Service Pack 2", where that is the answer.
+ADDED = re.compile(r"\bsupport\b[^.;]{0,80}?\b(?:has been|was|is|have been) (?:added|provided)\b[^.;]{0,60}?\b(?:in|with|by)\b", re.I)
 TO_RESOLVE = re.compile(
     r"\b(?:to|can|will|should|may|that|permanently) (?:permanently )?(?:resolve|correct|fix|eliminate|solve|address|prevent|avoid|remedy|cure|get around|work ?around|be (?:resolved|corrected|fixed|avoided|eliminated|solved|addressed|worked around|prevented) by)\b(?: [\w-]+){0,5}? (?:problems?|issues?|behaviors?|errors?|situations?|bugs?|vulnerabilit(?:y|ies)|messages?|this|these|it|symptoms?|limitations?|leaks?|crash|hang|failures?|installing|obtaining|applying|upgrading)\b",
     re.I,
@@ -62,7 +64,8 @@ ORDER = re.compile(
 _BY_HAND = re.compile(r"\b(?:from|using|replacing|importing|copying|removing|located|or by|reinstalling|uninstalling)\b", re.I)
 _WHEN = re.compile(r"\b(?:before|after|when|until|unless|without|while|if)(?: you| the| they| it| to| \w+ing)*(?: \w+)? ?$", re.I)
 _BARE = re.compile(r"(?<![\w.])(\d{1,2}\.\d{1,2}[a-z]?) $")
-_STEP = re.compile(r"(?:^|\n)[ \t]*(?:\d{1,2}[.)]|[a-z]\.)[ \t]+$")
+_INSTALLING = re.compile(r"by installing\b")
+_STEP = re.compile(r"(?:^|\n)[ \t]*(?:(?!1[.)])\d{1,2}[.)]|[b-z]\.)[ \t]+$")  # a later step of several
 _STRANGER = re.compile(r"(?:^|[ (])((?:[A-Z][\w+-]*[ ,]+)+)\d+(?:\.\d+)*[a-z]?[ ,]+$")
 # What makes a sentence about a service pack no statement of a fix.
 OTHERWISE = re.compile(
@@ -155,7 +158,9 @@ def _statement(text: str, answer: bool, step: bool) -> int | None:
     pack = PACK.search(text)
     if not pack:
         return None
-    if (m := FIXED.search(text)) and (after := PACK.search(text, m.end())) and not _BY_HAND.search(text[m.end() - 3 : after.start()]):
+    if (m := FIXED.search(text)) and (after := PACK.search(text, m.end())) and (
+        _INSTALLING.match(text, m.end() - 2) or not _BY_HAND.search(text[m.end() - 3 : after.start()])
+    ):
         return m.end()
     install = INSTALL.search(text[: pack.start()])
     if install and not _WHEN.search(text[: install.start()]):
@@ -163,6 +168,8 @@ def _statement(text: str, answer: bool, step: bool) -> int | None:
             return pack.start()
         if answer and not step and (order := ORDER.match(text)) and install.start() <= order.end():
             return pack.start()
+    if answer and (m := ADDED.search(text)) and PACK.search(text, m.end() - 3):
+        return m.end() - 3
     have = HAVE.search(text, pack.end()) or (UPDATED.search(text, pack.end()) if answer else None)
     if have and have.start() - pack.end() < 40 and (answer or "this" in have[0].lower()):
         return 0
@@ -270,7 +277,7 @@ def keyword_fixes(keywords: Iterable[Keyword]) -> tuple[list[Fix], list[Fix]]:
         for m in _KEYWORD.finditer(word.text):
             product = _keyword_product(m["product"])
             pre = bool(m["pre"])
-            if not product or not (m["fix"] or pre):
+            if not product or not m["fix"]:
                 continue
             (hotfixes if pre else packs).append(Fix(product, m["pack"].lower(), "keyword", word.text, word.start))
     return packs, hotfixes

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from auditor.advisories.kb_component import MAKER
 from auditor.advisories.kb_fixes import INDEX, line_of
 from auditor.advisories.kb_products import mentions, normal
 from auditor.advisories.pattern import Pattern
@@ -21,7 +22,7 @@ LATEST = Pattern(
     r"|\b(?:obtain|install|apply|get|use|upgrade to|update to|download|installing|applying|obtaining|upgrading to)\b(?: and (?:install|apply))? (?:the |your computer to the )?(?:latest|current|most recent|newest|lastest)\b[^;.]{0,90}?\bservice packs?\b",
     "latest lastest current recent newest",
 )
-_LATEST_NO = re.compile(r"how to obtain|\bbefore\b|\bprerequisite|\brequires?\b|for information on obtaining|make sure|verify|ensure|reappl|after (?:you )?(?:install|apply)|does not|not (?:been )?(?:fixed|corrected)|then (?:apply|install)|and (?:apply|install) the (?:hot)?fix", re.I)
+_LATEST_NO = re.compile(r"\bfeatures?\b|how to obtain|\bbefore\b|\bprerequisite|\brequires?\b|for information on obtaining|make sure|verify|ensure|reappl|after (?:you )?(?:install|apply)|does not|not (?:been )?(?:fixed|corrected)|then (?:apply|install)|and (?:apply|install) the (?:hot)?fix", re.I)
 
 HOTFIX = Pattern(
     r"\ba supported (?:fix|hotfix|patch|feature)\b"
@@ -49,16 +50,17 @@ _OURS = (
 _NAME = rf"(?-i:\b(?!(?:{_OURS})\b)[A-Z][A-Za-z0-9&/-]*[a-zA-Z0-9](?:'s)?\b)"
 _THEM = rf"(?:\b(?:vendors?|manufacturers?|suppliers?|OEM|third[- ]party|developers? of|provider of)\b|{_NAME})"
 _NEWER = r"\b(?:fix(?:es)?|hot ?fix|patch(?:es)?|updat(?:es?|ed|ing)|upgrad(?:es?|ed|ing)|newer|newest|latest|later|most recent|current (?:version|driver|release|BIOS|firmware)s?|corrected|revised|replacements?|new (?:\w+ )?(?:version|driver|drivers|BIOS|firmware|release|copy|file|ROM)s?|compatible|supported driver|Windows NT drivers?|NT drivers?|availability|obtain\w*|acquir\w+|get a|solution|BIOS|firmware)\b"
-# The forms in which these articles send somebody to a third party, each a pattern; (needs a disclaimer in the article, pattern).
-VENDOR: tuple[tuple[bool, Pattern], ...] = (
-    (False, Pattern(rf"\b(?:contact(?:ing)?|check(?:ing)? with|consult|call|see|ask) [^.;]{{0,60}}?\b(?:vendors?|manufacturers?|suppliers?|OEM|developers?)\b[^;]{{0,140}}?{_NEWER}", "vendor manufacturer supplier oem developer")),
-    (True, Pattern(rf"\b(?:contact(?:ing)?|check(?:ing)? with|call) [^.;]{{0,40}}?{_THEM}[^;]{{0,140}}?{_NEWER}", "contact check call")),
-    (False, Pattern(r"\b(?:obtain(?:ed|ing)?|get|download(?:ed)?|available|acquired?|request|supplied|provided|updated?|drivers?) [^.;]{0,80}?\b(?:from|by|through) (?:the |your |its |their |that |computer |hardware |adapter |card |device |printer |software |system |original |equipment |modem |video |\w+'s )*(?:vendors?|manufacturers?|suppliers?|OEM|developers?)\b", "vendor manufacturer supplier oem developer")),
-    (True, Pattern(rf"\b(?:obtain(?:ed|ing)?|get|download(?:ed)?|available|acquired?|request(?:ed)?)\b [^;]{{0,90}}?\b(?:from|at|by|through|on) (?:the |your |its )?{_NAME}", "from at by through on")),
-    (True, Pattern(rf"(?:^|\b(?:to|should|must|and|by|or|please|can|,) )(?:upgrad(?:e|ing)|updat(?:e|ing)|install(?:ing)?|us(?:e|ing)|replac(?:e|ing)|obtain(?:ing)?|download|get|apply|acquire)\b (?!feature|mode)[^.;]{{0,100}}?\b(?:versions? \d|\d+\.\d+\w? or |or later|or greater|or higher|later|latest|newer|newest|updated|current|new|revised|patch|upgrade|Softpaq|SSD|SP\d{{4}})\b", "upgrad updat install us replac obtain download get apply acquire")),
-    (True, Pattern(rf"{_NAME},?(?: Inc\.?,?| Corporation| Corp\.?| Technologies| Systems| Software| Computer)* (?:has|have|provides?|does provide|offers?|supplies) (?:now |since |also )?(?:\w+ )?(?:released?|produced|developed|corrected|issued|made|provided|fixed|updated|created|resolved|addressed|posted|an? |updat|upgrad|utilit|new)", "has have provide offer supplies")),
-    (True, Pattern(rf"\b(?:fixed|corrected|resolved|addressed|fixes|corrects|resolves) [^.;]{{0,60}}?\b(?:version|release|revision|firmware|BIOS|driver|patch)\b", "fixed corrected resolved addressed fixes corrects resolves")),
-    (False, Pattern(r"\b(?:upgrad(?:e|ing)|updat(?:e|ing)|flash(?:ing)?|obtain|newer|latest|new)\b[^.;]{0,50}\b(?:BIOS|firmware|flash ROM|Softpaq)\b(?! upgrades\.)|\b(?:BIOS|firmware) (?:upgrade|update)\b(?!s\.)", "bios firmware rom softpaq")),
+# The forms in which these articles send somebody to a third party: (what the article must have beside it, pattern), where
+# 0 is nothing, 1 the name of a maker of hardware or programs, 2 a disclaimer of somebody else's product.
+VENDOR: tuple[tuple[int, Pattern], ...] = (
+    (0, Pattern(rf"\b(?:contact(?:ing)?|check(?:ing)? with|consult|call|see|ask) [^.;]{{0,60}}?\b(?:vendors?|manufacturers?|suppliers?|OEM|developers?)\b[^;]{{0,140}}?{_NEWER}", "vendor manufacturer supplier oem developer")),
+    (1, Pattern(rf"\b(?:contact(?:ing)?|check(?:ing)? with|call) [^.;]{{0,40}}?{_THEM}[^;]{{0,140}}?{_NEWER}", "contact check call")),
+    (0, Pattern(r"\b(?:obtain(?:ed|ing)?|get|download(?:ed)?|available|acquired?|request|supplied|provided|updated?|drivers?) [^.;]{0,80}?\b(?:from|by|through) (?:the |your |its |their |that |computer |hardware |adapter |card |device |printer |software |system |original |equipment |modem |video |\w+'s )*(?:vendors?|manufacturers?|suppliers?|OEM|developers?)\b", "vendor manufacturer supplier oem developer")),
+    (1, Pattern(rf"\b(?:obtain(?:ed|ing)?|get|install|download(?:ed)?|available|acquired?|request(?:ed)?)\b [^;]{{0,90}}?\b(?:from|at|by|through|on) (?:the |your |its )?{_NAME}", "from at by through on")),
+    (2, Pattern(rf"(?:^|\b(?:to|should|must|and|by|or|please|can|,) )(?:upgrad(?:e|ing)|updat(?:e|ing)|install(?:ing)?|us(?:e|ing)|replac(?:e|ing)|obtain(?:ing)?|download|get|apply|acquire)\b (?!feature|mode)[^.;]{{0,100}}?\b(?:versions? \d|\d+\.\d+\w? or |or later|or greater|or higher|later|latest|newer|newest|updated|current|new (?:\w+ )?(?:version|driver|release|copy|BIOS)|revised|patch|upgrade|Softpaq|SSD|SP\d{{4}})\b", "upgrad updat install us replac obtain download get apply acquire")),
+    (2, Pattern(rf"{_NAME},?(?: Inc\.?,?| Corporation| Corp\.?| Technologies| Systems| Software| Computer)* (?:has|have|provides?|does provide|offers?|supplies) (?:now |since |also )?(?:\w+ )?(?:released?|produced|developed|corrected|issued|made|provided|fixed|updated|created|resolved|addressed|posted|updat|upgrad|utilit|new)", "has have provide offer supplies")),
+    (2, Pattern(rf"\b(?:fixed|corrected|resolved|addressed|fixes|corrects|resolves) [^.;]{{0,60}}?\b(?:version|release|revision|firmware|BIOS|driver|patch)\b", "fixed corrected resolved addressed fixes corrects resolves")),
+    (0, Pattern(r"\b(?:upgrad(?:e|ing)|updat(?:e|ing)|flash(?:ing)?|obtain|install|newer|latest|new)\b[^.;]{0,50}\b(?:BIOS|firmware|flash ROM|Softpaq)\b(?! upgrades\.)|\b(?:BIOS|firmware) (?:upgrade|update)\b(?!s\.)", "bios firmware rom softpaq")),
 )
 _VENDOR_NO = re.compile(
     r"\b(?:for (?:more|additional|further) information (?:about|on|regarding) (?:how to|contacting)|how to contact|no warranty|not (?:yet )?(?:available|released)|unable to|is aware of|independent of Microsoft|vendor contact|before you contact|products? (?:discussed|mentioned|included)|from Microsoft|Microsoft Product|Microsoft Web|microsoft\.com|hardware compatibility list|\bHCL\b|"
@@ -68,12 +70,17 @@ _VENDOR_NO = re.compile(
 _THIRD_PARTY = re.compile(r"third-party\s+products?\s+(?:that\s+(?:is|are)\s+)?(?:discussed|mentioned|included)|manufactured\s+by|vendors?\s+independent\s+of\s+Microsoft|\bkb3rdparty|third-party\s+contact\s+information|Third-Party\s+Vendor\s+Contact", re.I)
 
 
-def _from_vendor(text: str, stranger: bool) -> bool:
-    """Does a sentence say that something is to be had from somebody other than Microsoft? `stranger`: the article
-    disclaims somebody else's product."""
+_CORRECTED = re.compile(r"\b(?:corrected|fixed|resolved|addressed)\b", re.I)
+
+
+def _from_vendor(text: str, level: int) -> bool:
+    """Does a sentence say that something is to be had from somebody other than Microsoft? `level` is what the
+    article has beside it, as in VENDOR."""
     if _VENDOR_NO.search(text):
         return False
-    return any(pattern.search(text) for needs, pattern in VENDOR if stranger or not needs)
+    if level and any(m.base != "project" for m in mentions(normal(text))) and _CORRECTED.search(text):
+        return False  # corrected in a version of Microsoft's own
+    return any(pattern.search(text) for needs, pattern in VENDOR if level >= needs)
 
 
 # Words by which a hotfix is Microsoft's own, whatever else the sentence names.
@@ -103,7 +110,7 @@ def outcome(article: Structure) -> Outcome:
     about_hotfix: set[str] = set()
     about_latest: set[str] = set()
     own = False
-    stranger = article.holds("third-party", "manufactured", "independent", "kb3rdparty") and bool(_THIRD_PARTY.search(article.text))
+    level = _level(article)
     for sentence in _answers(article):
         text = sentence.text
         if (m := LATEST.search(text)) and not _LATEST_NO.search(text):
@@ -114,12 +121,27 @@ def outcome(article: Structure) -> Outcome:
             if hotfix is None or (is_own and not own):
                 hotfix, own = sentence, is_own
             about_hotfix |= _about(article, sentence, before)
-        if vendor is None and _from_vendor(text, stranger):
+        if vendor is None and _from_vendor(text, level):
             vendor = sentence
         before = sentence
-    if vendor is None and stranger and not (hotfix or latest):
-        vendor = next((s for s in _elsewhere(article) if _from_vendor(s.text, stranger)), None)
+    if not (hotfix or latest or vendor):
+        hotfix = next((s for s in _elsewhere(article) if _POSTED.search(s.text) and not _HOTFIX_NO.search(s.text)), None)
+        if level == 2 and not hotfix:
+            vendor = next((s for s in _elsewhere(article) if _from_vendor(s.text, level)), None)
     return Outcome(hotfix, latest, vendor, frozenset(about_hotfix), frozenset(about_latest), bool(vendor) and not own)
+
+
+def _level(article: Structure) -> int:
+    if article.holds("third-party", "manufactured", "independent", "kb3rdparty") and _THIRD_PARTY.search(article.text):
+        return 2
+    return 1 if MAKER.search(article.title) or MAKER.search(article.text[article.begin : article.begin + 600]) else 0
+
+
+# An updated file that Microsoft has put up, told of outside the sections that answer.
+_POSTED = Pattern(
+    r"\b(?:updated|new|fixed|corrected)\b[^.;]{0,60}?\b(?:version|file|tool|driver|\w+\.\w{3})\b[^;]{0,80}?\b(?:posted|available)\b[^;]{0,60}?\b(?:Microsoft(?:'s)? (?:FTP|Web|Download|Software)|download from the (?:following|Microsoft))",
+    "updated new fixed corrected",
+)
 
 
 def _about(article: Structure, sentence: Sentence, before: Sentence | None) -> set[str]:

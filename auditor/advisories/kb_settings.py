@@ -26,7 +26,7 @@ class Setting(NamedTuple):
 
 
 _HIVES = {
-    "HKLM": "HKEY_LOCAL_MACHINE", "HKCU": "HKEY_CURRENT_USER", "HKCR": "HKEY_CLASSES_ROOT", "HKU": "HKEY_USERS",
+    "KEY_LOCAL_MACHINE": "HKEY_LOCAL_MACHINE", "HKLM": "HKEY_LOCAL_MACHINE", "HKCU": "HKEY_CURRENT_USER", "HKCR": "HKEY_CLASSES_ROOT", "HKU": "HKEY_USERS",
     "HKEY_LOCALMACHINE": "HKEY_LOCAL_MACHINE", "HKEY_LOCAL_MACHIN": "HKEY_LOCAL_MACHINE", "HKEY_LOCAL MACHINE": "HKEY_LOCAL_MACHINE",
 }  # fmt: skip
 # Misprints of the archive and the names they stand for.
@@ -35,7 +35,7 @@ _MISPRINTS = (
     (re.compile(r"\\WindowsNT(?=\\|$)", re.I), r"\\Windows NT"),
     (re.compile(r"\\Sysem(?=\\|$)", re.I), r"\\SYSTEM"),
 )
-_HIVE = r"(?:HKEY_?[A-Z]+(?:_[A-Z]+)*(?: MACHINE)?|HKLM|HKCU|HKCR|HKU)"
+_HIVE = r"(?:H?KEY_LOCAL_MACHINE|HKEY_?[A-Z]+(?:_[A-Z]+)*(?: MACHINE)?|HKLM|HKCU|HKCR|HKU)"
 _ROOT = rf"(?<![\w%:])(?i:{_HIVE}(?=[\s\\/]|$)|\\?(?:SYSTEM|SOFTWARE)(?=[\\/])|\\?Curr?e[nc]tControlSet(?=\\)|\\?Services\\(?=\w+\\Parameters))"
 # A path that has a line, or several, to itself.
 _PATH_LINE = re.compile(rf"^[ \t>]*\\*(?:[-*o] |\d{{1,2}}\. |[a-z]\. )?(?:(?:Sub-?)?Key(?: ?Name)?|Location|Path|Hive|Subtree|Registry(?: Key| Path| Location)?)?[ \t]*[:=]?[ \t]*[\[\\]*(?P<path>{_ROOT}[^\n]*?)\]?$", re.I)
@@ -46,7 +46,7 @@ _LABEL = re.compile(
     r"[ \t]*(?:\((?:in )?(?:hex(?:adecimal)?|decimal)\)[ \t]*)?[:=][ \t]*(?P<rest>[^\n]*)$",
     re.I,
 )
-_BARE_TYPE = re.compile(rf"^[ \t]*(?P<name>[A-Za-z][\w ./%-]{{1,50}}?)[ \t]*[:=]?[ \t]+[:=]?[ \t]*(?P<type>{_TYPES})[ \t]*[:=]?[ \t]*(?P<data>\S.*)?$")
+_BARE_TYPE = re.compile(rf"^[ \t]*(?P<name>[A-Za-z][\w ./%-]{{1,50}}?)[ \t]*(?:[:=]|[ \t]|\()[ \t]*[:=]?[ \t]*(?P<type>{_TYPES})\)?[ \t]*[:=]?[ \t]*(?P<data>\S.*)?$")
 _INSTRUCTION = re.compile(
     r"\b(?:add(?:ed|ing)?|change|set(?:ting)?|modify|edit|create|enter|type|increase|decrease|reduce|raise|lower|configure|insert|specify|assign|adjust|double-click|replace|use the following|value of)\b",
     re.I,
@@ -82,11 +82,15 @@ _NAMED = (
     re.compile(r"\b(?:click|point to|choose|select)\b[^.;]{0,60}?\b(?:type|name it|enter|call it)\b(?P<between>[^.;]{1,80})", re.I),
     re.compile(r"\b(?:locate|double-click|select|highlight|click|find|modify|edit|go to|open|change)\b(?P<between>[^.;:]{1,80}?\b(?:value|entry|parameter|item|setting|variable)\b)", re.I),
     re.compile(r"\b(?:double-click|edit|select|highlight)\b(?P<between>[^.;:,]{1,60})", re.I),
+    re.compile(r"\bfollowing (?:registry )?(?:entry|value|parameter|key)s?:(?P<between>.{2,60})$", re.I),
     re.compile(r"\b(?:value|entry) for\b(?P<between>[^.;:,]{1,40})", re.I),
 )
 _GOOD = re.compile(rf"\b(?:good|recommended|suggested|reasonable|appropriate|best|optimal)(?: starting| initial)? (?:value|setting|number)s?(?: for \w+)? (?:is|would be|of|to use is|:) ?{_DATA}", re.I)
 _ELSEWHERE = re.compile(r"\b(?:same as|stored|is located|listed|installed|created|exists?|found|appears?|written)\b[^.]{0,60}$", re.I)
 _LIST = re.compile(r"\b(?:set|change|add|modify|increase|adjust|edit|tune)\b[^.]{0,40}\bfollowing\b[^.]{0,40}\b(?:parameter|value|entr|propert|setting)\w*:?$", re.I)
+_FROM_TO = re.compile(rf"\b(?:from (?:an? )?\S+(?: \([^)]*\))? )?to (?:an? |be )?{_DATA}", re.I)
+_PENDING = re.compile(rf"\b(?:set|change) the following (?:registry )?(?:value|entry|key)s? to {_DATA}:?$", re.I)
+_BY_CHANGING = re.compile(rf"\b(?:changing|change|setting)\b[^.;]{{0,60}}?\bfrom \S+ to (?:an? )?{_DATA}|\bSetting (?:this|it)(?: \w+){{0,2}} to {_DATA.replace('data', 'other')}", re.I)
 _AWAITED = re.compile(r"\b(?:add|type|enter|create|change|modify)\b[^.]{0,50}?\b(?:value|type|entry|name|parameter)s?:$", re.I)
 _REG_LINE = re.compile(r"^[ \t]*\"(?P<name>[^\"]{2,60})\"[ \t]*=[ \t]*(?:dword:[ \t]*(?P<dword>[0-9a-f]{8})|\"(?P<data>[^\"]*)\")", re.I)
 _VALUE_IN = re.compile(r"\b(?i:locate|find|select|click|double-click|modify|edit|set|change|open|add)\b(?: and (?:then )?click)?(?: on)?(?: the| a)?(?: new)? (?P<name>[A-Z][^.;:,\"]{2,58}?)(?: registry)? (?:value|entry)\b(?: (?:in|under|to|at|for|of) )", re.M)
@@ -146,7 +150,8 @@ class _Reader:
         self.type: str | None = None
         self.data: str | None = None
         self.at = start
-        self.asked = False
+        self.asked = self.wanted = self.from_path = False
+        self.pending: str | None = None
         self.value_is_last = False
         self.listing = self.metabase = self.awaited = self.strong = False
         self.awaited_type: str | None = None
@@ -178,7 +183,7 @@ class _Reader:
                 buffer = []
                 self._flush()
                 self._begin(typed["name"], offset)
-                self.type = typed["type"]
+                self.type, self.strong = _type(typed["type"]), True
                 self._give(typed["data"] or "")
             elif (entry := _REG_LINE.match(line)) and self.key:
                 self._sentences(buffer)
@@ -229,20 +234,33 @@ class _Reader:
         if self.value_is_last and head.count("\\") > 1:
             self.key = head
             self._begin(last, self.start + offset)
-            self.strong = True
+            self.strong = self.from_path = True
+            self._give(self.pending or "")
         else:
             self.key = key
         self.value_is_last = False
+        self.pending = None
 
     def _begin(self, name: str, offset: int) -> None:
         self.name, self.type, self.data, self.at = _clean(name), None, None, offset
+        self.wanted, self.from_path = self.asked, False
 
     def _label(self, label: str, rest: str, offset: int) -> None:
         place = self.start + offset
+        if label == "value" and (pair := re.match(r"([A-Za-z][\w ]{2,40}?) ?= ?(\S[^=]*)$", rest)) and self.key:
+            kept = self.type
+            self._flush()
+            self._begin(pair[1], place)
+            self.type, self.strong = kept, True
+            self._give(pair[2])
+            return
         value = re.sub(r"\s+\((?:in )?(?:hex|dec)\w*\)$", "", rest)
         if label.endswith("name") and "key" not in label or label in ("add value", "variable", "keyword"):
-            self._flush()
-            rest = re.sub(r"\s*<[^>]*>$", "", rest)
+            if not self.from_path:
+                self._flush()
+            if self.from_path and self.data is None:
+                self.key, self.name = f"{self.key}\\{self.name}", ""  # a key after all: the value's name comes now
+            rest = re.sub(r"\s*(?:<[^>]*>|\([^)]*\))$", "", rest)
             if rest and _is_name(_clean(rest)):
                 self._begin(rest, place)
                 self.strong = True
@@ -296,12 +314,17 @@ class _Reader:
                 if self.value_is_last and head.count("\\") > 1:
                     self.key = head
                     self._begin(last, start)
-                    self.value_is_last = False
+                    self.value_is_last, self.strong, self.wanted = False, True, self.asked
+                    if m := _FROM_TO.search(text, inline.end()):
+                        self._give(_clean(m["data"]))
+                        return
                 else:
                     self.key, self.value_is_last = key, False
         elif hive := re.search(rf"\b{_HIVE}\b", text):
             self.hive = _HIVES.get(hive[0].upper(), hive[0].upper())
         self.value_is_last = bool(re.search(r"\b(?:value|entry|parameter|setting)s?(?: (?:in|of|from) the (?:\w+ )?registry)?:$", text, re.I)) and not re.search(r"\bunder\b|\bto the following|in the following|\bkey\b", text, re.I)
+        if m := _PENDING.search(text):
+            self.pending = _clean(m["data"])
         self.awaited = bool(_AWAITED.search(text))
         if self.awaited:
             t = re.search(rf"{_TYPES}|\b(?:DWORD|string)\b", text, re.I)
@@ -330,10 +353,10 @@ class _Reader:
             if (m := pattern.search(text)) and (name := _name_in(m["between"])):
                 if name.lower() != self.name.lower() and not self.strong:
                     self._name(name, text, start)
-                    self.strong = n < 2 or (n == 2 and _written(name) and bool(re.search(r"\b(?:value|entry)\b", m["between"], re.I)))
+                    self.strong = n < 2 or n == 4 or (n == 2 and _written(name) and bool(re.search(r"\b(?:value|entry)\b", m["between"], re.I)))
                 break
-        if self.name and self.data is None and (m := _TYPED.search(text)):
-            self._give(_clean(m["data"]))
+        if self.name and self.data is None and (m := _TYPED.search(text) or _BY_CHANGING.search(text)):
+            self._give(_clean(m["data"] or m.groupdict().get("other") or ""))
         if self.name and self.type is None and (t := re.search(_TYPES, text)):
             self.type = _type(t[0])
 
@@ -361,11 +384,11 @@ class _Reader:
             self.key = head
         if self.name and self.data is None and self.type is None and not self.strong:
             self.name = ""
-        if self.name and self.asked and self.key.count("\\") >= 1:
+        if self.name and (self.asked or self.wanted) and self.key.count("\\") >= 1:
             self.found.append(Setting(self.key, self.name, self.type, self.data, "", self.at))
-        elif self.name and self.metabase and not self.key and self.asked:
+        elif self.name and self.metabase and not self.key and (self.asked or self.wanted):
             self.found.append(Setting("metabase", self.name, None, self.data, "", self.at))
-        self.name, self.type, self.data, self.strong = "", None, None, False
+        self.name, self.type, self.data, self.strong, self.from_path = "", None, None, False, False
 
 
 def _written(word: str) -> bool:
@@ -408,7 +431,7 @@ def _is_path(path: str) -> bool:
 def _continues(last: str, line: str, first: str) -> bool:
     """Does the next line go on with a path that was wrapped?"""
     stripped = line.strip()
-    if not stripped or _LABEL.match(line):
+    if not stripped or _LABEL.match(line) or stripped.upper().startswith(("NOTE", "IMPORTANT", "WARNING")):
         return False
     if stripped.startswith("\\") or (stripped.startswith("/") and "/" in last):
         return True
@@ -452,8 +475,10 @@ def _clean(text: str) -> str:
 def _datum(text: str) -> str:
     """The value itself, without remarks behind it."""
     text = fold(text)
-    if re.match(r"\w+(?:,| or) (?:or )?\w+$", text) and not re.match(r"\d{1,3},\d{3}$", text):
+    if re.match(r"\w+(?: ?,| or) (?:or )?\w+(?:,? or \w+)?$", text) and not re.match(r"\d{1,3},\d{3}$", text):
         return ""
+    if m := re.match(r"(0x[\da-f]+|\d+)(?: ?==?| \(|\.? [A-Z]| [a-z]+ (?!or\b))(?!.*\b(?:through|or)\b)", text, re.I):
+        return m[1]
     if m := re.match(r"\"([^\"]*)\"", text):
         return m[1]
     if "|" in text or re.search(r"\b(?:registry value|if this|the correct|number of|should be|Add the|STOP|NET)\b", text):

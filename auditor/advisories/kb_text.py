@@ -111,6 +111,8 @@ def _together(prose: list[Fix], keywords: list[Fix]) -> tuple[list[Fix], list[st
     added: dict[str, Fix] = {}
     for k in keywords:
         packs = named.get(line_of(k.product), set())
+        if k.product.startswith("visual-") and any(line.startswith("visual-studio") for line in named):
+            continue  # a language's service pack is Visual Studio's
         if not packs:
             added.setdefault(k.product, k)
         elif k.service_pack not in packs and not {p.rstrip("a") for p in packs} & {k.service_pack}:
