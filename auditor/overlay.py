@@ -70,4 +70,6 @@ def write(path: Path, changes: Iterable[Change]) -> None:
     """Write the changes as YAML, in the order of their ids."""
     plain = [{k: v for k, v in asdict(c).items() if v not in (None, False)} for c in sorted(changes, key=lambda c: c.id)]
     body = yaml.safe_dump(msgspec.to_builtins(plain), sort_keys=False, allow_unicode=True, width=120)
-    path.write_text(f"# What people changed in the generated rules beside this file; an import does not touch it.\n{body}", encoding="utf-8")
+    path.write_text(
+        f"# What people changed in the generated rules beside this file; an import does not touch it.\n{body}", encoding="utf-8"
+    )

@@ -124,7 +124,10 @@ def _tar(path: Path) -> Iterator[Document | Refusal]:
                 if reason := _unfit(member.name, member.size):
                     yield Refusal(name, reason)
                     if member.size > MAX_DOCUMENT:
-                        yield Refusal(str(path), "the rest of this archive was not read: its next members lie behind the one that is too large")
+                        yield Refusal(
+                            str(path),
+                            "the rest of this archive was not read: its next members lie behind the one that is too large",
+                        )
                         return
                     continue
                 file = archive.extractfile(member)

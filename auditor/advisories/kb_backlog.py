@@ -6,8 +6,12 @@ import re
 
 from auditor.advisories.kb_structure import Sentence, Structure, fold
 
-_NUMBERS = {word: n for n, word in enumerate("zero one two three four five six seven eight nine ten".split())}
-_BACKLOG = re.compile(rf"\bbacklog\s+(?:queue\s+|value\s+|limit\s+)?(?:of|is|to)\s+(?:only\s+)?(\d{{1,4}}|{'|'.join(_NUMBERS)})\b", re.I)
+_NUMBERS = {
+    word: n for n, word in enumerate(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"])
+}
+_BACKLOG = re.compile(
+    rf"\bbacklog\s+(?:queue\s+|value\s+|limit\s+)?(?:of|is|to)\s+(?:only\s+)?(\d{{1,4}}|{'|'.join(_NUMBERS)})\b", re.I
+)
 
 
 def backlog(article: Structure) -> tuple[int | None, Sentence | None]:

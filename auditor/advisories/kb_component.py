@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from auditor.advisories.kb_fixes import INDEX
-from auditor.advisories.pattern import Pattern
 from auditor.advisories.kb_structure import Structure, fold, sentences
+from auditor.advisories.pattern import Pattern
 
 
 class Known(NamedTuple):
@@ -43,7 +43,7 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
     (r"Gateway (?:Service|Services) for NetWare|\bGSNW\b", "Gateway Service for NetWare", "NWCWorkstation"),
     (r"Client Services? for NetWare|\bCSNW\b|Nwrdr|\bNDS\b", "Client Service for NetWare", "NWCWorkstation"),
     (r"NWLink|\bIPX(?:/SPX)?\b", "NWLink IPX/SPX protocol", "NWLnkIpx"),
-    (r"NetWare|Novell|IntranetWare|Client ?32|\bNDS\b", "a NetWare client or server", ""),
+    (r"NetWare|Novell|IntranetWare|Client 32|Client32|\bNDS\b", "a NetWare client or server", ""),
     (r"Services? for Macintosh|\bSFM\b|Macintosh (?:client|volume|file|user|print)s?|AppleTalk|Sfmsrv|MacFile", "Services for Macintosh", "MacFile MacPrint"),
     (r"\bDLC\b", "DLC protocol", "DLC"),
     (r"\bLPD\b|\bLPR\b|TCP/IP Print(?:ing| Server)|Lpdsvc", "TCP/IP Printing (LPD/LPR)", "LPDSVC"),
@@ -97,6 +97,8 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
     (r"Seagate|Backup Exec|ArcServe|Cheyenne|Symantec|pcANYWHERE|Norton|McAfee|Netscape|Oracle|Lotus|WordPerfect|CorelDRAW|Octopus|Diskeeper|Legato|Veritas|Trend|InocuLAN|Reflection|Attachmate|Wall Data|Rumba|Eudora|AutoCAD|PageMaker|Banyan|Pathworks|StarQuest|Sterling|KiXtart|Telxon|NetManage|FTP Software|Hummingbird|Insignia|Sybase|Informix|Netfinity|Insight Manager|OpenView|Unicenter|Tivoli", "a program of another vendor", ""),
 )  # fmt: skip
 COMPONENTS = tuple(Known(Pattern(pattern), name, tuple(services.split())) for pattern, name, services in _ROWS)
+# The words of the patterns, so that most patterns are never tried; those that stand everywhere tell nothing.
+_WORDS = tuple((word, n) for n, known in enumerate(COMPONENTS) for word in known.pattern.words)
 # Hardware and its drivers, and printers: recognised by a maker or a model beside a word for a device.
 _MAKER = (
     r"3Com|Adaptec|Compaq|Dell|Digital|DEC|Intel|IBM|Toshiba|HP|Hewlett|Canon|Epson|Lexmark|Matrox|S3|ATI|Cirrus|Diamond|Creative|Sound ?Blaster|Mylex|BusLogic|Madge|Olicom|Proteon|SMC|Xircom|Cabletron|DigiBoard|Digi(?:board)?|Equinox|Stallion|"
@@ -105,10 +107,18 @@ _MAKER = (
 )
 _DEVICE = r"(?:adapter|card|controller|driver|printer|drive|modem|scanner|chip ?set|tape|CD-?ROM|device|keyboard|mouse|joystick|plotter|board|NIC|array|port replicator|docking|monitor|video|display|BIOS|jet|SCSI|Token Ring|Ethernet)s?"
 MAKER = re.compile(rf"\b(?:{_MAKER})\b")
-_HARDWARE = re.compile(rf"\b(?:{_MAKER})\b|\b(?:printer|video|display|sound|network|SCSI|PCMCIA|PC Card|tape|Token Ring|Ethernet|FDDI|ATM|serial|mouse|joystick|modem|multiport|IDE|RAID|CD-?ROM|AGP|ISDN|fax) (?:\w+ )?(?:driver|adapter|card|controller|board|drive|chip ?set)s?\b|\b[A-Z][A-Za-z]*\d+\w*\.(?:SYS|DLL|DRV)\b|Generic ?/? ?Text(?: Only)?|PostScript|\bGINAs?\b|[Kk]eyboard [Ll]ayout|service provider|\bPCL\b|\bHPGL\b|\b\w+jet\b", re.I)
+_HARDWARE = re.compile(
+    rf"\b(?:{_MAKER})\b|\b(?:printer|video|display|sound|network|SCSI|PCMCIA|PC Card|tape|Token Ring|Ethernet|FDDI|ATM|serial|mouse|joystick|modem|multiport|IDE|RAID|CD-?ROM|AGP|ISDN|fax) (?:\w+ )?(?:driver|adapter|card|controller|board|drive|chip ?set)s?\b|\b[A-Z][A-Za-z]*\d+\w*\.(?:SYS|DLL|DRV)\b|Generic ?/? ?Text(?: Only)?|PostScript|\bGINAs?\b|[Kk]eyboard [Ll]ayout|service provider|\bPCL\b|\bHPGL\b|\b\w+jet\b",
+    re.I,
+)
 # Makers of adapters: their name and a model are enough, without a word for the device.
-_ADAPTER = re.compile(r"\b(?:3Com|Adaptec|BusLogic|Cabletron|Matrox|Olicom|Madge|Mylex|Xircom|Digi(?:Board)?|Equinox|Promise|NCR|Symbios|Creative|S3|ATI|Number Nine|Diamond|Panasonic|Plextor|Exabyte|Wacom)\b.{0,20}\b[A-Z]*-?\d{2,}\w*", re.I)
-_HOW_TO = re.compile(r"^(?:[A-Z0-9]+: )?(?:How|HOWTO|INFO|DOC|Info|List of|Using|Description|Overview|Definition|FAQ|Q&A|What|Where|Configuring|Installing|Understanding|Explanation|README|SAMPLE|FILE|Troubleshooting|Doc Err|INF|Differences|Setting|Creating|Changing)\b")
+_ADAPTER = re.compile(
+    r"\b(?:3Com|Adaptec|BusLogic|Cabletron|Matrox|Olicom|Madge|Mylex|Xircom|Digi(?:Board)?|Equinox|Promise|NCR|Symbios|Creative|S3|ATI|Number Nine|Diamond|Panasonic|Plextor|Exabyte|Wacom)\b.{0,20}\b[A-Z]*-?\d{2,}\w*",
+    re.I,
+)
+_HOW_TO = re.compile(
+    r"^(?:[A-Z0-9]+: )?(?:How|HOWTO|INFO|DOC|Info|List of|Using|Description|Overview|Definition|FAQ|Q&A|What|Where|Configuring|Installing|Understanding|Explanation|README|SAMPLE|FILE|Troubleshooting|Doc Err|INF|Differences|Setting|Creating|Changing)\b"
+)
 _PREFIX = re.compile(r"^(?:[A-Z0-9&/ ]{2,9}: |Err(?:or)? Msg: )+")
 
 
@@ -125,14 +135,21 @@ def component(article: Structure) -> Component | None:
             return Component(found.name, found.services, text, start)
     if (m := _ADAPTER.search(title)) or ((m := _HARDWARE.search(title)) and re.search(_DEVICE, title, re.I)):
         return Component(title[m.start() :][:60].strip(), (), article.title, article.title_at)
-    if article.holds("third-party", "manufactured", "independent") and (m := _STRANGERS.search(article.text, article.begin, article.end)):
+    if article.holds("third-party", "manufactured", "independent") and (
+        m := _STRANGERS.search(article.text, article.begin, article.end)
+    ):
         return Component("a product of another vendor", (), fold(m[0]), m.start())
     return None
 
 
 # The words by which these articles disclaim a product of somebody else.
-_STRANGERS = re.compile(r"third-party\s+products?\s+(?:that\s+(?:is|are)\s+)?(?:discussed|mentioned|included)|(?:is|are)\s+manufactured\s+by|vendors?\s+independent\s+of\s+Microsoft|products?\s+included\s+here\s+(?:is|are)\s+manufactured", re.I)
-_CONDITION = re.compile(r"\b(?:when|if|while|after|on|with|using|running|uses?|installed|configured|through|over|via|by|from)\b.{0,160}", re.I)
+_STRANGERS = re.compile(
+    r"third-party\s+products?\s+(?:that\s+(?:is|are)\s+)?(?:discussed|mentioned|included)|(?:is|are)\s+manufactured\s+by|vendors?\s+independent\s+of\s+Microsoft|products?\s+included\s+here\s+(?:is|are)\s+manufactured",
+    re.I,
+)
+_CONDITION = re.compile(
+    r"\b(?:when|if|while|after|on|with|using|running|uses?|installed|configured|through|over|via|by|from)\b.{0,160}", re.I
+)
 
 
 def _condition(text: str) -> str:
@@ -143,8 +160,11 @@ def _condition(text: str) -> str:
 def _known(text: str, applies: str) -> Known | None:
     """The first component that a text names and that is not the article's own product."""
     found: tuple[int, Known] | None = None
-    for known in COMPONENTS:
-        if known.name and (m := known.pattern.search(text)) and not known.pattern.search(applies) and (found is None or m.start() < found[0]):
+    lowered, own = text.lower(), applies.lower()
+    for n in sorted({n for word, n in _WORDS if word in lowered}):
+        known = COMPONENTS[n]
+        m = known.pattern.search(text, lowered)
+        if m and not known.pattern.search(applies, own) and (found is None or m.start() < found[0]):
             found = (m.start(), known)
     return found[1] if found else None
 

@@ -36,7 +36,10 @@ HAVE = re.compile(
     r"|\b(?:contains?|includes?|has|provides?)(?: \w+){0,2}? (?:fix|fixes) for\b",
     re.I,
 )
-UPDATED = re.compile(r"\b(?:contains?|includes?|provides?|has) (?:(?!been)\w+ ){0,2}?(?:updated|corrected|new|newer|fixed|correct|modified)\b", re.I)
+UPDATED = re.compile(
+    r"\b(?:contains?|includes?|provides?|has) (?:(?!been)\w+ ){0,2}?(?:updated|corrected|new|newer|fixed|correct|modified)\b",
+    re.I,
+)
 # "The fix is available in Service Pack 2"
 IS_IN = re.compile(
     r"\b(?<!all )(?:fix|fixes|correction|hotfix|patch|solution|resolution|this (?:update|functionality)|(?:fixed|corrected|updated|new|newer|capable) versions?|updated? \w+|(?:updated|fixed|corrected|newer) (?:\w+ )?(?:files?|drivers?|dll|\w+\.\w{3}))\b(?:(?!\b(?:that|which) (?:is|are)\b)[^;]){0,80}?"
@@ -44,7 +47,9 @@ IS_IN = re.compile(
     re.I,
 )
 # "Support for the chipset has been added in Service Pack 2", where that is the answer.
-ADDED = re.compile(r"\bsupport\b[^.;]{0,80}?\b(?:has been|was|is|have been) (?:added|provided)\b[^.;]{0,60}?\b(?:in|with|by)\b", re.I)
+ADDED = re.compile(
+    r"\bsupport\b[^.;]{0,80}?\b(?:has been|was|is|have been) (?:added|provided)\b[^.;]{0,60}?\b(?:in|with|by)\b", re.I
+)
 TO_RESOLVE = re.compile(
     r"\b(?:to|can|will|should|may|that|permanently) (?:permanently )?(?:resolve|correct|fix|eliminate|solve|address|prevent|avoid|remedy|cure|get around|work ?around|be (?:resolved|corrected|fixed|avoided|eliminated|solved|addressed|worked around|prevented) by)\b(?: [\w-]+){0,5}? (?:problems?|issues?|behaviors?|errors?|situations?|bugs?|vulnerabilit(?:y|ies)|messages?|this|these|it|symptoms?|limitations?|leaks?|crash|hang|failures?|installing|obtaining|applying|upgrading)\b",
     re.I,
@@ -62,7 +67,9 @@ ORDER = re.compile(
 )
 # A fix taken out of a service pack by hand, or something else between "fixed by" and the pack.
 _BY_HAND = re.compile(r"\b(?:from|using|replacing|importing|copying|removing|located|or by|reinstalling|uninstalling)\b", re.I)
-_WHEN = re.compile(r"\b(?:before|after|when|until|unless|without|while|if)(?: you| the| they| it| to| \w+ing)*(?: \w+)? ?$", re.I)
+_WHEN = re.compile(
+    r"\b(?:before|after|when|until|unless|without|while|if)(?: you| the| they| it| to| \w+ing)*(?: \w+)? ?$", re.I
+)
 _BARE = re.compile(r"(?<![\w.])(\d{1,2}\.\d{1,2}[a-z]?) $")
 _INSTALLING = re.compile(r"by installing\b")
 _STEP = re.compile(r"(?:^|\n)[ \t]*(?:(?!1[.)])\d{1,2}[.)]|[b-z]\.)[ \t]+$")  # a later step of several
@@ -81,11 +88,17 @@ _BEFORE_NO = re.compile(
     r"|\b(?:update|hot ?fix|fix|patch|change|problem|bug|rollup|bundle|files?|drivers?|enhancement)s? (?:is available |available )?(?:to|for|in|of|from) (?:both )?(?:[A-Z][\w.]* |\d[\d.]* |and |or |, |the )*$"
     r"|\brunning (?:[A-Z][\w.+]*|\d[\d.]*| |,)+$",
 )
-_AFTER_NO = re.compile(r"[- ,]*(?:Security Roll-?up|Hot ?fix|Roll-?up|post|security|COM\+? (?:hotfix )?rollup|Y2K|Option Pack|Pre-?Release|beta|(?:\w+ ){0,2}(?:hot ?fix|rollup|version|version of)\b|(?:CD|systems?|computers?|clients?|sites?|servers?|SDK|source)\b|is installed|installed|has been (?:applied|installed))", re.I)
+_AFTER_NO = re.compile(
+    r"[- ,]*(?:Security Roll-?up|Hot ?fix|Roll-?up|post|security|COM\+? (?:hotfix )?rollup|Y2K|Option Pack|Pre-?Release|beta|(?:\w+ ){0,2}(?:hot ?fix|rollup|version|version of)\b|(?:CD|systems?|computers?|clients?|sites?|servers?|SDK|source)\b|is installed|installed|has been (?:applied|installed))",
+    re.I,
+)
 PRIMARY = re.compile(r"\b(?:was|were|been) (?:first )?(?:corrected|fixed|resolved) in\b", re.I)
 _TURN = re.compile(r",? (?:but|although|though|however|if you|so that|because|instead of|will resolve)\b|;|, not ")
 # Articles that list others, or a service pack's contents: they describe no problem of their own.
-INDEX = re.compile(r"\b(?:list of (?:bugs|articles|fixes|problems|confirmed)|bugs fixed|fixes (?:included )?in|read ?me|release notes|fix ?list|how to obtain|contents of|what's new)\b", re.I)
+INDEX = re.compile(
+    r"\b(?:list of (?:bugs|articles|fixes|problems|confirmed)|bugs fixed|fixes (?:included )?in|read ?me|release notes|fix ?list|how to obtain|contents of|what's new)\b",
+    re.I,
+)
 _ANSWER = ("RESOLUTION", "STATUS", "WORKAROUND", "CAUSE", "SOLUTION")
 
 
@@ -147,7 +160,9 @@ def _read(article: Structure, sentence: Sentence, before: Sentence | None, lines
             products = _bare(text, p, named, lines) or (previous[-1] if previous else _context(p, named, before, lines))
         previous.append(products)
         for product in products:
-            yield Fix(product, (p[1] + (p[2] or "")).lower(), "prose", sentence.text, sentence.start, bool(PRIMARY.search(text)))
+            yield Fix(
+                product, (p[1] + (p[2] or "")).lower(), "prose", sentence.text, sentence.start, bool(PRIMARY.search(text))
+            )
 
 
 def _statement(text: str, answer: bool, step: bool) -> int | None:
@@ -158,8 +173,10 @@ def _statement(text: str, answer: bool, step: bool) -> int | None:
     pack = PACK.search(text)
     if not pack:
         return None
-    if (m := FIXED.search(text)) and (after := PACK.search(text, m.end())) and (
-        _INSTALLING.match(text, m.end() - 2) or not _BY_HAND.search(text[m.end() - 3 : after.start()])
+    if (
+        (m := FIXED.search(text))
+        and (after := PACK.search(text, m.end()))
+        and (_INSTALLING.match(text, m.end() - 2) or not _BY_HAND.search(text[m.end() - 3 : after.start()]))
     ):
         return m.end()
     install = INSTALL.search(text[: pack.start()])
@@ -173,7 +190,11 @@ def _statement(text: str, answer: bool, step: bool) -> int | None:
     have = HAVE.search(text, pack.end()) or (UPDATED.search(text, pack.end()) if answer else None)
     if have and have.start() - pack.end() < 40 and (answer or "this" in have[0].lower()):
         return 0
-    if (m := IS_IN.search(text)) and PACK.search(text, m.end()) and (answer or m[0].lower().startswith(("fix", "hotfix", "correction"))):
+    if (
+        (m := IS_IN.search(text))
+        and PACK.search(text, m.end())
+        and (answer or m[0].lower().startswith(("fix", "hotfix", "correction")))
+    ):
         return m.end()
     return None
 
@@ -193,10 +214,14 @@ def _no_fix(text: str, pack: re.Match[str]) -> bool:
 def _products(text: str, pack: re.Match[str], named: list[Mention]) -> tuple[str, ...]:
     """The products that stand beside a pack: before it ("Windows NT 4.0 Service Pack 4") or after it ("... for Windows NT 4.0")."""
     for m in named:
-        if m.start >= pack.end() and re.fullmatch(r",? (?:or later |and later )?(?:for|of|to|on|from)(?: the)? ", text[pack.end() : m.start]):
+        if m.start >= pack.end() and re.fullmatch(
+            r",? (?:or later |and later )?(?:for|of|to|on|from)(?: the)? ", text[pack.end() : m.start]
+        ):
             return _ids(m)
     at = max((m for m in named if m.end <= pack.start()), key=lambda m: m.end, default=None)
-    if at is None or not re.fullmatch(r"[ ,'-]*(?:s |running |with |the |by |in |applying |its |latest |U\.S\. )*", text[at.end : pack.start()]):
+    if at is None or not re.fullmatch(
+        r"[ ,'-]*(?:s |running |with |the |by |in |applying |its |latest |U\.S\. )*", text[at.end : pack.start()]
+    ):
         return ()
     ids = list(_ids(at))
     index = named.index(at)
@@ -211,7 +236,9 @@ def _bare(text: str, pack: re.Match[str], named: list[Mention], lines: tuple[Pro
     version = _BARE.search(text[: pack.start()])
     if not version:
         return ()
-    bases = [m.base for m in reversed(named) if m.end <= pack.start()] + [line.base for line in lines if line.version == version[1]]
+    bases = [m.base for m in reversed(named) if m.end <= pack.start()] + [
+        line.base for line in lines if line.version == version[1]
+    ]
     own = [b for b in bases if any(line.base == b and line.version == version[1] for line in lines)] or bases
     return (product_id(own[0].removesuffix("-client"), version[1]),) if own else ()
 
@@ -221,7 +248,9 @@ def _ids(m: Mention, like: Mention | None = None) -> tuple[str, ...]:
     return tuple(product_id(m.base, v, m.edition if v == "4.0" else "") for v in versions)
 
 
-def _context(pack: re.Match[str], named: list[Mention], before: Sentence | None, lines: tuple[ProductLine, ...]) -> tuple[str, ...]:
+def _context(
+    pack: re.Match[str], named: list[Mention], before: Sentence | None, lines: tuple[ProductLine, ...]
+) -> tuple[str, ...]:
     """A pack without a product and its version: the sentence's own, the sentence before, the article's."""
     near = [m for m in named if m.end <= pack.start()] or named
     bases = {m.base for m in near}
@@ -262,7 +291,11 @@ _KEYWORD_BASES: tuple[tuple[str, str], ...] = (
     ("SiteServ", "site-server"), ("SBS", "small-business-server"), ("Proxy", "proxy-server"),
 )  # fmt: skip
 _KEYWORD = re.compile(
-    r"(?:kb)?(?P<product>" + "|".join(p for p, _ in _KEYWORD_PRODUCTS) + "|(?:" + "|".join(b for b, _ in _KEYWORD_BASES) + r")\d{2,4})(?P<pre>pre)?sp(?P<pack>\d[ab]?)_?(?P<fix>fix|fi$)?",
+    r"(?:kb)?(?P<product>"
+    + "|".join(p for p, _ in _KEYWORD_PRODUCTS)
+    + "|(?:"
+    + "|".join(b for b, _ in _KEYWORD_BASES)
+    + r")\d{2,4})(?P<pre>pre)?sp(?P<pack>\d[ab]?)_?(?P<fix>fix|fi$)?",
     re.I,
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from auditor.advisories.kb_settings import Setting
+from auditor.advisories.kb_ini import Setting
 from auditor.advisories.kb_structure import Sentence, Structure, fold
 from auditor.model.rule import Obligation, Severity
 
@@ -14,17 +14,27 @@ SITUATIONAL = re.compile(
     r"|only\s+(?:be\s+applied|apply\s+it|if\s+you\s+(?:see|experience|are\s+experiencing))|under\s+(?:heavy\s+)?attack|\bSYN\s+(?:flood|attack)|heavy\s+attack|subject\s+to\s+(?:\w+\s+)?attacks?",
     re.I,
 )
-_ADVISED = re.compile(r"\b(?:you\s+(?:may|can|might)\s+(?:want|wish)\s+to|optional(?:ly)?|recommend(?:s|ed)?|we\s+suggest|if\s+you\s+(?:want|prefer|wish))\b", re.I)
-_SEVERITY = re.compile(r"\b(?:maximum\s+severity|severity\s+rating|rated(?:\s+as)?|severity)\s*(?:of|is|:)?\s*(critical|important|moderate|low)\b", re.I)
+_ADVISED = re.compile(
+    r"\b(?:you\s+(?:may|can|might)\s+(?:want|wish)\s+to|optional(?:ly)?|recommend(?:s|ed)?|we\s+suggest|if\s+you\s+(?:want|prefer|wish))\b",
+    re.I,
+)
+_SEVERITY = re.compile(
+    r"\b(?:maximum\s+severity|severity\s+rating|rated(?:\s+as)?|severity)\s*(?:of|is|:)?\s*(critical|important|moderate|low)\b",
+    re.I,
+)
 
 
-def obligation(article: Structure, numbered: bool, other_fix: bool, settings: Sequence[Setting]) -> tuple[Obligation | None, Sentence | None]:
+def obligation(
+    article: Structure, numbered: bool, other_fix: bool, settings: Sequence[Setting]
+) -> tuple[Obligation | None, Sentence | None]:
     """The obligation and the words that made it other than plainly required; None where there is nothing to do."""
     if numbered:
         return "required", None
     if not other_fix and not settings:
         return None, None
-    if article.holds("severely", "regression", "only", "attack", "syn flood") and (m := SITUATIONAL.search(article.text, article.begin, article.end)):
+    if article.holds("severely", "regression", "only", "attack", "syn flood") and (
+        m := SITUATIONAL.search(article.text, article.begin, article.end)
+    ):
         return "situational", Sentence(fold(m[0]), m.start())
     if other_fix:
         return "required", None

@@ -8,21 +8,25 @@ pattern, with a cheap word that must be there first.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from auditor.advisories.kb_component import MAKER
 from auditor.advisories.kb_fixes import INDEX, line_of
 from auditor.advisories.kb_products import mentions, normal
-from auditor.advisories.pattern import Pattern
 from auditor.advisories.kb_structure import Sentence, Structure, sentences
+from auditor.advisories.pattern import Pattern
 
 LATEST = Pattern(
     r"\b(?:corrected|fixed|resolved|addressed|included|available|incorporated) (?:in|by|with) (?:the|a) (?:latest|lastest|current|most recent|newest|recent)\b[^;]{0,90}?\bservice packs?\b"
     r"|\b(?:obtain|install|apply|get|use|upgrade to|update to|download|installing|applying|obtaining|upgrading to)\b(?: and (?:install|apply))? (?:the |your computer to the )?(?:latest|current|most recent|newest|lastest)\b[^;.]{0,90}?\bservice packs?\b",
     "latest lastest current recent newest",
 )
-_LATEST_NO = re.compile(r"\bfeatures?\b|how to obtain|\bbefore\b|\bprerequisite|\brequires?\b|for information on obtaining|make sure|verify|ensure|reappl|after (?:you )?(?:install|apply)|does not|not (?:been )?(?:fixed|corrected)|then (?:apply|install)|and (?:apply|install) the (?:hot)?fix", re.I)
+_LATEST_NO = re.compile(
+    r"\bfeatures?\b|how to obtain|\bbefore\b|\bprerequisite|\brequires?\b|for information on obtaining|make sure|verify|ensure|reappl|after (?:you )?(?:install|apply)|does not|not (?:been )?(?:fixed|corrected)|then (?:apply|install)|and (?:apply|install) the (?:hot)?fix",
+    re.I,
+)
 
 HOTFIX = Pattern(
     r"\ba supported (?:fix|hotfix|patch|feature)\b"
@@ -53,38 +57,92 @@ _NEWER = r"\b(?:fix(?:es)?|hot ?fix|patch(?:es)?|updat(?:es?|ed|ing)|upgrad(?:es
 # The forms in which these articles send somebody to a third party: (what the article must have beside it, pattern), where
 # 0 is nothing, 1 the name of a maker of hardware or programs, 2 a disclaimer of somebody else's product.
 VENDOR: tuple[tuple[int, Pattern], ...] = (
-    (0, Pattern(rf"\b(?:contact(?:ing)?|check(?:ing)? with|consult|call|see|ask) [^.;]{{0,60}}?\b(?:vendors?|manufacturers?|suppliers?|OEM|developers?)\b[^;]{{0,140}}?{_NEWER}", "vendor manufacturer supplier oem developer")),
-    (1, Pattern(rf"\b(?:contact(?:ing)?|check(?:ing)? with|call) [^.;]{{0,40}}?{_THEM}[^;]{{0,140}}?{_NEWER}", "contact check call")),
-    (0, Pattern(r"\b(?:obtain(?:ed|ing)?|get|download(?:ed)?|available|acquired?|request|supplied|provided|updated?|drivers?) [^.;]{0,80}?\b(?:from|by|through) (?:the |your |its |their |that |computer |hardware |adapter |card |device |printer |software |system |original |equipment |modem |video |\w+'s )*(?:vendors?|manufacturers?|suppliers?|OEM|developers?)\b", "vendor manufacturer supplier oem developer")),
-    (1, Pattern(rf"\b(?:obtain(?:ed|ing)?|get|install|download(?:ed)?|available|acquired?|request(?:ed)?)\b [^;]{{0,90}}?\b(?:from|at|by|through|on) (?:the |your |its )?{_NAME}", "from at by through on")),
-    (2, Pattern(rf"(?:^|\b(?:to|should|must|and|by|or|please|can|,) )(?:upgrad(?:e|ing)|updat(?:e|ing)|install(?:ing)?|us(?:e|ing)|replac(?:e|ing)|obtain(?:ing)?|download|get|apply|acquire)\b (?!feature|mode)[^.;]{{0,100}}?\b(?:versions? \d|\d+\.\d+\w? or |or later|or greater|or higher|later|latest|newer|newest|updated|current|new (?:\w+ )?(?:version|driver|release|copy|BIOS)|revised|patch|upgrade|Softpaq|SSD|SP\d{{4}})\b", "upgrad updat install us replac obtain download get apply acquire")),
-    (2, Pattern(rf"{_NAME},?(?: Inc\.?,?| Corporation| Corp\.?| Technologies| Systems| Software| Computer)* (?:has|have|provides?|does provide|offers?|supplies) (?:now |since |also )?(?:\w+ )?(?:released?|produced|developed|corrected|issued|made|provided|fixed|updated|created|resolved|addressed|posted|updat|upgrad|utilit|new)", "has have provide offer supplies")),
-    (2, Pattern(rf"\b(?:fixed|corrected|resolved|addressed|fixes|corrects|resolves) [^.;]{{0,60}}?\b(?:version|release|revision|firmware|BIOS|driver|patch)\b", "fixed corrected resolved addressed fixes corrects resolves")),
-    (0, Pattern(r"\b(?:upgrad(?:e|ing)|updat(?:e|ing)|flash(?:ing)?|obtain|install|newer|latest|new)\b[^.;]{0,50}\b(?:BIOS|firmware|flash ROM|Softpaq)\b(?! upgrades\.)|\b(?:BIOS|firmware) (?:upgrade|update)\b(?!s\.)", "bios firmware rom softpaq")),
+    (
+        0,
+        Pattern(
+            rf"\b(?:contact(?:ing)?|check(?:ing)? with|consult|call|see|ask) [^.;]{{0,60}}?\b(?:vendors?|manufacturers?|suppliers?|OEM|developers?)\b[^;]{{0,140}}?{_NEWER}",
+            "vendor manufacturer supplier oem developer",
+        ),
+    ),
+    (
+        1,
+        Pattern(
+            rf"\b(?:contact(?:ing)?|check(?:ing)? with|call) [^.;]{{0,40}}?{_THEM}[^;]{{0,140}}?{_NEWER}", "contact check call"
+        ),
+    ),
+    (
+        0,
+        Pattern(
+            r"\b(?:obtain(?:ed|ing)?|get|download(?:ed)?|available|acquired?|request|supplied|provided|updated?|drivers?) [^.;]{0,80}?\b(?:from|by|through) (?:the |your |its |their |that |computer |hardware |adapter |card |device |printer |software |system |original |equipment |modem |video |\w+'s )*(?:vendors?|manufacturers?|suppliers?|OEM|developers?)\b",
+            "vendor manufacturer supplier oem developer",
+        ),
+    ),
+    (
+        1,
+        Pattern(
+            rf"\b(?:obtain(?:ed|ing)?|get|install|download(?:ed)?|available|acquired?|request(?:ed)?)\b [^;]{{0,90}}?\b(?:from|at|by|through|on) (?:the |your |its )?{_NAME}",
+            "from at by through on",
+        ),
+    ),
+    (
+        2,
+        Pattern(
+            r"(?:^|\b(?:to|should|must|and|by|or|please|can|,) )(?:upgrad(?:e|ing)|updat(?:e|ing)|install(?:ing)?|us(?:e|ing)|replac(?:e|ing)|obtain(?:ing)?|download|get|apply|acquire)\b (?!feature|mode)[^.;]{0,100}?\b(?:versions? \d|\d+\.\d+\w? or |or later|or greater|or higher|later|latest|newer|newest|updated|current|new (?:\w+ )?(?:version|driver|release|copy|BIOS)|revised|patch|upgrade|Softpaq|SSD|SP\d{4})\b",
+            "upgrad updat install us replac obtain download get apply acquire",
+        ),
+    ),
+    (
+        2,
+        Pattern(
+            rf"{_NAME},?(?: Inc\.?,?| Corporation| Corp\.?| Technologies| Systems| Software| Computer)* (?:has|have|provides?|does provide|offers?|supplies) (?:now |since |also )?(?:\w+ )?(?:released?|produced|developed|corrected|issued|made|provided|fixed|updated|created|resolved|addressed|posted|updat|upgrad|utilit|new)",
+            "has have provide offer supplies",
+        ),
+    ),
+    (
+        2,
+        Pattern(
+            r"\b(?:fixed|corrected|resolved|addressed|fixes|corrects|resolves) [^.;]{0,60}?\b(?:version|release|revision|firmware|BIOS|driver|patch)\b",
+            "fixed corrected resolved addressed fixes corrects resolves",
+        ),
+    ),
+    (
+        0,
+        Pattern(
+            r"\b(?:upgrad(?:e|ing)|updat(?:e|ing)|flash(?:ing)?|obtain|install|newer|latest|new)\b[^.;]{0,50}\b(?:BIOS|firmware|flash ROM|Softpaq)\b(?! upgrades\.)|\b(?:BIOS|firmware) (?:upgrade|update)\b(?!s\.)",
+            "bios firmware rom softpaq",
+        ),
+    ),
 )
 _VENDOR_NO = re.compile(
     r"\b(?:for (?:more|additional|further) information (?:about|on|regarding) (?:how to|contacting)|how to contact|no warranty|not (?:yet )?(?:available|released)|unable to|is aware of|independent of Microsoft|vendor contact|before you contact|products? (?:discussed|mentioned|included)|from Microsoft|Microsoft Product|Microsoft Web|microsoft\.com|hardware compatibility list|\bHCL\b|"
     r"(?:click|see) the (?:following|article)|Contact List|research\w*|contact information|remove|uninstall\w*|disable|do not (?:use|install)|was (?:designed|written)|caused by|Microsoft provides|comes with (?:Microsoft )?Windows|Windows NT \d\.\d+ compact disc|workaround solution|in development|included with (?:Microsoft )?Windows|provided with Windows|service pack|feature|mode so that|(?:for )?(?:further|additional|more) information|Have Disk|out of the box)\b",
     re.I,
 )
-_THIRD_PARTY = re.compile(r"third-party\s+products?\s+(?:that\s+(?:is|are)\s+)?(?:discussed|mentioned|included)|manufactured\s+by|vendors?\s+independent\s+of\s+Microsoft|\bkb3rdparty|third-party\s+contact\s+information|Third-Party\s+Vendor\s+Contact", re.I)
+_THIRD_PARTY = re.compile(
+    r"third-party\s+products?\s+(?:that\s+(?:is|are)\s+)?(?:discussed|mentioned|included)|manufactured\s+by|vendors?\s+independent\s+of\s+Microsoft|\bkb3rdparty|third-party\s+contact\s+information|Third-Party\s+Vendor\s+Contact",
+    re.I,
+)
 
 
 _CORRECTED = re.compile(r"\b(?:corrected|fixed|resolved|addressed)\b", re.I)
 
 
-def _from_vendor(text: str, level: int) -> bool:
+def _from_vendor(text: str, level: Callable[[], int]) -> bool:
     """Does a sentence say that something is to be had from somebody other than Microsoft? `level` is what the
     article has beside it, as in VENDOR."""
-    if _VENDOR_NO.search(text):
+    lowered = text.lower()
+    needed = [needs for needs, pattern in VENDOR if pattern.search(text, lowered)]
+    if not needed or _VENDOR_NO.search(text) or (min(needed) and level() < min(needed)):
         return False
-    if level and any(m.base != "project" for m in mentions(normal(text))) and _CORRECTED.search(text):
-        return False  # corrected in a version of Microsoft's own
-    return any(pattern.search(text) for needs, pattern in VENDOR if level >= needs)
+    # What was corrected in a version of Microsoft's own is nobody else's.
+    return not (_CORRECTED.search(text) and mentions(normal(text)) and level())
 
 
 # Words by which a hotfix is Microsoft's own, whatever else the sentence names.
-_OWN = re.compile(r"supported (?:fix|hotfix|patch|feature)|Microsoft has|Product Support|version of this|software update|rollup|Microsoft (?:Technical|Web|Download)|from Microsoft", re.I)
+_OWN = re.compile(
+    r"supported (?:fix|hotfix|patch|feature)|Microsoft has|Product Support|version of this|software update|rollup|Microsoft (?:Technical|Web|Download)|from Microsoft",
+    re.I,
+)
 _CONFIRMED = re.compile(r"confirmed this to be a (?:problem|bug)|\bproblem in\b", re.I)
 
 
@@ -110,13 +168,13 @@ def outcome(article: Structure) -> Outcome:
     about_hotfix: set[str] = set()
     about_latest: set[str] = set()
     own = False
-    level = _level(article)
+    level = lru_cache(maxsize=1)(partial(_level, article))
     for sentence in _answers(article):
-        text = sentence.text
-        if (m := LATEST.search(text)) and not _LATEST_NO.search(text):
+        text, lowered = sentence.text, sentence.text.lower()
+        if LATEST.search(text, lowered) and not _LATEST_NO.search(text):
             latest = latest or sentence
             about_latest |= _about(article, sentence, None)
-        if HOTFIX.search(text) and not _HOTFIX_NO.search(text):
+        if HOTFIX.search(text, lowered) and not _HOTFIX_NO.search(text):
             is_own = bool(_OWN.search(text))
             if hotfix is None or (is_own and not own):
                 hotfix, own = sentence, is_own
@@ -125,16 +183,17 @@ def outcome(article: Structure) -> Outcome:
             vendor = sentence
         before = sentence
     if not (hotfix or latest or vendor):
-        hotfix = next((s for s in _elsewhere(article) if _POSTED.search(s.text) and not _HOTFIX_NO.search(s.text)), None)
-        if level == 2 and not hotfix:
-            vendor = next((s for s in _elsewhere(article) if _from_vendor(s.text, level)), None)
+        elsewhere = list(_elsewhere(article)) if article.holds("posted", "available for download") or level() == 2 else []
+        hotfix = next((s for s in elsewhere if _POSTED.search(s.text) and not _HOTFIX_NO.search(s.text)), None)
+        if level() == 2 and not hotfix:
+            vendor = next((s for s in elsewhere if _from_vendor(s.text, level)), None)
     return Outcome(hotfix, latest, vendor, frozenset(about_hotfix), frozenset(about_latest), bool(vendor) and not own)
 
 
 def _level(article: Structure) -> int:
     if article.holds("third-party", "manufactured", "independent", "kb3rdparty") and _THIRD_PARTY.search(article.text):
         return 2
-    return 1 if MAKER.search(article.title) or MAKER.search(article.text[article.begin : article.begin + 600]) else 0
+    return 1 if MAKER.search(article.text, article.title_at, article.begin + 600) else 0
 
 
 # An updated file that Microsoft has put up, told of outside the sections that answer.
@@ -147,14 +206,42 @@ _POSTED = Pattern(
 def _about(article: Structure, sentence: Sentence, before: Sentence | None) -> set[str]:
     """The product lines that a sentence is about: its own, those of "confirmed this to be a problem in ..." before it,
     or those of the subsection's heading."""
-    for text in (sentence.text, before.text if before and _CONFIRMED.search(before.text) else "", article.section_at(sentence.start)[1]):
+    for text in (
+        sentence.text,
+        before.text if before and _CONFIRMED.search(before.text) else "",
+        article.section_at(sentence.start)[1],
+    ):
         found = {line_of(m.id(v)) for m in mentions(normal(text)) for v in m.versions} if text else set()
         if found:
             return found
     return set()
 
 
-_TRIGGER = ("fix", "patch", "roll", "vendor", "manufactur", "third", "supplier", "oem", "contact", "available", "obtain", "upgrad", "updat", "bios", "firmware", "softpaq", "version", "driver", "install", "provide", "service", "released", "correct")
+_TRIGGER = (
+    "fix",
+    "patch",
+    "roll",
+    "vendor",
+    "manufactur",
+    "third",
+    "supplier",
+    "oem",
+    "contact",
+    "available",
+    "obtain",
+    "upgrad",
+    "updat",
+    "bios",
+    "firmware",
+    "softpaq",
+    "version",
+    "driver",
+    "install",
+    "provide",
+    "service",
+    "released",
+    "correct",
+)
 
 
 def _answers(article: Structure) -> Iterator[Sentence]:
@@ -162,7 +249,9 @@ def _answers(article: Structure) -> Iterator[Sentence]:
     for section in article.sections:
         if section.level == 1:
             main = section.name
-        if main.startswith(("RESOLUTION", "STATUS", "WORKAROUND", "SOLUTION")) and any(w in article.lower[section.start : section.end] for w in _TRIGGER):
+        if main.startswith(("RESOLUTION", "STATUS", "WORKAROUND", "SOLUTION")) and any(
+            w in article.lower[section.start : section.end] for w in _TRIGGER
+        ):
             yield from sentences(article.text, section.start, section.end)
 
 

@@ -72,8 +72,10 @@ _TERMINAL = re.compile(r"\b(?:Windows )?Terminal Server(?: Edition)?(?: (?P<vers
 _WINDOWS = re.compile(
     r"\bWindows (?P<version>2000|XP|95|98|Me|Millennium Edition|3\.1|3\.11|\.NET Server)\b(?: (?:Advanced Server|Datacenter Server|Server|Professional|Second Edition|Home Edition))?"
 )
-_OTHER = re.compile(
-    "|".join(rf"(?P<n{i}>\b(?:{name})(?![\w+]))" for i, (name, _) in enumerate(NAMES))
+# Each name with the words of which a text must hold one, so that most are never tried.
+_OTHERS = tuple(
+    (tuple(re.findall(r"[A-Za-z]{2,}", re.sub(r"\(\?[:!]", " ", name))), re.compile(rf"\b(?:{name})(?![\w+])"), base)
+    for name, base in NAMES
 )
 _AFTER_NAME = re.compile(
     rf"(?: for Windows NT| for Windows| Server| \((?:SMS|IIS|MDAC|ISA)\)| Enterprise Edition| Standard Edition| Professional Edition| Learning Edition| \d\d-bit)*,?(?: (?P<version>{_VERSION})(?! ?(?:MB|KB|bit|computers|or more))(?P<more>(?:,? (?:and|or)?,? ?{_VERSION}(?: SP\d\w?)?)*))?(?: Server)?"
@@ -165,21 +167,23 @@ def _terminal(text: str) -> Iterator[Mention]:
 
 def _windows(text: str) -> Iterator[Mention]:
     for m in _WINDOWS.finditer(text):
-        version = {"Me": "me", "Millennium Edition": "me", "XP": "xp", ".NET Server": "server-2003"}.get(m["version"], m["version"])
+        version = {"Me": "me", "Millennium Edition": "me", "XP": "xp", ".NET Server": "server-2003"}.get(
+            m["version"], m["version"]
+        )
         yield Mention("windows", (version,), "", m.start(), m.end())
 
 
 def _others(text: str) -> Iterator[Mention]:
-    for m in _OTHER.finditer(text):
-        base = NAMES[int((m.lastgroup or "n0")[1:])][1]
-        rest = _AFTER_NAME.match(text, m.end())
-        versions: tuple[str, ...] = ()
-        end = m.end()
-        if rest:
-            end = rest.end()
-            if rest["version"]:
-                versions = tuple(dict.fromkeys(_dotted(v) for v in (rest["version"], *re.findall(_VERSION, re.sub(r"SP\d\w?", "", rest["more"] or "")))))
-        yield Mention(base, versions, "", m.start(), end)
+    for words, pattern, base in _OTHERS:
+        if not any(word in text for word in words):
+            continue
+        for m in pattern.finditer(text):
+            rest = _AFTER_NAME.match(text, m.end())
+            versions: tuple[str, ...] = ()
+            if rest and rest["version"]:
+                more = re.findall(_VERSION, re.sub(r"SP\d\w?", "", rest["more"] or ""))
+                versions = tuple(dict.fromkeys(_dotted(v) for v in (rest["version"], *more)))
+            yield Mention(base, versions, "", m.start(), rest.end() if rest else m.end())
 
 
 def _dotted(version: str) -> str:

@@ -38,7 +38,11 @@ from auditor.versions.server_products import split
 IMPORTER = "kb_text 1"
 # Hotfixes that write a release candidate's name over the final pack's (Q293322, Q266433), and the entry by which 6a is
 # told from 6 (Q246009).
-_STAMPED = {("windows-nt-4.0", "6"): ("Q246467",), ("windows-nt-4.0", "6a"): ("Q246467",), ("windows-nt-4.0-terminal-server", "6"): ("Q266433",)}
+_STAMPED = {
+    ("windows-nt-4.0", "6"): ("Q246467",),
+    ("windows-nt-4.0", "6a"): ("Q246467",),
+    ("windows-nt-4.0-terminal-server", "6"): ("Q266433",),
+}
 _MARKED = {("windows-nt-4.0", "6a"): ("Q246009",)}
 # Server applications: name, services by which they are recognised, and where they run.
 _OLD_WINDOWS = ("windows-nt-3.51", "windows-nt-4.0", "windows-nt-4.0-terminal-server", "windows-2000", "windows-server-2003")
@@ -106,7 +110,11 @@ def rule(article: Article, *, retrieved: date, only: str = "") -> Rule:
 
 def _why_none(article: Article, only: str) -> str:
     if only == "settings" or (article.settings and only != "fixes"):
-        return "it names no registry value with a recommended setting that can be read" if article.settings else "it names no setting"
+        return (
+            "it names no registry value with a recommended setting that can be read"
+            if article.settings
+            else "it names no setting"
+        )
     if article.latest_sp:
         return "it names the latest service pack without a number"
     if article.no_fix:
@@ -127,7 +135,9 @@ def _fix_branches(article: Article) -> list[Branch]:
     for line, fix in highest.items():
         if _PLATFORM.fullmatch(line):
             products, editions = _platforms(article, line)
-            pack: Check = ServicePackCheck(fix.service_pack, _STAMPED.get((line, fix.service_pack), ()), _MARKED.get((line, fix.service_pack), ()))
+            pack: Check = ServicePackCheck(
+                fix.service_pack, _STAMPED.get((line, fix.service_pack), ()), _MARKED.get((line, fix.service_pack), ())
+            )
             branches[line] = Branch(products, _or_hotfix(article, line, pack), editions)
         elif split(line)[0] in APPLICATIONS and split(line)[0] == base:
             branches[line] = Branch(_OLD_WINDOWS, _or_hotfix(article, line, ProductPackCheck(line, fix.service_pack)))
@@ -172,7 +182,11 @@ def _vendor_branches(article: Article) -> list[Branch]:
     check: Check = attested
     if article.backlog is not None:
         check = ListenBacklogCheck(article.backlog, _PORTS.get(article.requires_component or ""), unobserved=attested)
-    return [Branch(*_platforms(article, line)[:1], check, _platforms(article, line)[1]) for line in _lines(article) if _PLATFORM.fullmatch(line)]
+    return [
+        Branch(*_platforms(article, line)[:1], check, _platforms(article, line)[1])
+        for line in _lines(article)
+        if _PLATFORM.fullmatch(line)
+    ]
 
 
 def _setting_branches(article: Article) -> list[Branch]:
@@ -215,7 +229,11 @@ def _platforms(article: Article, line: str) -> tuple[tuple[str, ...], tuple[str,
         editions = {p.product.removeprefix("windows-nt-4.0").lstrip("-") for p in listed}
         if "" in editions or {"server", "workstation"} <= editions:
             return ("windows-nt-4.0",), ()
-        names = {"server": ("windows-nt-4.0-server", "windows-nt-4.0-enterprise"), "enterprise": ("windows-nt-4.0-enterprise",), "workstation": ("windows-nt-4.0-workstation",)}
+        names = {
+            "server": ("windows-nt-4.0-server", "windows-nt-4.0-enterprise"),
+            "enterprise": ("windows-nt-4.0-enterprise",),
+            "workstation": ("windows-nt-4.0-workstation",),
+        }
         return tuple(sorted({n for e in editions for n in names.get(e, ("windows-nt-4.0",))})), ()
     return (line,), _editions(listed) if line.startswith("windows-nt-3") else ()
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import date
 from typing import NamedTuple
 
-MONTHS = {m: n for n, m in enumerate("JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split(), 1)}
+MONTHS = {m: n for n, m in enumerate(["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"], 1)}
 HEADER = re.compile(r"DOCUMENT:[ \t]*(Q\d{4,7})(?:[ \t]+(\d{1,2})-([A-Z]{3})-(\d{4}))?(?:[ \t]+\[(\w+)\])?", re.I)
 _TITLE = re.compile(r"^TITLE[ \t]*:[ \t]*(.*)", re.M)
 _APPLIES = re.compile(r"^The information in this article applies to:?[ \t]*\n", re.M | re.I)
@@ -22,9 +22,10 @@ _FOOTER = re.compile(r"^Keywords[ \t]*:([^\n]*(?:\n[ \t]+kb[^\n]*)*)", re.M)
 _LABELLED = re.compile(r"^(Technology|Version|Hardware|Issue type|Solution Type)[ \t]*:[ \t]*([^\n]*)", re.M)
 _QUERY_WORDS = re.compile(r"^Additional (?:query|reference) words?:", re.M | re.I)
 # A sentence ends at a stop before white space and a beginning; "U.S. Service Pack" and the like are no ends.
-_END = re.compile(r"[.!?](?<![ .(][A-Z]\.)(?<!e\.g\.)(?<!i\.e\.)(?<!\bvs\.)(?<!\bNo\.)(?<!\bInc\.)(?<!Corp\.)(?<!\bSt\.)[\")']?\s+(?=[\"'(A-Z0-9\\%])|\.(?=This (?:problem|bug|issue)|NOTE:)|\n[ \t]*\n\s*")
+_END = re.compile(
+    r"[.!?](?<![ .(][A-Z]\.)(?<!e\.g\.)(?<!i\.e\.)(?<!\bvs\.)(?<!\bNo\.)(?<!\bInc\.)(?<!Corp\.)(?<!\bSt\.)[\")']?\s+(?=[\"'(A-Z0-9\\%])|\.(?=This (?:problem|bug|issue)|NOTE:)|\n[ \t]*\n\s*"
+)
 _BULLET = re.compile(r"\n[ \t]*(?:-or-|-and-|[-*o][ \t]+(?=\S)|\d{1,2}[.)][ \t]+)", re.I)
-_SPACE = re.compile(r"\s+")
 
 
 class Sentence(NamedTuple):
@@ -69,9 +70,7 @@ class Structure:
         self.id = header[1].upper()
         self.revised = _date(header)
         self.topic = (header[5] or "").lower()
-        footer = None
-        for footer in _FOOTER.finditer(text):
-            pass  # the last one: a sample in the text may look like it
+        footer = next(reversed(list(_FOOTER.finditer(text))), None)  # a sample in the text may look like it
         if footer is None:
             raise ValueError(f"{self.id} is cut off: the keyword block at an article's end is missing")
         self.keywords = tuple(
@@ -141,7 +140,8 @@ def _date(header: re.Match[str]) -> date | None:
 
 
 def _bullets(text: str, start: int, end: int) -> Iterator[Bullet]:
-    at, lines = start, []
+    at = start
+    lines: list[re.Match[str]] = []
     for m in re.finditer(r"^[ \t]*([-*•])[ \t]+|^[ \t]*$", text[start:end], re.M):
         if lines and (body := fold(text[at : start + m.start()])):
             yield Bullet(body, at)
@@ -153,7 +153,7 @@ def _bullets(text: str, start: int, end: int) -> Iterator[Bullet]:
 
 def fold(text: str) -> str:
     """White space folded to single blanks, none at the ends."""
-    return _SPACE.sub(" ", text).strip()
+    return " ".join(text.split())
 
 
 def sentences(text: str, start: int, end: int) -> Iterator[Sentence]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-
 from functools import lru_cache
 
 from auditor.advisories.article import Article, ArticleFix, ArticleSetting, Evidence, ProductVersion
@@ -20,10 +19,9 @@ from auditor.advisories.kb_files import file_versions
 from auditor.advisories.kb_fixes import Fix, keyword_fixes, line_of, prose_fixes
 from auditor.advisories.kb_obligation import obligation, severity
 from auditor.advisories.kb_outcome import Outcome, outcome
-from auditor.advisories.kb_products import ProductLine, product_lines
+from auditor.advisories.kb_products import product_lines
 from auditor.advisories.kb_settings import settings
 from auditor.advisories.kb_structure import Structure
-
 
 _SECURITY = re.compile(r"\bMS\d\d-\d{3}\b|vulnerab|denial.of.service|security (?:hole|hotfix|patch|update)", re.I)
 _product_lines = lru_cache(maxsize=4096)(lambda bullet: tuple(product_lines(bullet)))  # the same few bullets stand everywhere
@@ -51,7 +49,11 @@ def read(document: bytes, name: str = "") -> Article:
 
     for f in fixes:
         note("fixes", f.text, f.start)
-    for field, wanted, sentence in (("hotfix_only", hotfix_only, ways.hotfix), ("latest_sp", latest_sp, ways.latest), ("vendor_fix", vendor_fix, ways.vendor)):
+    for field, wanted, sentence in (
+        ("hotfix_only", hotfix_only, ways.hotfix),
+        ("latest_sp", latest_sp, ways.latest),
+        ("vendor_fix", vendor_fix, ways.vendor),
+    ):
         if wanted and sentence:
             note(field, sentence.text, sentence.start)
     if hotfix_only:

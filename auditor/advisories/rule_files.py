@@ -52,7 +52,11 @@ def write(folder: Path, rules: Iterable[Rule]) -> Written:
 def _lines(folder: Path) -> tuple[dict[str, Rule], dict[str, Rule]]:
     """The generated rules of a folder, and those among them that were changed since an import wrote them."""
     sums = folder / SUMS
-    known = dict(line.split()[::-1] for line in sums.read_text(encoding="ascii").splitlines() if line.strip()) if sums.exists() else {}
+    known = (
+        dict(line.split()[::-1] for line in sums.read_text(encoding="ascii").splitlines() if line.strip())
+        if sums.exists()
+        else {}
+    )
     found, edited, faults = {}, {}, []
     for path in sorted(folder.glob("*.jsonl")):
         for number, line in enumerate(path.read_bytes().splitlines(), 1):
@@ -80,7 +84,9 @@ def _keep(folder: Path, edited: dict[str, Rule], after: dict[str, Rule]) -> list
     for ident, rule in edited.items():
         mine = {f: getattr(rule, f) for f in overlay.FIELDS if getattr(rule, f) != getattr(after[ident], f)}
         if mine:
-            before = changes.get(ident) or overlay.Change(id=ident, by="somebody, in the generated line", reason="found by an import")
+            before = changes.get(ident) or overlay.Change(
+                id=ident, by="somebody, in the generated line", reason="found by an import"
+            )
             changes[ident] = replace(before, **mine)
             kept.append(ident)
     if kept:
@@ -118,7 +124,11 @@ def file_of(rule: Rule) -> str:
     if rule.application:
         return re.sub(r"[^a-z]+", "-", rule.application.name.lower().removeprefix("microsoft ")) + ".jsonl"
     products = [p for b in rule.branches for p in b.products]
-    for beginning, name in (("windows-nt-3", "windows-nt-3"), ("windows-nt-4.0", "windows-nt-4.0"), ("windows-2000", "windows-2000")):
+    for beginning, name in (
+        ("windows-nt-3", "windows-nt-3"),
+        ("windows-nt-4.0", "windows-nt-4.0"),
+        ("windows-2000", "windows-2000"),
+    ):
         if any(p.startswith(beginning) for p in products):
             return f"{name}.jsonl"
     return "other.jsonl"

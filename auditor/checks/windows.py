@@ -84,18 +84,31 @@ def judge_product_pack(check: ProductPackCheck, case: Case) -> Judgement:
         return replace(unread(case.facts, "settings", f"The version of {name}", required), step=step)
     if found.state != "present":
         why = f"the value that tells the version of {name} is {'not set' if found.state == 'absent' else 'unreadable: ' + found.reason}"
-        return Judgement("unknown", f"the service pack of {name}: not known", required, why, settles=f"settings: the version of {name}", step=step)
+        return Judgement(
+            "unknown",
+            f"the service pack of {name}: not known",
+            required,
+            why,
+            settles=f"settings: the version of {name}",
+            step=step,
+        )
     try:
         installed = server_products.read(check.product, found.value)
         reached = service_pack.parse(installed.service_pack).reaches(service_pack.parse(check.at_least))
     except ValueError as e:
-        return Judgement("unknown", f"{name}: {found.value[:60]}", required, str(e), settles=f"settings: the version of {name}", step=step)
-    observed = f"{name} {installed.version}, " + (f"service pack {installed.service_pack}" if installed.service_pack != "0" else "no service pack")
+        return Judgement(
+            "unknown", f"{name}: {found.value[:60]}", required, str(e), settles=f"settings: the version of {name}", step=step
+        )
+    observed = f"{name} {installed.version}, " + (
+        f"service pack {installed.service_pack}" if installed.service_pack != "0" else "no service pack"
+    )
     evidence = (f"registry claim: {key.partition('#')[2]}",)
     if installed.version != version:
         return Judgement("not_applicable", observed, required, f"the advisory is about {check.product}", evidence=evidence)
     why = f"{observed} is {'' if reached else 'not '}{required}"
-    return Judgement("compliant" if reached else "noncompliant", observed, required, why, evidence=evidence, step=None if reached else step)
+    return Judgement(
+        "compliant" if reached else "noncompliant", observed, required, why, evidence=evidence, step=None if reached else step
+    )
 
 
 def judge_build(check: BuildCheck, case: Case) -> Judgement:

@@ -81,7 +81,9 @@ def _chain(run: Run, result: TargetResult, f: Finding, rule: Rule | None, place:
     yield f"  source:    {rule.provenance.source}, read {rule.provenance.retrieved}"
     p = rule.provenance
     if p.document:
-        yield f"  document:  SHA-256 {p.document}, read by {p.importer}" + ("" if p.reviewed else "; not reviewed: the importer was not sure")
+        yield f"  document:  SHA-256 {p.document}, read by {p.importer}" + (
+            "" if p.reviewed else "; not reviewed: the importer was not sure"
+        )
     for field, numbers in p.lines.items():
         yield f"  taken from line {', '.join(map(str, numbers))} of the document: {field.replace('_', ' ')}"
     for note in rule.provenance.notes:

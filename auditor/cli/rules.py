@@ -70,7 +70,9 @@ def described(rule: Rule, place: str) -> Iterator[str]:
     p = rule.provenance
     yield f"Source: {p.source}, read {p.retrieved}"
     if p.document:
-        yield f"Document: SHA-256 {p.document}, read by {p.importer}" + ("" if p.reviewed else "; not reviewed: the importer was not sure")
+        yield f"Document: SHA-256 {p.document}, read by {p.importer}" + (
+            "" if p.reviewed else "; not reviewed: the importer was not sure"
+        )
     for field, numbers in p.lines.items():
         yield f"  {field}: line {', '.join(map(str, numbers))}"
     for file, version in p.files.items():
@@ -81,12 +83,29 @@ def described(rule: Rule, place: str) -> Iterator[str]:
 
 @rules.command("import")
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
-@click.option("--output", "folder", metavar="FOLDER", required=True, type=click.Path(file_okay=False, path_type=Path), help="Write the rule files here, beside what is there.")
-@click.option("--product", "products", metavar="PATTERN", multiple=True, help="Only rules of these products, e.g. windows-nt-4.0 or 'exchange-*'; repeatable.")
+@click.option(
+    "--output",
+    "folder",
+    metavar="FOLDER",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write the rule files here, beside what is there.",
+)
+@click.option(
+    "--product",
+    "products",
+    metavar="PATTERN",
+    multiple=True,
+    help="Only rules of these products, e.g. windows-nt-4.0 or 'exchange-*'; repeatable.",
+)
 @click.option("--only", type=click.Choice(["fixes", "settings"]), help="Only rules about fixes, or only about settings.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, help="Read with so many processes; default 1.")
-@click.option("--retrieved", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]), help="When the documents were fetched; default today.")
-def import_(paths: tuple[str, ...], folder: Path, products: tuple[str, ...], only: str | None, jobs: int, retrieved: datetime | None) -> int:
+@click.option(
+    "--retrieved", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]), help="When the documents were fetched; default today."
+)
+def import_(
+    paths: tuple[str, ...], folder: Path, products: tuple[str, ...], only: str | None, jobs: int, retrieved: datetime | None
+) -> int:
     """Write rules from Knowledge Base articles: files, folders, archives, - for standard input.
 
     What the importer wrote before is brought up to date; what people changed stays (overlay.yaml). Articles that give
@@ -115,7 +134,9 @@ def import_(paths: tuple[str, ...], folder: Path, products: tuple[str, ...], onl
 
 
 def _covers(rule: Rule, pattern: str) -> bool:
-    named = {p for b in rule.branches for p in b.products} | {c.product for c in checks(rule) if isinstance(c, ProductPackCheck)}
+    named = {p for b in rule.branches for p in b.products} | {
+        c.product for c in checks(rule) if isinstance(c, ProductPackCheck)
+    }
     return any(fnmatchcase(p, pattern) or p.startswith(f"{pattern}-") for p in named)
 
 

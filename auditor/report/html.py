@@ -65,7 +65,12 @@ def html(run: Run, rules: Iterable[Rule]) -> bytes:
     assessed = [_host(r) for r in run.results if r.outcome in ("assessed", "partial")]
     assessed.sort(key=lambda h: (-h.counts["noncompliant"], -h.counts["pending"], -h.counts["unknown"], h.name))
     # Of the thousands of generated rules only those that are not met are explained on the page.
-    seen = {f.rule for r in run.results for f in r.findings if not f.generated or f.verdict in ("noncompliant", "pending", "unknown")}
+    seen = {
+        f.rule
+        for r in run.results
+        for f in r.findings
+        if not f.generated or f.verdict in ("noncompliant", "pending", "unknown")
+    }
     total = sum(n.verdicts.values())
     newest = run.rulebook.newest
     text = _template().render(

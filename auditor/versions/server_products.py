@@ -49,7 +49,12 @@ def _sql(text: str) -> Installed:
     version = {"6.50": "6.5", "7.00": "7.0", "8.00": "2000"}.get(f"{m[1]}.{m[2]}") if m else None
     if not m or not version:
         raise ValueError(f"no version of SQL Server: {text[:60]!r}")
-    return Installed(version, [pack for build, pack in _SQL_BUILDS[version] if build <= int(m[3])][-1:][0] if int(m[3]) >= _SQL_BUILDS[version][0][0] else "0")
+    return Installed(
+        version,
+        [pack for build, pack in _SQL_BUILDS[version] if build <= int(m[3])][-1:][0]
+        if int(m[3]) >= _SQL_BUILDS[version][0][0]
+        else "0",
+    )
 
 
 # product base: (registry value, reader of its text)

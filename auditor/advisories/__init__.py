@@ -1,0 +1,1 @@
+"""Vendors' documents, read as they were published, and the rules taken from them."""

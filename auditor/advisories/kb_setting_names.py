@@ -1,0 +1,198 @@
+"""What an article calls a value, its type and its data, made plain: the words that can be names, and those that cannot."""
+
+from __future__ import annotations
+
+import re
+
+from auditor.advisories.kb_structure import fold
+
+TYPES = r"REG[_ ]?(?:DWORD|SZ|EXPAND_SZ|MULTI_SZ|BINARY|D_WORD|Dword)"
+_WORD = re.compile(r"\"(?P<quoted>[^\"]{2,60})\"|'(?P<single>[^']{2,40})'|(?P<word>[A-Za-z][\w/]*(?:[.-]\w+)*)")
+
+
+_NO_NAMES = frozenset(
+    w.lower()
+    for w in [
+        "The",
+        "This",
+        "Value",
+        "Values",
+        "Registry",
+        "Editor",
+        "Edit",
+        "Add",
+        "Data",
+        "Type",
+        "Key",
+        "Enter",
+        "OK",
+        "Windows",
+        "NT",
+        "Microsoft",
+        "String",
+        "DWORD",
+        "Name",
+        "Start",
+        "Menu",
+        "Binary",
+        "Decimal",
+        "Hex",
+        "Parameters",
+        "Server",
+        "Exchange",
+        "Service",
+        "Control",
+        "Panel",
+        "Click",
+        "Select",
+        "New",
+        "Multi",
+        "Regedt32",
+        "Regedit",
+        "Regedt32.exe",
+        "Regedit.exe",
+        "Default",
+        "It",
+        "That",
+        "Hexadecimal",
+        "Services",
+        "Network",
+        "Properties",
+        "REG_DWORD",
+        "REG_SZ",
+        "REG_MULTI_SZ",
+        "REG_BINARY",
+        "REG_EXPAND_SZ",
+        "Local",
+        "HKEY",
+        "HKEY_LOCAL_MACHINE",
+        "You",
+        "To",
+        "If",
+        "In",
+        "Use",
+        "For",
+        "User",
+        "Manager",
+        "Domain",
+        "Internet",
+        "Pack",
+        "Program",
+        "System",
+        "Software",
+        "On",
+        "Of",
+        "And",
+        "Zero",
+        "One",
+        "Note",
+        "Computer",
+        "Radix",
+        "Parameter",
+        "Security",
+        "Save",
+        "Permissions",
+        "Delete",
+        "Rename",
+        "Modify",
+        "And",
+        "Then",
+    ]
+)
+
+
+def written(word: str) -> bool:
+    """Is a word written as names of values are, and English words are not?"""
+    return bool(re.search(r"[a-z][A-Z]|[A-Z]{2}[a-z]|_|[a-z]\d|^[A-Z]{4,}$", word))
+
+
+def name_in(text: str) -> str:
+    """The name of a value among words: quoted, or written as no English word is, or in capital letters."""
+    found: list[tuple[str, int, int]] = []
+    for m in _WORD.finditer(text):
+        quoted = m["quoted"] or m["single"]
+        if quoted and is_name(clean(quoted)):
+            return clean(quoted)
+        if m["word"]:
+            found.append((m["word"], m.start(), m.end()))
+    for word, _, _ in found:
+        if is_name(word) and written(word):
+            return word
+    run: list[str] = []
+    last = -1
+    for word, start, end in found:
+        if word[0].isupper() and (word.lower() not in _NO_NAMES or run):
+            if run and start != last + 1:
+                break
+            run.append(word)
+            last = end
+        elif run:
+            break
+    while run and run[-1].lower() in _NO_NAMES:
+        run.pop()
+    name = " ".join(run)
+    return name if is_name(name) else ""
+
+
+def type_of(text: str) -> str | None:
+    m = re.search(TYPES, text, re.I)
+    if m:
+        return (
+            m[0]
+            .upper()
+            .replace("REG DWORD", "REG_DWORD")
+            .replace("D_WORD", "DWORD")
+            .replace("REGDWORD", "REG_DWORD")
+            .replace("REG SZ", "REG_SZ")
+        )
+    plain = text.strip().lower()
+    return {
+        "dword": "REG_DWORD",
+        "string": "REG_SZ",
+        "multi string": "REG_MULTI_SZ",
+        "binary": "REG_BINARY",
+        "dword value": "REG_DWORD",
+        "string value": "REG_SZ",
+    }.get(plain)
+
+
+def clean(text: str) -> str:
+    return fold(text).strip(" .,:;\"'").removesuffix(" value").strip()
+
+
+def datum(text: str) -> str:
+    """The value itself, without remarks behind it."""
+    text = fold(text)
+    if re.match(r"\w+(?: ?,| or) (?:or )?\w+(?:,? or \w+)?$", text) and not re.match(r"\d{1,3},\d{3}$", text):
+        return ""
+    if m := re.match(r"(0x[\da-f]+|\d+)(?: ?==?| \(|\.? [A-Z]| [a-z]+ (?!or\b))(?!.*\b(?:through|or)\b)", text, re.I):
+        return m[1]
+    if m := re.match(r"\"([^\"]*)\"", text):
+        return m[1]
+    if "|" in text or re.search(r"\b(?:registry value|if this|the correct|number of|should be|Add the|STOP|NET)\b", text):
+        return ""
+    text = re.sub(
+        r"\s*(?:\((?!0x).*|<-.*|- .*|,? (?:where|which|for|to (?:enable|disable|turn)|without|if|and click|and then|in|seconds|minutes)\b.*)$",
+        "",
+        text,
+        flags=re.I,
+    )
+    return text.strip(' .;,"')
+
+
+def is_name(name: str) -> bool:
+    """Can this be the name of a value? Names have no markup, are short, and are not one of the words of the procedure."""
+    words = name.split()
+    return (
+        1 < len(name) <= 60
+        and len(words) <= 7
+        and not _NO_NAME.search(name)
+        and not all(w.lower().strip(":,") in _NO_NAMES for w in words)
+        and not re.match(TYPES, name, re.I)
+    )
+
+
+_NO_NAME = re.compile(
+    r"[<>|=\\]|^[\d.]|^0x|\b(?:the|and make|if|you|should|this|that|is|are|add the|to the|click|menu|dialog|button|value data|data type|const|existing|zero|one)\b",
+    re.I,
+)
