@@ -35,7 +35,7 @@ def faults(tmp_path: Path, text: str, name: str = "r.yaml") -> str:
 
 def test_shipped_rules_say_what_they_mean_why_and_what_to_do(rulebook: Rulebook) -> None:
     assert {"Q238009", "Q181350", "linux-listen-backlog"} <= {r.id for r in rulebook.rules}
-    for rule in rulebook.rules:
+    for rule in (r for r in rulebook.rules if not r.generated):
         assert min(len(rule.meaning), len(rule.matters), len(rule.remediation)) > 40, rule.id
         assert rule.references, rule.id
         assert rule.provenance.source, rule.id

@@ -43,7 +43,7 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
     (r"Gateway (?:Service|Services) for NetWare|\bGSNW\b", "Gateway Service for NetWare", "NWCWorkstation"),
     (r"Client Services? for NetWare|\bCSNW\b|Nwrdr|\bNDS\b", "Client Service for NetWare", "NWCWorkstation"),
     (r"NWLink|\bIPX(?:/SPX)?\b", "NWLink IPX/SPX protocol", "NWLnkIpx"),
-    (r"NetWare|Novell|IntranetWare|Client 32|Client32|\bNDS\b", "a NetWare client or server", ""),
+    (r"NetWare|Novell|IntranetWare|\bNDS\b", "a NetWare client or server", ""),
     (r"Services? for Macintosh|\bSFM\b|Macintosh (?:client|volume|file|user|print)s?|AppleTalk|Sfmsrv|MacFile", "Services for Macintosh", "MacFile MacPrint"),
     (r"\bDLC\b", "DLC protocol", "DLC"),
     (r"\bLPD\b|\bLPR\b|TCP/IP Print(?:ing| Server)|Lpdsvc", "TCP/IP Printing (LPD/LPR)", "LPDSVC"),

@@ -68,6 +68,11 @@ _PARTS = {
 _PORTS = {"a Lotus Notes server": 1352}  # IANA: lotusnote 1352/tcp
 
 
+# Keys that mean the same on every host; an article's placeholder (ScsiPortX, xxx) means another one on each.
+_READABLE = re.compile(r"HKEY_LOCAL_MACHINE\\(?:SYSTEM\\CurrentControlSet|SOFTWARE)\\", re.I)
+_PLACEHOLDER = re.compile(r"[a-z][XN](?:\\|$)|x{2,}|\b[nN]\b|%|\d+x\b|zzz")
+
+
 class NoRule(Exception):
     """The article gives no rule; the message says why."""
 
@@ -201,6 +206,8 @@ def _setting_branches(article: Article) -> list[Branch]:
 def _setting(setting: ArticleSetting) -> SettingCheck | None:
     """A registry value of the machine with a recommended value; None where it cannot be read or compared."""
     if setting.recommended is None or setting.type is None or not setting.key.upper().startswith("HKEY_LOCAL_MACHINE\\"):
+        return None
+    if setting.value.lower() in ("displayname", "description") or not _READABLE.match(setting.key) or _PLACEHOLDER.search(setting.key):
         return None
     key = f"registry:HKLM\\{setting.key.partition(chr(92))[2]}#{setting.value}"
     if setting_key.problem(key):

@@ -123,15 +123,15 @@ class _Reader:
             ):
                 self._sentences(buffer)
                 buffer = []
-                self._flush()
-                self._begin(typed["name"], offset)
+                self._next()
+                self._begin(typed["name"], self.start + offset)
                 self.type, self.strong = type_of(typed["type"]), True
                 self._give(typed["data"] or "")
             elif (entry := REG_LINE.match(line)) and self.key:
                 self._sentences(buffer)
                 buffer = []
-                self._flush()
-                self._begin(entry["name"], offset)
+                self._next()
+                self._begin(entry["name"], self.start + offset)
                 self.type = "REG_DWORD" if entry["dword"] else "REG_SZ"
                 self._give(str(int(entry["dword"], 16)) if entry["dword"] else entry["data"])
                 self.asked = True
@@ -144,8 +144,8 @@ class _Reader:
                 and line[:1] in " \t"
             ):
                 self.awaited = False
-                self._flush()
-                self._begin(line, offset)
+                self._next()
+                self._begin(line, self.start + offset)
                 self.type = self.awaited_type
                 self.strong = True
             elif (
@@ -154,8 +154,8 @@ class _Reader:
                 and (item := ITEM.match(line))
                 and (item["data"] or written(item["name"]))
             ):
-                self._flush()
-                self._begin(item["name"], offset)
+                self._next()
+                self._begin(item["name"], self.start + offset)
                 self._give(item["data"] or "")
                 self.strong = True
                 self._flush()
@@ -205,17 +205,14 @@ class _Reader:
         place = self.start + offset
         if label == "value" and (pair := re.match(r"([A-Za-z][\w ]{2,40}?) ?= ?(\S[^=]*)$", rest)) and self.key:
             kept = self.type
-            self._flush()
+            self._next()
             self._begin(pair[1], place)
             self.type, self.strong = kept, True
             self._give(pair[2])
             return
         value = re.sub(r"\s+\((?:in )?(?:hex|dec)\w*\)$", "", rest)
         if (label.endswith("name") and "key" not in label) or label in ("add value", "variable", "keyword"):
-            if not self.from_path:
-                self._flush()
-            if self.from_path and self.data is None:
-                self.key, self.name = f"{self.key}\\{self.name}", ""  # a key after all: the value's name comes now
+            self._next()
             rest = re.sub(r"\s*(?:<[^>]*>|\([^)]*\))$", "", rest)
             if rest and is_name(clean(rest)):
                 self._begin(rest, place)
@@ -225,7 +222,7 @@ class _Reader:
             and (not self.name or self.data is not None or (self.type is None and label != "value"))
             and is_name(value)
         ):
-            self._flush()
+            self._next()
             self._begin(value, place)
             self.strong = True
         elif (
@@ -312,8 +309,6 @@ class _Reader:
         self.listing = bool(LIST.search(text)) or (self.listing and not text.endswith("."))
         if re.search(r"\bmetabase\b", text, re.I):
             self.metabase = True
-        if not self.key:
-            return
         if m := VALUE_IN.search(text) or OF_TO.search(text):
             name = clean(m["name"])
             if is_name(name):
@@ -323,6 +318,8 @@ class _Reader:
                 if m.re is OF_TO:
                     self._give(clean(m["data"]))
                     return
+        if not self.key:
+            return
         for pattern in (CHANGE, ADD_SET, MUST_BE):
             if (m := pattern.search(text)) and (name := name_in(m["between"])):
                 if name.lower() != self.name.lower():
@@ -353,10 +350,16 @@ class _Reader:
             self.found[-1] = self.found[-1]._replace(recommended=data)
 
     def _name(self, name: str, text: str, start: int) -> None:
-        self._flush()
+        self._next()
         self._begin(name, start)
         t = re.search(TYPES, text, re.I)
         self.type = type_of(t[0]) if t else None
+
+    def _next(self) -> None:
+        """Another value is named: the one before is done, or was a key after all."""
+        if self.from_path and self.name and self.data is None and self.type is None:
+            self.key, self.name = f"{self.key}\\{self.name}", ""
+        self._flush()
 
     def _flush_if_done(self) -> None:
         if self.name and (self.data is not None or self.type):

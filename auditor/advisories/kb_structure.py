@@ -25,6 +25,7 @@ _QUERY_WORDS = re.compile(r"^Additional (?:query|reference) words?:", re.M | re.
 _END = re.compile(
     r"[.!?](?<![ .(][A-Z]\.)(?<!e\.g\.)(?<!i\.e\.)(?<!\bvs\.)(?<!\bNo\.)(?<!\bInc\.)(?<!Corp\.)(?<!\bSt\.)[\")']?\s+(?=[\"'(A-Z0-9\\%])|\.(?=This (?:problem|bug|issue)|NOTE:)|\n[ \t]*\n\s*"
 )
+_MARK = re.compile(r"-or-|-and-|[-*o]|\d{1,2}[.)]", re.I)
 _BULLET = re.compile(r"\n[ \t]*(?:-or-|-and-|[-*o][ \t]+(?=\S)|\d{1,2}[.)][ \t]+)", re.I)
 
 
@@ -113,6 +114,11 @@ class Structure:
             self._lines = [m.start() for m in re.finditer("\n", self.text)]
         return bisect_right(self._lines, offset - 1) + 1
 
+    def line_text(self, offset: int) -> str:
+        """The line at an offset, white space folded."""
+        end = self.text.find("\n", offset)
+        return fold(self.text[self.text.rfind("\n", 0, offset) + 1 : end if end >= 0 else len(self.text)])
+
     def section_at(self, offset: int) -> tuple[str, str]:
         """The name of the section, in capitals, and the heading of the subsection, as written, that an offset stands in."""
         name = sub = ""
@@ -159,9 +165,11 @@ def fold(text: str) -> str:
 def sentences(text: str, start: int, end: int) -> Iterator[Sentence]:
     """The sentences between two offsets; list items count as such."""
     at = start
-    cuts = sorted({m.end() for m in _END.finditer(text, start, end)} | {m.end() for m in _BULLET.finditer(text, start, end)})
-    for cut in [*cuts, end]:
-        body = fold(text[at:cut])
-        if body:
-            yield Sentence(body, at + len(text[at:cut]) - len(text[at:cut].lstrip()))
-        at = cut
+    # Where one sentence ends and the next begins: behind a stop, and around the mark of a list item.
+    cuts = [(m.end(), m.end()) for m in _END.finditer(text, start, end)]
+    cuts += [(m.start(), m.end()) for m in _BULLET.finditer(text, start, end)]
+    for stop, resume in [*sorted(cuts), (end, end)]:
+        body = fold(text[at:stop])
+        if body and not _MARK.fullmatch(body):
+            yield Sentence(body, at + len(text[at:stop]) - len(text[at:stop].lstrip()))
+        at = max(at, resume)

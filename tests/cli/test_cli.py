@@ -106,7 +106,7 @@ USAGE = [
     (["audit", "--inventory", "gone.yaml"], "there is no inventory file gone.yaml"),
     (["judge"], "name either files or folders of facts"),
     (["judge", "nofile.json"], "nofile.json:1: No such file or directory"),
-    (["rules", "show", "Q23800"], "did you mean Q238009"),
+    (["rules", "show", "linux-syncookie"], "did you mean linux-syncookies"),
     (["record", "local", "-o", "/proc/no/such"], "cannot be written"),
     (["attest", "add", "Q1", "x", "--state", "done", "--file", "a.yaml"], "there is no rule 'Q1'"),
 ]
