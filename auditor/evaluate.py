@@ -6,14 +6,18 @@ gives compliant, everything else unknown (design, section 6).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
+
+import msgspec
+from msgspec.structs import replace
 
 from auditor.applies import Applies, Host, applies, is_about
 from auditor.checks import judge
 from auditor.checks.judgement import Case, Judgement
-from auditor.model.facts import HostFacts
+from auditor.model.facts import HostFacts, Volatile
 from auditor.model.finding import Attestation, Finding, Waiver, WaiverNote
 from auditor.model.rule import Rule
 
@@ -36,6 +40,51 @@ def evaluate(
         for rule in rules
         if (family is None or rule.family == family) and is_about(rule, host)
     )
+
+
+class States:
+    """`evaluate` for many hosts by the same rules: hosts in the same state, by what it may look at, are judged once."""
+
+    _KEPT = 256  # a fleet has fewer states than hosts; each keeps its findings once
+
+    def __init__(self) -> None:
+        self._judged: dict[bytes, tuple[Finding, ...]] = {}
+
+    def evaluate(
+        self,
+        facts: HostFacts,
+        rules: Sequence[Rule],
+        *,
+        today: date,
+        groups: Sequence[str] = (),
+        attestations: Sequence[Attestation] = (),
+        waivers: Sequence[Waiver] = (),
+    ) -> tuple[Finding, ...]:
+        """The findings of one host, as the function gives them."""
+        given = [[matches(g.targets, facts.target, groups) for g in some] for some in (attestations, waivers)]
+        key = hashlib.sha256(_encode((_state(facts), given, today))).digest()
+        found = self._judged.get(key)
+        if found is None:
+            if len(self._judged) >= self._KEPT:
+                self._judged.pop(next(iter(self._judged)))
+            found = evaluate(facts, rules, today=today, groups=groups, attestations=attestations, waivers=waivers)
+            self._judged[key] = found
+        return found
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def _state(facts: HostFacts) -> HostFacts:
+    """What a verdict can depend on: no name, no time, and of Windows' readings only how old the list of updates is."""
+    volatile = facts.volatile
+    if volatile and facts.platform.family == "windows":
+        volatile = Volatile(updates_searched=volatile.updates_searched)
+    outcomes = tuple(replace(o, seconds=None) for o in facts.outcomes)
+    return replace(facts, target="", collected_at=_NEVER, volatile=volatile, machine_id=None, outcomes=outcomes)
+
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 def finding(
@@ -63,7 +112,7 @@ def finding(
         waiver=_waiver(rule, facts.target, groups, waivers, today),
         evidence=(
             *judged.evidence,
-            f"{facts.way or 'facts as given'}, {facts.collected_at:%Y-%m-%d %H:%M} UTC",
+            facts.way or "facts as given",
             rule.provenance.source,
         ),
         settles=judged.settles,

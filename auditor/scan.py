@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, as_completed
 from datetime import UTC, datetime
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from auditor import secrets
 from auditor.applies import may_apply
 from auditor.collectors.ask import Answer, Posix
 from auditor.collectors.ask import ask as ask_host
 from auditor.errors import HostError
-from auditor.evaluate import evaluate
+from auditor.evaluate import States
 from auditor.model.asked import Asked
 from auditor.model.facts import HostFacts, Platform
 from auditor.model.finding import Attestation, Waiver
@@ -35,6 +35,7 @@ class Audit(Struct, frozen=True, kw_only=True):
     attestations: tuple[Attestation, ...] = ()
     waivers: tuple[Waiver, ...] = ()
     deep: bool = False
+    states: States = field(default_factory=States)
 
 
 # Reading an answer is pure computing: under one interpreter lock, hosts taken one at a time are done as soon, and only
@@ -88,7 +89,7 @@ def judge_facts(facts: HostFacts, target: Target, audit: Audit, cut: TargetError
         reason = next((o.reason for o in facts.outcomes if o.name == "platform"), "the facts name no platform")
         error = cut or TargetError("protocol", f"there was a session, but no platform could be read: {reason}")
         return TargetResult(target=target, outcome="failed", error=error, facts=facts)
-    findings = evaluate(
+    findings = audit.states.evaluate(
         facts,
         audit.rulebook.rules,
         today=audit.clock().date(),

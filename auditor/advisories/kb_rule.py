@@ -207,7 +207,11 @@ def _setting(setting: ArticleSetting) -> SettingCheck | None:
     """A registry value of the machine with a recommended value; None where it cannot be read or compared."""
     if setting.recommended is None or setting.type is None or not setting.key.upper().startswith("HKEY_LOCAL_MACHINE\\"):
         return None
-    if setting.value.lower() in ("displayname", "description") or not _READABLE.match(setting.key) or _PLACEHOLDER.search(setting.key):
+    if (
+        setting.value.lower() in ("displayname", "description")
+        or not _READABLE.match(setting.key)
+        or _PLACEHOLDER.search(setting.key)
+    ):
         return None
     key = f"registry:HKLM\\{setting.key.partition(chr(92))[2]}#{setting.value}"
     if setting_key.problem(key):

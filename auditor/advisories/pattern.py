@@ -8,9 +8,31 @@ from __future__ import annotations
 
 import re
 
-
 # Words that name nothing by themselves; an alternative must have another one.
-_GENERAL = frozenset("service services server microsoft for of and the in to or on remote client network version user volume file print".split())
+_GENERAL = frozenset(
+    [
+        "service",
+        "services",
+        "server",
+        "microsoft",
+        "for",
+        "of",
+        "and",
+        "the",
+        "in",
+        "to",
+        "or",
+        "on",
+        "remote",
+        "client",
+        "network",
+        "version",
+        "user",
+        "volume",
+        "file",
+        "print",
+    ]
+)
 
 
 class Pattern:
@@ -21,7 +43,9 @@ class Pattern:
     def __init__(self, pattern: str, words: str = "") -> None:
         self.compiled = re.compile(pattern, re.I)
         plain = re.sub(r"\\[a-zA-Z]|\(\?[-a-z]*:|\w\?", " ", pattern.replace("\\.", ".")).lower()
-        given = words.split() or [w for w in re.findall(r"[a-z0-9.]{2,}", plain) if w not in _GENERAL and w.strip("0123456789.")]
+        given = words.split() or [
+            w for w in re.findall(r"[a-z0-9.]{2,}", plain) if w not in _GENERAL and w.strip("0123456789.")
+        ]
         self.words = tuple(w for w in dict.fromkeys(given) if not any(o != w and o in w for o in given))
 
     def search(self, text: str, lowered: str = "") -> re.Match[str] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from msgspec.structs import replace
 
 from auditor.checks.judgement import Case, Judgement, unread
@@ -220,6 +222,7 @@ def _installed(ids: tuple[str, ...], case: Case) -> list[str]:
     return [i for i in ids if _article(i) in listed]
 
 
+@lru_cache(maxsize=65536)
 def _article(ident: str) -> str:
     """Q246009 and KB246009 are the same article; in 2001 the letters changed."""
     return ident.upper().removeprefix("KB").removeprefix("Q")

@@ -62,7 +62,12 @@ class Run(Struct, frozen=True, kw_only=True):
     results: tuple[TargetResult, ...] = ()
 
     def verdicts(self) -> Counter[Verdict]:
-        return Counter(f.verdict for r in self.results for f in r.findings)
+        shared = Counter(id(r.findings) for r in self.results)  # hosts in the same state share their findings
+        counts: Counter[Verdict] = Counter()
+        for findings in {id(r.findings): r.findings for r in self.results}.values():
+            for verdict, count in Counter(f.verdict for f in findings).items():
+                counts[verdict] += count * shared[id(findings)]
+        return counts
 
     def outcomes(self) -> Counter[Outcome]:
         return Counter(r.outcome for r in self.results)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -70,5 +71,10 @@ def highest(steps: list[Step]) -> Step:
 def _level(step: Step) -> tuple[int, str]:
     if step.kind != "service_pack":
         return 0, step.level
-    pack = service_pack.parse(step.level)
+    return _parsed(step.level)
+
+
+@lru_cache(maxsize=256)
+def _parsed(level: str) -> tuple[int, str]:
+    pack = service_pack.parse(level)
     return pack.number, pack.letter

@@ -52,9 +52,12 @@ class Figures(Struct, frozen=True, kw_only=True):
 def figures(run: Run) -> Figures:
     """Count a run."""
     counted = [r for r in run.results if r.outcome in ("assessed", "partial")]
-    required = [f for r in counted for f in r.findings if f.obligation == "required" and not f.waiver]
-    good = sum(1 for f in required if f.verdict == "compliant")
-    bad = sum(1 for f in required if f.verdict in ("noncompliant", "pending"))
+    good = bad = waived = 0
+    for findings, names in states(run.results):
+        required = [f.verdict for f in findings if f.obligation == "required" and not f.waiver]
+        good += len(names) * required.count("compliant")
+        bad += len(names) * (required.count("noncompliant") + required.count("pending"))
+        waived += len(names) * sum(1 for f in findings if f.waiver)
     failing = [r for r in counted if fails(r)]
     unknown = [r for r in counted if not fails(r) and leaves_open(r)]
     return Figures(
@@ -65,10 +68,18 @@ def figures(run: Run) -> Figures:
         compliant_hosts=len(counted) - len(failing) - len(unknown),
         verdicts=dict(run.verdicts()),
         compliance=good / (good + bad) if good + bad else None,
-        waived=sum(1 for r in run.results for f in r.findings if f.waiver),
+        waived=waived,
         actions=_actions(counted),
         relaxed=tuple(dict.fromkeys(text for r in run.results for text in (*r.target.relaxed, *r.relaxed))),
     )
+
+
+def states(results: Iterable[TargetResult]) -> Iterable[tuple[tuple[Finding, ...], list[str]]]:
+    """The findings of hosts, those that share them together: hosts in the same state were judged once."""
+    found: dict[int, tuple[tuple[Finding, ...], list[str]]] = {}
+    for r in results:
+        found.setdefault(id(r.findings), (r.findings, []))[1].append(r.target.name)
+    return found.values()
 
 
 def required_open(r: TargetResult) -> Iterable[Finding]:
@@ -88,10 +99,10 @@ def _actions(results: list[TargetResult]) -> tuple[Action, ...]:
     """Required actions that settle the most come first; advised ones never outrank them."""
     by_rule: dict[str, list[tuple[str, Finding]]] = defaultdict(list)
     by_step: dict[tuple[str, str], list[tuple[str, Finding]]] = defaultdict(list)
-    for r in results:
-        for f in required_open(r):
-            if f.verdict in ("noncompliant", "pending"):
-                (by_step[bundles.key(f.step)] if f.step else by_rule[f.rule]).append((r.target.name, f))
+    for findings, names in states(results):
+        for f in findings:
+            if f.verdict in ("noncompliant", "pending") and f.obligation == "required" and not f.waiver:
+                (by_step[bundles.key(f.step)] if f.step else by_rule[f.rule]).extend((name, f) for name in names)
     for same in by_step.values():
         if len({f.rule for _, f in same}) == 1:
             by_rule[same[0][1].rule].extend(same)

@@ -33,8 +33,10 @@ def _lines(run: Run) -> Iterator[str]:
     if n.relaxed:
         yield f"Relaxed by the operator: {'; '.join(n.relaxed)}"
     yield ""
+    first: dict[int, str] = {}
     for r in sorted(run.results, key=lambda r: (r.outcome in ("assessed", "partial"), r.target.name)):
-        yield from _target(r)
+        yield from _target(r, first.get(id(r.findings), "") if r.findings else "")
+        first.setdefault(id(r.findings), r.target.name)
         yield ""
     if n.actions:
         yield "What to do first"
@@ -44,12 +46,16 @@ def _lines(run: Run) -> Iterator[str]:
     yield f"Rules: {run.rulebook.rules}, rulebook {run.rulebook.digest[:12]}, newest source read {run.rulebook.newest}; auditor {run.auditor}; run {run.id}"
 
 
-def _target(r: TargetResult) -> Iterator[str]:
+def _target(r: TargetResult, like: str) -> Iterator[str]:
+    """One host; `like` is the one before it that has just the same findings."""
     platform = r.facts.platform if r.facts else None
     what = "".join(f", {one_line(part)}" for part in (system(platform), state(platform)) if part)
     yield f"{one_line(r.target.name)}: {r.outcome}{what} ({r.seconds:.1f} s)"
     if r.error:
         yield f"  {r.error.kind}: {one_line(r.error.message, 500)}"
+        return
+    if like:
+        yield f"  the same {len(r.findings)} findings as {one_line(like)}"
         return
     order = {s: i for i, s in enumerate(SEVERITIES)}
     rest: list[Finding] = []

@@ -7,6 +7,7 @@ after the number is a later issue of the same pack (6a after 6); a release candi
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 _WRITTEN = re.compile(
@@ -36,6 +37,7 @@ def is_candidate(text: str) -> bool:
     return bool(found and found[3])
 
 
+@lru_cache(maxsize=1024)
 def parse(text: str) -> ServicePack:
     """Read a service pack as the facts or CSDVersion write it; ValueError if it is neither."""
     found = _WRITTEN.fullmatch(text)

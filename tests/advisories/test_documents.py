@@ -37,7 +37,9 @@ def read(*paths: Path | str) -> tuple[list[str], dict[str, str]]:
     """Names read, and names refused with their reasons; the folder's own path cut off."""
     found = list(documents([str(p) for p in paths]))
     short = lambda name: name.rpartition("/")[2] if ":" not in name else name[name.rindex("/", 0, name.index(":")) + 1 :]  # noqa: E731  # used twice
-    return [short(f.name) for f in found if isinstance(f, Document)], {short(f.name): f.reason for f in found if isinstance(f, Refusal)}
+    return [short(f.name) for f in found if isinstance(f, Document)], {
+        short(f.name): f.reason for f in found if isinstance(f, Refusal)
+    }
 
 
 def test_files_and_folders_in_the_order_of_their_names(tmp_path: Path) -> None:
@@ -98,7 +100,9 @@ def test_a_member_that_lies_about_its_size_is_still_bounded(tmp_path: Path) -> N
 
 
 def test_a_tar_bomb_ends_the_reading_with_its_reason(tmp_path: Path) -> None:
-    names, refused = read(tarred(tmp_path / "a.tar.gz", {"good.txt": ARTICLE, "bomb.txt": b"\0" * 30_000_000, "after.txt": ARTICLE}))
+    names, refused = read(
+        tarred(tmp_path / "a.tar.gz", {"good.txt": ARTICLE, "bomb.txt": b"\0" * 30_000_000, "after.txt": ARTICLE})
+    )
     assert names == ["a.tar.gz:good.txt"]
     assert "the rest of this archive was not read" in refused["a.tar.gz"]
 
@@ -113,7 +117,11 @@ def test_links_and_devices_in_a_tar_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a.zip", "a.tar.gz", "a.tar"])
 def test_broken_archives(tmp_path: Path, name: str) -> None:
-    whole = zipped(tmp_path / name, {"x.txt": os.urandom(20_000)}) if name == "a.zip" else tarred(tmp_path / name, {"x.txt": os.urandom(20_000)})
+    whole = (
+        zipped(tmp_path / name, {"x.txt": os.urandom(20_000)})
+        if name == "a.zip"
+        else tarred(tmp_path / name, {"x.txt": os.urandom(20_000)})
+    )
     whole.write_bytes(whole.read_bytes()[:9000])
     names, refused = read(whole)
     assert names == []
@@ -137,7 +145,13 @@ def test_no_regular_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "names"),
-    [(ARTICLE, ["-"]), (ARTICLE * 3, ["-:1", "-:2", "-:3"]), (b"noise\n" + ARTICLE, ["-:1", "-:2"]), (b"", ["-"]), (b"\n\n" + ARTICLE, ["-"])],
+    [
+        (ARTICLE, ["-"]),
+        (ARTICLE * 3, ["-:1", "-:2", "-:3"]),
+        (b"noise\n" + ARTICLE, ["-:1", "-:2"]),
+        (b"", ["-"]),
+        (b"\n\n" + ARTICLE, ["-"]),
+    ],
 )
 def test_standard_input_holds_one_or_several(content: bytes, names: list[str]) -> None:
     assert [f.name for f in d._stdin(io.BytesIO(content))] == names

@@ -28,7 +28,9 @@ def test_as_the_condition_of_the_problem() -> None:
     assert found.requires_component == "Microsoft Cluster Server"
 
 
-@pytest.mark.parametrize("title", ["A Handle Leak in the Server Service", "How to Back Up a DHCP Scope", "List of Bugs Fixed in the Cluster Service"])
+@pytest.mark.parametrize(
+    "title", ["A Handle Leak in the Server Service", "How to Back Up a DHCP Scope", "List of Bugs Fixed in the Cluster Service"]
+)
 def test_none(title: str) -> None:
     assert article(title=title, SYMPTOMS="It leaks memory.").requires_component is None
 

@@ -36,7 +36,9 @@ def test_stated(sentence: str, applies: tuple[str, ...], expected: set[tuple[str
     found = article(STATUS=sentence, applies=applies)
     assert fixes(found) == expected
     assert not (found.hotfix_only or found.latest_sp or found.no_fix)
-    assert {e.line for e in found.evidence["fixes"]} == {next(n for n, line in enumerate(_lines(sentence, applies), 1) if line == sentence.split(chr(10))[0])}
+    assert {e.line for e in found.evidence["fixes"]} == {
+        next(n for n, line in enumerate(_lines(sentence, applies), 1) if line == sentence.split(chr(10))[0])
+    }
 
 
 def _lines(sentence: str, applies: tuple[str, ...]) -> list[str]:
@@ -125,6 +127,9 @@ def test_what_first_had_the_fix_goes_before_weaker_words() -> None:
 
 
 def test_a_list_of_bugs_is_no_advisory() -> None:
-    found = article(title="List of Bugs Fixed in Windows NT 4.0 Service Pack 5", SUMMARY="These were fixed in Windows NT 4.0 Service Pack 5.")
+    found = article(
+        title="List of Bugs Fixed in Windows NT 4.0 Service Pack 5",
+        SUMMARY="These were fixed in Windows NT 4.0 Service Pack 5.",
+    )
     assert found.no_fix
     assert found.fixes == ()

@@ -38,7 +38,9 @@ def test_way(way: str, words: str) -> None:
 
 
 def test_presp_says_hotfix_whatever_the_boilerplate_says() -> None:
-    found = article(RESOLUTION="To resolve this problem, obtain the latest service pack for Windows NT 4.0.", keywords="kbWinNT400PreSP7Fix")
+    found = article(
+        RESOLUTION="To resolve this problem, obtain the latest service pack for Windows NT 4.0.", keywords="kbWinNT400PreSP7Fix"
+    )
     assert ways(found) == {"hotfix_only"}
 
 

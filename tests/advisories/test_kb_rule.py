@@ -19,7 +19,7 @@ from auditor.model.facts import Hotfix, Listener, Program, Service, Setting
 from auditor.model.finding import Attestation
 from auditor.model.rule import AnyOf, HotfixCheck, ProductPackCheck, Rule, ServicePackCheck, SettingCheck
 from auditor.rulebook import load, problems
-from tests.advisories.made import EXCHANGE, NT4, article
+from tests.advisories.made import EXCHANGE, article
 from tests.advisories.shared import SEEDS
 from tests.advisories.test_kb_settings import LABELLED
 from tests.conftest import Run
@@ -48,7 +48,12 @@ def test_a_fix_in_a_numbered_pack() -> None:
     assert one.provenance.lines["fixes"] == (19,)
     assert one.provenance.reviewed
     assert len(one.provenance.document) == 64
-    assert [verdict(one, platform(NODE, service_pack=sp)) for sp in ("4", "5", "6a", None)] == ["noncompliant", "compliant", "compliant", "unknown"]
+    assert [verdict(one, platform(NODE, service_pack=sp)) for sp in ("4", "5", "6a", None)] == [
+        "noncompliant",
+        "compliant",
+        "compliant",
+        "unknown",
+    ]
     assert verdict(one, platform(NODE, product="windows-2000-server")) == "not mentioned"
 
 
@@ -90,7 +95,10 @@ def test_a_setting() -> None:
     assert verdict(one, NODE) == "unknown"
 
 
-@pytest.mark.parametrize("place", [r"HARDWARE\DEVICEMAP\Scsi", r"SYSTEM\CurrentControlSet\Services\ScsiPortX", r"SYSTEM\CurrentControlSet\Services\<name>"])
+@pytest.mark.parametrize(
+    "place",
+    [r"HARDWARE\DEVICEMAP\Scsi", r"SYSTEM\CurrentControlSet\Services\ScsiPortX", r"SYSTEM\CurrentControlSet\Services\<name>"],
+)
 def test_a_setting_that_no_host_can_be_asked_for_gives_no_rule(place: str) -> None:
     words = LABELLED.replace("SYSTEM\\CurrentControlSet\\Services\\Thing\n   \\Parameters", place)
     with pytest.raises(NoRule):
@@ -117,7 +125,11 @@ def test_a_part_that_cannot_be_recognised_leaves_applicability_open() -> None:
 
 
 def test_a_server_application() -> None:
-    one = made(article(applies=EXCHANGE, topic="exchange", STATUS="This problem was first corrected in Exchange Server 5.5 Service Pack 3."))
+    one = made(
+        article(
+            applies=EXCHANGE, topic="exchange", STATUS="This problem was first corrected in Exchange Server 5.5 Service Pack 3."
+        )
+    )
     assert one.branches[0].check == ProductPackCheck("exchange-5.5", "3")
     assert verdict(one, replace(NODE, services=())) == "not mentioned"
     assert verdict(one, replace(NODE, services=(Service("MSExchangeIS"),))) == "unknown"  # no value tells which pack it has
@@ -128,7 +140,13 @@ def test_a_server_application() -> None:
         )
     )
     key = r"registry:HKLM\SOFTWARE\Microsoft\SNA Server\CurrentVersion#SNAVersion"
-    told = {"4.0 Service Pack 2": "noncompliant", "4.0 Service Pack 3": "compliant", "3.0 Service Pack 3": "noncompliant", "2.11": "not_applicable", "x": "unknown"}
+    told = {
+        "4.0 Service Pack 2": "noncompliant",
+        "4.0 Service Pack 3": "compliant",
+        "3.0 Service Pack 3": "noncompliant",
+        "2.11": "not_applicable",
+        "x": "unknown",
+    }
     for value, expected in told.items():
         facts = replace(NODE, services=(Service("SnaBase"),), settings={key: Setting("present", value, type="REG_SZ")})
         assert verdict(sna, facts) == expected, value
@@ -145,7 +163,9 @@ def test_the_seeds_import_to_rules_equal_in_effect_to_the_hand_made_ones() -> No
     shipped = {r.id: r for r in load(["rules/windows"] if Path("rules/windows").is_dir() else ()).rules}
     imported = {a.id: made(a) for a in Reading([str(SEEDS)]).articles()}
     compared: set[str] = set()
-    for ident, facts, said in itertools.product(("Q238009", "Q181350"), _hosts(), ((), _attested("done"), _attested("not-done"), _attested("restart-pending"))):
+    for ident, facts, said in itertools.product(
+        ("Q238009", "Q181350"), _hosts(), ((), _attested("done"), _attested("not-done"), _attested("restart-pending"))
+    ):
         verdicts = [
             found[0].verdict if (found := evaluate(facts, [one], today=WHEN.date(), attestations=said)) else "not_applicable"
             for one in (shipped[ident], imported[ident])
@@ -161,12 +181,26 @@ def _attested(state: str) -> tuple[Attestation, ...]:
 
 
 def _hosts() -> list[object]:
-    products = ("windows-nt-4.0-server", "windows-nt-4.0-enterprise", "windows-nt-4.0-workstation", "windows-nt-4.0-terminal-server", "windows-nt-4.0", "windows-nt-3.51", "windows-2000-server")
+    products = (
+        "windows-nt-4.0-server",
+        "windows-nt-4.0-enterprise",
+        "windows-nt-4.0-workstation",
+        "windows-nt-4.0-terminal-server",
+        "windows-nt-4.0",
+        "windows-nt-3.51",
+        "windows-2000-server",
+    )
     hosts = []
-    for product, sp, edition in itertools.product(products, ("0", "5", "6", "6a", "6 RC 1.3", None), ("server", "workstation", None)):
+    for product, sp, edition in itertools.product(
+        products, ("0", "5", "6", "6a", "6 RC 1.3", None), ("server", "workstation", None)
+    ):
         for services in ((Service("ClusSvc"),), (Service("Lotus Domino Server"),), (), None):
             for hotfixes in ((Hotfix("Q238009"),), (Hotfix("Q246467"),), (), None):
-                hosts.append(platform(replace(NODE, services=services, hotfixes=hotfixes), product=product, service_pack=sp, edition=edition))
+                hosts.append(
+                    platform(
+                        replace(NODE, services=services, hotfixes=hotfixes), product=product, service_pack=sp, edition=edition
+                    )
+                )
     for programs, listeners in itertools.product(
         ((Program("Lotus Domino", "4.6"),), (Program("Lotus Domino", "5.0"),), (Program("Lotus Notes 4.6"),), (), None),
         ((Listener("0.0.0.0", 1352, 5),), (Listener("0.0.0.0", 1352, 200),), (), None),
@@ -197,7 +231,11 @@ def test_an_import_of_some_leaves_the_others(tmp_path: Path) -> None:
     write(tmp_path, some())
     done = write(tmp_path, [made(article(id="Q190002", date="02-JAN-2002", STATUS=FIXED))])
     assert (done.new, done.changed, done.same) == (0, 1, 0)
-    assert [(r.id, r.branches[0].check.at_least) for r in load([str(tmp_path)]).rules] == [("Q190001", "1"), ("Q190002", "5"), ("Q190003", "3")]  # type: ignore[union-attr]
+    assert [(r.id, r.branches[0].check.at_least) for r in load([str(tmp_path)]).rules] == [
+        ("Q190001", "1"),
+        ("Q190002", "5"),
+        ("Q190003", "3"),
+    ]  # type: ignore[union-attr]
 
 
 def test_a_change_by_hand_is_kept_in_the_overlay(tmp_path: Path) -> None:
@@ -218,10 +256,14 @@ def test_an_overlay_can_drop_a_rule_and_names_its_faults(tmp_path: Path, auditor
     write(tmp_path, some())
     (tmp_path / "overlay.yaml").write_text("- {id: Q190002, by: kim, reason: no such host, drop: true}\n")
     assert [r.id for r in load([str(tmp_path)]).rules] == ["Q190001", "Q190003"]
-    (tmp_path / "overlay.yaml").write_text("- {id: Q19, by: kim, reason: x}\n- {id: Q190001, by: kim, reason: x, obligation: never}\n")
+    (tmp_path / "overlay.yaml").write_text(
+        "- {id: Q19, by: kim, reason: x}\n- {id: Q190001, by: kim, reason: x, obligation: never}\n"
+    )
     done = auditor("rules", "lint", str(tmp_path))
     assert done.returncode == 2
-    assert f"{tmp_path}/overlay.yaml:1: there is no rule Q19 among those loaded" in done.stderr or "overlay.yaml:2" in done.stderr
+    assert (
+        f"{tmp_path}/overlay.yaml:1: there is no rule Q19 among those loaded" in done.stderr or "overlay.yaml:2" in done.stderr
+    )
 
 
 def test_a_rule_written_by_hand_stands_for_the_generated_one(tmp_path: Path) -> None:
@@ -245,5 +287,7 @@ def test_the_command(tmp_path: Path, auditor: Run) -> None:
     again = auditor("rules", "import", tmp_path / "in" / "Q190001.TXT", "--output", tmp_path / "out")
     assert again.returncode == 0
     assert "0 new, 0 changed, 1 as before" in again.stdout
-    none = auditor("rules", "import", tmp_path / "in" / "Q190001.TXT", "--output", tmp_path / "none", "--product", "exchange-5.5")
+    none = auditor(
+        "rules", "import", tmp_path / "in" / "Q190001.TXT", "--output", tmp_path / "none", "--product", "exchange-5.5"
+    )
     assert "0 rules in" in none.stdout

@@ -9,7 +9,7 @@ from auditor.advisories.kb_registry_path import normal_key
 from tests.advisories.made import article
 
 PARAMETERS = r"HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services\Thing\Parameters"
-LABELLED = rf"""
+LABELLED = r"""
 1. Start Registry Editor (Regedt32.exe).
 
 2. Locate the following key in the registry:

@@ -42,14 +42,21 @@ def test_no_whole_article(damage: object, reason: str) -> None:
 
 def test_line_ends_and_code_pages() -> None:
     plain = text(title="Für Größe", STATUS="This problem was first corrected in Windows NT 4.0 Service Pack 4.")
-    for body in (plain.encode("cp1252"), plain.encode("utf-8"), plain.encode("cp437"), plain.replace("\n", "\r\n").encode("cp1252")):
+    for body in (
+        plain.encode("cp1252"),
+        plain.encode("utf-8"),
+        plain.encode("cp437"),
+        plain.replace("\n", "\r\n").encode("cp1252"),
+    ):
         found = read(body)
         assert found.title == "Für Größe"
         assert [e.line for e in found.evidence["fixes"]] == [19]
 
 
 def test_sentences_do_not_end_at_an_abbreviation() -> None:
-    words = "It was corrected in the latest U.S. Service Pack. See the list, e.g. The one below.\n\n - First item\n - Second item"
+    words = (
+        "It was corrected in the latest U.S. Service Pack. See the list, e.g. The one below.\n\n - First item\n - Second item"
+    )
     assert [s.text for s in sentences(words, 0, len(words))] == [
         "It was corrected in the latest U.S. Service Pack.",
         "See the list, e.g. The one below.",

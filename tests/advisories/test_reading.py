@@ -46,7 +46,18 @@ def test_the_fields_of_a_line(tmp_path: Path, auditor: Run) -> None:
     assert found["fixes"] == [{"product": "windows-nt-4.0", "service_pack": "4", "from": "prose"}]
     assert found["revised"] == "2001-01-02"
     assert found["evidence"]["fixes"][0].keys() == {"line", "text"}
-    assert {"id", "title", "applies_to", "hotfix_only", "latest_sp", "vendor_fix", "no_fix", "requires_component", "settings", "severity"} <= found.keys()
+    assert {
+        "id",
+        "title",
+        "applies_to",
+        "hotfix_only",
+        "latest_sp",
+        "vendor_fix",
+        "no_fix",
+        "requires_component",
+        "settings",
+        "severity",
+    } <= found.keys()
     shown = auditor("advisories", "read", tmp_path / "Q190001.TXT").stdout
     assert "fixed in   windows-nt-4.0 service pack 4" in shown
 
@@ -64,7 +75,12 @@ def test_the_newest_revision_counts_and_that_is_said(tmp_path: Path, auditor: Ru
 
 def test_several_processes_read_the_same(tmp_path: Path) -> None:
     for n in range(450):
-        put(tmp_path, f"Q{200000 + n}.TXT", id=f"Q{200000 + n}", STATUS=f"This problem was first corrected in Windows NT 4.0 Service Pack {n % 6 + 1}.")
+        put(
+            tmp_path,
+            f"Q{200000 + n}.TXT",
+            id=f"Q{200000 + n}",
+            STATUS=f"This problem was first corrected in Windows NT 4.0 Service Pack {n % 6 + 1}.",
+        )
     one, two = Reading([str(tmp_path)]), Reading([str(tmp_path)], jobs=2)
     assert list(one.lines()) == list(two.lines())
 
@@ -72,7 +88,9 @@ def test_several_processes_read_the_same(tmp_path: Path) -> None:
 def test_standard_input(tmp_path: Path) -> None:
     body = text(STATUS="Fixed in Windows NT 4.0 Service Pack 4.") + text(id="Q190002", SYMPTOMS="It is slow.")
     command = [sys.executable, "-m", "auditor", "advisories", "read", "-", "--format", "jsonl"]
-    done = subprocess.run(command, input=body.encode(), capture_output=True, timeout=60, cwd=Path(__file__).parents[2], check=True)
+    done = subprocess.run(
+        command, input=body.encode(), capture_output=True, timeout=60, cwd=Path(__file__).parents[2], check=True
+    )
     assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == ["Q190001", "Q190002"]
 
 
@@ -96,7 +114,10 @@ def test_search_and_show(auditor: Run) -> None:
 @pytest.mark.skipif(SEEDS is None, reason="the seed articles are not here")
 def test_the_seeds() -> None:
     found = {a.id: a for a in Reading([str(SEEDS)]).articles()}
-    assert {(f.product, f.service_pack) for f in found["Q238009"].fixes} == {("windows-nt-4.0-server", "6"), ("windows-nt-4.0-terminal-server", "6")}
+    assert {(f.product, f.service_pack) for f in found["Q238009"].fixes} == {
+        ("windows-nt-4.0-server", "6"),
+        ("windows-nt-4.0-terminal-server", "6"),
+    }
     assert found["Q238009"].requires_component == "Microsoft Cluster Server"
     assert found["Q181350"].vendor_fix
     assert found["Q181350"].fixes == ()
