@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import yaml
@@ -172,27 +173,64 @@ def problems(rule: Rule) -> Iterator[str]:
     if rule.component and not re.fullmatch(r"|[A-Za-z0-9][A-Za-z0-9 ._-]{0,60}", rule.component.vendor):
         yield f"{rule.component.vendor!r} is no vendor's key under HKLM\\SOFTWARE"
     for check in checks(rule):
-        if isinstance(check, (AllOf, AnyOf)) and not check.checks:
-            yield "all_of and any_of need at least one check"
-        if isinstance(check, ProductPackCheck):
-            yield from _bad(service_pack.parse, [check.at_least])
-        if isinstance(check, ServicePackCheck):
-            yield from _bad(service_pack.parse, [check.at_least, *([check.since] if check.since else [])])
-        for ident in _hotfixes(check):
-            if not re.fullmatch(r"(Q|KB)\d{5,7}", ident):
-                yield f"{ident!r} is no hotfix's number: Q or KB and five to seven digits"
-        if isinstance(check, BuildCheck):
-            yield from _bad(windows_build.parse, check.at_least)
-            if not check.at_least:
-                yield "build needs at least one `at_least`"
-        if isinstance(check, FileVersionCheck):
-            yield from _bad(file_version.parse, [check.at_least])
-        if isinstance(check, (SettingCheck, FileVersionCheck)) and (wrong := setting_key.problem(check.key)):
-            yield wrong
-        if isinstance(check, SettingCheck) and _comparisons(check) != 1:
-            yield f"setting {check.key} needs exactly one of at_least, at_most, one_of"
-        if isinstance(check, ListenBacklogCheck) and check.above < 0:
-            yield "a backlog cannot be below zero"
+        if find := _PROBLEMS.get(type(check)):
+            yield from find(check)
+
+
+def _empty(check: AllOf | AnyOf) -> Iterator[str]:
+    if not check.checks:
+        yield "all_of and any_of need at least one check"
+
+
+def _packs(check: ServicePackCheck) -> Iterator[str]:
+    yield from _bad(service_pack.parse, [check.at_least, *([check.since] if check.since else [])])
+    yield from _numbers(check)
+
+
+def _numbers(check: ServicePackCheck | HotfixCheck) -> Iterator[str]:
+    for ident in _hotfixes(check):
+        if not re.fullmatch(r"(Q|KB)\d{5,7}", ident):
+            yield f"{ident!r} is no hotfix's number: Q or KB and five to seven digits"
+
+
+def _builds(check: BuildCheck) -> Iterator[str]:
+    yield from _bad(windows_build.parse, check.at_least)
+    if not check.at_least:
+        yield "build needs at least one `at_least`"
+
+
+def _file(check: FileVersionCheck) -> Iterator[str]:
+    yield from _bad(file_version.parse, [check.at_least])
+    yield from _key(check)
+
+
+def _setting(check: SettingCheck) -> Iterator[str]:
+    yield from _key(check)
+    if _comparisons(check) != 1:
+        yield f"setting {check.key} needs exactly one of at_least, at_most, one_of"
+
+
+def _key(check: SettingCheck | FileVersionCheck) -> Iterator[str]:
+    if wrong := setting_key.problem(check.key):
+        yield wrong
+
+
+def _backlog(check: ListenBacklogCheck) -> Iterator[str]:
+    if check.above < 0:
+        yield "a backlog cannot be below zero"
+
+
+_PROBLEMS: dict[type, Callable[[Any], Iterator[str]]] = {
+    AllOf: _empty,
+    AnyOf: _empty,
+    ServicePackCheck: _packs,
+    ProductPackCheck: lambda check: _bad(service_pack.parse, [check.at_least]),
+    HotfixCheck: _numbers,
+    BuildCheck: _builds,
+    FileVersionCheck: _file,
+    SettingCheck: _setting,
+    ListenBacklogCheck: _backlog,
+}
 
 
 def _hotfixes(check: Check) -> tuple[str, ...]:

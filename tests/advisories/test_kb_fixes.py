@@ -35,7 +35,9 @@ STATED = [
 def test_stated(sentence: str, applies: tuple[str, ...], expected: set[tuple[str, str]]) -> None:
     found = article(STATUS=sentence, applies=applies)
     assert fixes(found) == expected
-    assert not (found.hotfix_only or found.latest_sp or found.no_fix)
+    assert not found.hotfix_only
+    assert not found.latest_sp
+    assert not found.no_fix
     assert {e.line for e in found.evidence["fixes"]} == {
         next(n for n, line in enumerate(_lines(sentence, applies), 1) if line == sentence.split(chr(10))[0])
     }
