@@ -15,6 +15,7 @@ from datetime import date
 from pathlib import Path
 
 from bench import ansible, contestants, fleet, netns, table
+from bench.advisories import advisories
 from bench.contestants import Product
 from bench.latency import latency
 from bench.measure import others, say
@@ -31,6 +32,7 @@ PARTS: dict[str, Callable[[Scene], list[table.Row]]] = {
     "memory": memory,
     "startup": startup,
     "windows": windows,
+    "advisories": advisories,
 }
 CONTACTS = ("bench.contact:first_login", "bench.contact:known_login")
 RUNNERS = {
@@ -54,6 +56,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--script-from", default="bench.contact:script", help="module:function for it")
     parser.add_argument("--contact", action="append", help="module:function(inventory, host), repeatable")
     parser.add_argument("--slowlink", type=Path, default=Path("../shared/tools/slowlink.py"))
+    parser.add_argument("--archive", type=Path, default=Path("../shared/advisories/kb/kb-articles.zip"), help="KB articles")
     parser.add_argument("--rtt", type=float, default=0.05, help="round-trip time of the slow link, seconds")
     parser.add_argument("--limit", type=float, default=300, help="time limit of one run, seconds")
     parser.add_argument("--environment", type=Path, default=Path(".bench/venv"), help="where Ansible is or will be")
@@ -111,6 +114,7 @@ def main() -> int:
             names=names,
             slowlink=asked.slowlink,
             rtt=asked.rtt,
+            archive=asked.archive,
             ansible=program,
             without_ansible=about,
         )

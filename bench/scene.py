@@ -23,5 +23,6 @@ class Scene:
     names: frozenset[str]
     slowlink: Path
     rtt: float
+    archive: Path
     ansible: Path | None
     without_ansible: str

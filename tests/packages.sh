@@ -2,7 +2,7 @@
 # What the tests need beside Python: a real sshd, network namespaces, sudo, shells, Wine's cmd and reg, Samba's registry. Installed through apt-get where that
 # is allowed; otherwise named.
 missing=
-for pair in sshd:openssh-server ip:iproute2 sudo:sudo busybox:busybox ksh:ksh mksh:mksh gzip:gzip smbd:samba; do
+for pair in sshd:openssh-server ip:iproute2 sudo:sudo busybox:busybox ksh:ksh mksh:mksh gzip:gzip unzip:unzip smbd:samba; do
   command -v "${pair%%:*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${pair%%:*}" ] || missing="$missing ${pair#*:}"
 done
 [ -x /usr/lib/wine/wine64 ] || missing="$missing wine64"

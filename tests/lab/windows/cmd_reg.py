@@ -64,7 +64,7 @@ def _list(host: WindowsHost, key: str, everything: bool, xp: bool) -> tuple[str,
         if host.denied(each):
             errors.append(word(host.language, "denied", "xp" if xp else "") + "\r\n")
             continue
-        values = host.key(each) or {}
+        values: dict[str, RegValue] = host.key(each) or {}
         lines = "".join(_line(host, n, v, xp) for n, v in sorted(values.items(), key=lambda i: i[0] != ""))
         if lines or xp or each != key:
             output.append(f"\r\n{each}\r\n{lines}")

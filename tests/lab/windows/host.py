@@ -94,7 +94,8 @@ class WindowsHost:
 
     def key(self, path: str) -> NoCase[RegValue] | None:
         """The values of a key, whatever its spelling; None where there is no such key."""
-        return self.registry.get(full_path(path))
+        found: NoCase[RegValue] | None = self.registry.get(full_path(path))
+        return found
 
     def value(self, path: str, name: str) -> RegValue | None:
         values = self.key(path)
