@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import get_args
 
 import click
 from msgspec import inspect as mi
 
+from auditor import shipped
 from auditor.cli import cli as program
-from auditor.model.rule import Check
+from auditor.model.rule import Check, Obligation
 from auditor.rulebook import load
 
 
@@ -47,10 +51,21 @@ def checks() -> str:
     return "\n".join(rows) + "\n"
 
 
+def archive() -> str:
+    """How many rules each file of the imported ones holds, by what they ask for."""
+    rows = ["| file | rules | required | advised | situational |", "|---|--:|--:|--:|--:|"]
+    for path in sorted((Path(shipped.folder("rules")) / "kb").glob("*.jsonl")):
+        asked = Counter(json.loads(line)["obligation"] for line in path.read_text(encoding="utf-8").splitlines())
+        rows.append(f"| `{path.name}` | {asked.total()} | {' | '.join(str(asked[o]) for o in get_args(Obligation))} |")
+    return "\n".join(rows) + "\n"
+
+
 def rules() -> str:
-    """The shipped rules with their sources."""
+    """The shipped rules that people wrote, with their sources."""
     out = []
     for r in load().rules:
+        if r.generated:
+            continue
         notes = "".join(f"- {note}\n" for note in r.provenance.notes)
         out.append(
             f"### {r.id}\n**{r.title}.** {r.severity}, {r.obligation}. {r.meaning}\n\nWhy: {r.matters}\n\nTo do: {r.remediation}\n\n"

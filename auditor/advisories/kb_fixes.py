@@ -111,6 +111,11 @@ class Fix(NamedTuple):
     text: str
     start: int
     primary: bool = True
+    supposed: bool = False  # the text names the product without its version, and no version is in the article
+
+
+# The Windows NT of articles about other products that say only "Windows NT".
+SUPPOSED = "windows-nt-4.0"
 
 
 def line_of(product: str) -> str:
@@ -159,10 +164,13 @@ def _read(article: Structure, sentence: Sentence, before: Sentence | None, lines
         if not products:
             products = _bare(text, p, named, lines) or (previous[-1] if previous else _context(p, named, before, lines))
         previous.append(products)
+        supposed = products == (SUPPOSED,) and not any(
+            base == "windows-nt" and version
+            for base, version in (*((m.base, m.versions) for m in named), *((line.base, line.version) for line in lines))
+        )
         for product in products:
-            yield Fix(
-                product, (p[1] + (p[2] or "")).lower(), "prose", sentence.text, sentence.start, bool(PRIMARY.search(text))
-            )
+            number, primary = (p[1] + (p[2] or "")).lower(), bool(PRIMARY.search(text))
+            yield Fix(product, number, "prose", sentence.text, sentence.start, primary, supposed)
 
 
 def _statement(text: str, answer: bool, step: bool) -> int | None:
@@ -224,6 +232,8 @@ def _products(text: str, pack: re.Match[str], named: list[Mention]) -> tuple[str
     ):
         return ()
     ids = list(_ids(at))
+    if not ids:
+        return ()
     index = named.index(at)
     while index and re.fullmatch(r",? (?:and|or)? ?", text[named[index - 1].end : named[index].start] or "-"):
         index -= 1
@@ -253,6 +263,8 @@ def _context(
 ) -> tuple[str, ...]:
     """A pack without a product and its version: the sentence's own, the sentence before, the article's."""
     near = [m for m in named if m.end <= pack.start()] or named
+    if near and not near[-1].versions and near[-1].end + 1 == pack.start():
+        near = [m for m in near if m.base == near[-1].base]  # "IIS 5.0 or Windows NT Service Pack 5" is not IIS's pack
     bases = {m.base for m in near}
     for m in reversed(near):
         if m.versions and len(m.versions) == 1:
@@ -266,6 +278,8 @@ def _context(
         for line in lines
         if line.version and (not bases or line.base in bases)
     }
+    if not own and bases == {"windows-nt"}:
+        return (SUPPOSED,)
     plain = {o for o in own if not o[2]} or own
     return (product_id(*next(iter(plain))),) if len(plain) == 1 else ()
 

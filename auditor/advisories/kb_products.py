@@ -213,5 +213,5 @@ def product_lines(bullet: str) -> list[ProductLine]:
     if base == "exchange-client":
         versions = [v for v in _VERSIONS.findall(rest) if v[0] in "45"]
     elif base != "windows":
-        versions += _VERSIONS.findall(rest)
+        versions += map(_short, _VERSIONS.findall(rest))
     return [ProductLine(base, v, edition, tuple(packs.get(v, ()))) for v in dict.fromkeys(versions or [""])]

@@ -16,7 +16,7 @@ from auditor.advisories.decode import decode
 from auditor.advisories.kb_backlog import backlog
 from auditor.advisories.kb_component import component
 from auditor.advisories.kb_files import file_versions
-from auditor.advisories.kb_fixes import Fix, keyword_fixes, line_of, prose_fixes
+from auditor.advisories.kb_fixes import SUPPOSED, Fix, keyword_fixes, line_of, prose_fixes
 from auditor.advisories.kb_obligation import obligation, severity
 from auditor.advisories.kb_outcome import Outcome, outcome
 from auditor.advisories.kb_products import product_lines
@@ -103,7 +103,7 @@ def read(document: bytes, name: str = "") -> Article:
 
 def _together(prose: list[Fix], keywords: list[Fix]) -> tuple[list[Fix], list[str]]:
     """A keyword adds a fix where the prose names none for its product line; where both name one, they should agree."""
-    doubts = []
+    doubts = [f"Windows NT's version is not named, {SUPPOSED} is supposed" for f in prose if f.supposed][:1]
     named: dict[str, set[str]] = {}
     for f in prose:
         named.setdefault(line_of(f.product), set()).add(f.service_pack)
