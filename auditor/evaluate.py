@@ -48,6 +48,7 @@ class States:
     _KEPT = 256  # a fleet has fewer states than hosts; each keeps its findings once
 
     def __init__(self) -> None:
+        self._rules: Sequence[Rule] = ()
         self._judged: dict[bytes, tuple[Finding, ...]] = {}
 
     def evaluate(
@@ -61,12 +62,14 @@ class States:
         waivers: Sequence[Waiver] = (),
     ) -> tuple[Finding, ...]:
         """The findings of one host, as the function gives them."""
-        given = [[matches(g.targets, facts.target, groups) for g in some] for some in (attestations, waivers)]
+        if rules is not self._rules:
+            self._rules, self._judged = rules, {}
+        given = [[g for g in some if matches(g.targets, facts.target, groups)] for some in (attestations, waivers)]
         key = hashlib.sha256(_encode((_state(facts), given, today))).digest()
         found = self._judged.get(key)
         if found is None:
             if len(self._judged) >= self._KEPT:
-                self._judged.pop(next(iter(self._judged)))
+                self._judged.pop(next(iter(self._judged)), None)  # another thread may have been quicker
             found = evaluate(facts, rules, today=today, groups=groups, attestations=attestations, waivers=waivers)
             self._judged[key] = found
         return found

@@ -15,7 +15,7 @@ from msgspec.structs import fields, replace
 
 from auditor.checks.combine import ALL_OF, ANY_OF, combine
 from auditor.checks.judgement import Judgement
-from auditor.evaluate import evaluate, matches
+from auditor.evaluate import States, evaluate, matches
 from auditor.model.facts import (
     Candidate,
     HostFacts,
@@ -228,3 +228,15 @@ def test_matching() -> None:
     assert matches(["@db"], "x", ("db",))
     assert not matches(["@db"], "db", ())
     assert NOTES.target == "notes1"
+
+
+def test_hosts_in_the_same_state_are_judged_once_and_never_by_others_words() -> None:
+    """What is attested of one host, and another rulebook, are part of the question."""
+    states = States()
+    host, other, rules = NOTES, replace(NOTES, target="other"), WRITTEN
+    first = states.evaluate(host, rules, today=TODAY)
+    assert states.evaluate(other, rules, today=TODAY) is first
+    said = Attestation(rule="Q181350", targets=("other",), state="done", by="kim", date=TODAY, expires=None, reference="")
+    assert states.evaluate(other, rules, today=TODAY, attestations=(said,)) is not first
+    assert states.evaluate(host, rules, today=TODAY, attestations=(said,)) is first
+    assert len(states.evaluate(host, rules[:1], today=TODAY)) == 1

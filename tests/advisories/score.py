@@ -65,7 +65,11 @@ def count(half: str, archive: Path) -> Counts:
     found = articles((o["id"] for o in labels), archive)
     for o in labels:
         a, text = found[o["id"]]
-        sets(counts["fixes"], {(f.product, f.service_pack) for f in a.fixes}, {(f["product"], f["service_pack"]) for f in o["fixes"]})
+        sets(
+            counts["fixes"],
+            {(f.product, f.service_pack) for f in a.fixes},
+            {(f["product"], f["service_pack"]) for f in o["fixes"]},
+        )
         for way in WAYS:
             yes_no(counts[way], getattr(a, way), o[way])
         yes_no(counts["requires_component"], a.requires_component is not None, o["component"])
@@ -134,7 +138,10 @@ def main() -> int:
     if wrong := [h for h in halves if h not in ("unseen", "seen")]:
         parser.error(f"not known: {wrong[0]}")
     if ARCHIVE is None:
-        print("the archive of articles is not here: put it beside the project, or name its folder in $AUDITOR_SHARED", file=sys.stderr)
+        print(
+            "the archive of articles is not here: put it beside the project, or name its folder in $AUDITOR_SHARED",
+            file=sys.stderr,
+        )
         return 2
     for half in halves:
         print(f"{half}: {len(labelled(half))} articles\n\n{table(count(half, ARCHIVE))}\n")
