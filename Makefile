@@ -1,12 +1,13 @@
 # make audit   set up, audit this machine, write the report      make test    set up, run all tests
 # make check   lint, types, import contracts, documentation      make bench   the benchmark (docs/performance.md)
 # make demo    audit a posed fleet of Windows hosts and this machine, and show the report
+# make fuzz    ten minutes of made-up documents against the reader of advisories
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find auditor rules reports -type f -not -name '*.pyc')
 
-.PHONY: audit test check bench demo docs lock clean packages
+.PHONY: audit test check bench demo fuzz docs lock clean packages
 
 audit: $(VENV)/.installed
 	@code=0; $(BIN)/auditor scan local || code=$$?; \
@@ -57,13 +58,19 @@ bench: packages $(VENV)/.installed
 demo: $(VENV)/.tests
 	$(BIN)/python -m tests.lab.demo
 
-# Renews both lock files; they carry names, versions and hashes, no addresses.
+FUZZ_SECONDS ?= 600
+fuzz: $(VENV)/.tests
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-fuzz.lock
+	$(BIN)/python -m tests.advisories.fuzz .bench/corpus -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -artifact_prefix=.bench/ -print_final_stats=1
+
+# Renews the lock files; they carry names, versions and hashes, no addresses.
 LOCK := --quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-annotate \
   --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 lock: $(VENV)/.tests
 	$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/pip install --quiet pip-tools
 	$(VENV)/lock/bin/pip-compile $(LOCK) --upgrade requirements.in -o requirements.lock
 	$(VENV)/lock/bin/pip-compile $(LOCK) --upgrade requirements-dev.in -o requirements-dev.lock
+	$(VENV)/lock/bin/pip-compile $(LOCK) --upgrade requirements-fuzz.in -o requirements-fuzz.lock
 
 clean:
 	rm -rf $(VENV) .bench
