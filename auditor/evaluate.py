@@ -116,7 +116,7 @@ def finding(
         evidence=(
             *judged.evidence,
             facts.way or "facts as given",
-            rule.provenance.source,
+            rule.provenance.source + ("" if rule.provenance.reviewed else ", not reviewed: the importer was not sure"),
         ),
         settles=judged.settles,
         step=judged.step,

@@ -107,7 +107,8 @@ def rule(article: Article, *, retrieved: date, only: str = "") -> Rule:
             document=article.sha256,
             importer=IMPORTER,
             lines={field: tuple(dict.fromkeys(e.line for e in found)) for field, found in sorted(article.evidence.items())},
-            reviewed=article.confidence == "high",
+            # Settings are read from instructions in prose, and too often wrongly (docs/advisories.md).
+            reviewed=article.confidence == "high" and kind != "settings",
             files=dict(sorted(article.file_versions.items())),
         ),
     )
@@ -196,11 +197,18 @@ def _vendor_branches(article: Article) -> list[Branch]:
 
 def _setting_branches(article: Article) -> list[Branch]:
     wanted = [c for s in article.settings if (c := _setting(s))]
+    values = {c.key.lower(): c.one_of for c in wanted}
+    if any(values[c.key.lower()] != c.one_of for c in wanted):
+        return []  # one value set to this here and to that there: which of them is meant is the reader's to say
     lines = [line for line in _lines(article) if _PLATFORM.fullmatch(line)]
     if not wanted or not lines:
         return []
     check: Check = wanted[0] if len(wanted) == 1 else AllOf(tuple(wanted))
     return [Branch(*_platforms(article, line)[:1], check, _platforms(article, line)[1]) for line in lines]
+
+
+# What stands where the data of a text value should, and is a description of it.
+_NO_DATA = re.compile(r":$|<|\.\.\.|\b(?:or|the|needs|data types?|name|box|to)\b", re.I)
 
 
 def _setting(setting: ArticleSetting) -> SettingCheck | None:
@@ -222,7 +230,7 @@ def _setting(setting: ArticleSetting) -> SettingCheck | None:
             value = str(int(value.split()[0].replace(",", ""), 16 if value.lower().startswith("0x") else 10))
         except (ValueError, IndexError):
             return None
-    elif setting.type != "REG_SZ":
+    elif setting.type != "REG_SZ" or value.lower() == setting.value.lower() or _NO_DATA.search(value):
         return None
     return SettingCheck(key, one_of=(value,), absent="noncompliant")
 
@@ -276,8 +284,8 @@ def _component(article: Article) -> Component | None:
 def _obligation(article: Article, kind: str) -> Obligation:
     if kind == "fixes" and (article.fixes or article.vendor_fix):
         return "required"
-    if article.obligation == "situational":
-        return "situational"
+    if article.obligation == "situational" or (kind == "settings" and not article.security):
+        return "situational"  # an article answers a problem that somebody has; nobody else needs its values
     return "required" if kind == "fixes" and article.security else "advised"
 
 

@@ -18,6 +18,10 @@ INSTRUCTION = re.compile(
     r"\b(?:add(?:ed|ing)?|change|set(?:ting)?|modify|edit|create|enter|type|increase|decrease|reduce|raise|lower|configure|insert|specify|assign|adjust|double-click|replace|use the following|value of)\b",
     re.I,
 )
+# Titles of lists of all values that there are, which tell nobody to set them.
+REFERENCE = re.compile(
+    r"\b(?:Entries|Registry Parameters|Release Notes|Read ?me\w*|Parameters for|Guide to|[A-Z]+\.(?:TXT|WRI|HLP))\b", re.I
+)
 # What introduces a description instead of an instruction.
 DESCRIBED = re.compile(
     r"\b(?:the following (?:registry )?(?:parameters|entries|values|keys|list|table)[^.:]{0,60}(?:are|is|can be|describes?|lists?|may be|contains?) (?:available|used|found|described|valid|stored|added|created|supported|defined|optional)|for example|by default|stored (?:in|under)|is located in|determines whether|are stored|listed below are|was added to|are created|installed under)\b",
@@ -58,6 +62,7 @@ NAMED = (
     ),
     re.compile(r"\b(?:double-click|edit|select|highlight)\b(?P<between>[^.;:,]{1,60})", re.I),
     re.compile(r"\bfollowing (?:registry )?(?:entry|value|parameter|key)s?:(?P<between>.{2,60})$", re.I),
+    re.compile(r"\b(?:enter|type)\b(?P<between>[^.;:]{1,60}?) (?:as the|for the|in the) (?:value )?name\b", re.I),
     re.compile(r"\b(?:value|entry) for\b(?P<between>[^.;:,]{1,40})", re.I),
 )
 GOOD = re.compile(

@@ -192,7 +192,15 @@ def is_name(name: str) -> bool:
     )
 
 
+def likely(name: str) -> bool:
+    """Is a name that the forms gave no remnant of a sentence?"""
+    return not _REMNANT.search(name)
+
+
+_REMNANT = re.compile(
+    r"^[a-z]+ |^[a-z]\. |^click$|-$|\(|^Default\b(?=.*\d|$)|\b(?:Data|Entry) type\b|^Valid settings|:$| (?:DWORD|from|REG_\w+)\b"
+)
 _NO_NAME = re.compile(
-    r"[<>|=\\]|^[\d.]|^0x|\b(?:the|and make|if|you|should|this|that|is|are|add the|to the|click|menu|dialog|button|value data|data type|const|existing|zero|one)\b",
+    r"[<>|=\\]|^[\d.]|^0x|\b(?:the|and make|if|you|should|this|that|is|are|add the|to the|click|menu|dialog|button|value data|data type|const|existing)\b|^(?:zero|one)$",
     re.I,
 )

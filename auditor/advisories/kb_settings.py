@@ -30,12 +30,13 @@ from auditor.advisories.kb_setting_grammar import (
     NAMED,
     OF_TO,
     PENDING,
+    REFERENCE,
     REG_LINE,
     TYPED,
     UNSET,
     VALUE_IN,
 )
-from auditor.advisories.kb_setting_names import TYPES, clean, datum, is_name, name_in, type_of, written
+from auditor.advisories.kb_setting_names import TYPES, clean, datum, is_name, likely, name_in, type_of, written
 from auditor.advisories.kb_structure import Structure, sentences
 
 # Words of which every section that tells to set something readable holds one.
@@ -45,13 +46,15 @@ _PLACES = ("hkey", "hklm", "hkcu", "hkcr", "controlset", "system\\", "software\\
 def settings(article: Structure) -> list[Setting]:
     """The values that an article tells an administrator to set, in order, each key and value once."""
     text = article.text
-    if not article.holds(*_PLACES):
+    if REFERENCE.search(article.title) or not article.holds(*_PLACES):
         return []
     found: dict[tuple[str, str], Setting] = {}
     for start, end in _instructions(article):
         if not any(w in article.lower[start:end] for w in _PLACES):
             continue
         for s in (*_Reader(text, start, end).read(), *ini_entries(text, start, end), *metabase_properties(text, start, end)):
+            if not likely(s.value) or (s.type is None and s.recommended is None and f"\\{s.value.lower()}\n" in article.lower):
+                continue
             key = (s.key.lower(), s.value.lower())
             if key not in found or (found[key].recommended is None and s.recommended is not None):
                 found[key] = s
@@ -92,6 +95,7 @@ class _Reader:
         self.value_is_last = False
         self.listing = self.metabase = self.awaited = self.strong = False
         self.awaited_type: str | None = None
+        self.ahead = ("", "")
         self.found: list[Setting] = []
 
     def read(self) -> list[Setting]:
@@ -103,7 +107,7 @@ class _Reader:
         while i < len(lines):
             offset, line = lines[i]
             path = PATH_LINE.match(line) if "\\" in line or "HK" in line else None
-            if path and is_path(path["path"]):
+            if path and is_path(path["path"]) and not (buffer and path.start("path") == 0):
                 self._sentences(buffer)
                 parts = [path["path"].rstrip()]
                 while i + 1 < len(lines) and continues(parts[-1], lines[i + 1][1], line):
@@ -136,6 +140,12 @@ class _Reader:
                 self._give(str(int(entry["dword"], 16)) if entry["dword"] else entry["data"])
                 self.asked = True
                 self._flush()
+            elif self.key and _heads(line, lines[i + 1 : i + 2]):
+                self._sentences(buffer)
+                buffer = []
+                self._next()
+                self._begin(line, self.start + offset)
+                self.strong = True
             elif (
                 self.awaited
                 and self.key
@@ -194,6 +204,10 @@ class _Reader:
             self._give(self.pending or "")
         else:
             self.key = key
+            if self.ahead[0]:
+                self._name(self.ahead[0], self.ahead[1], self.start + offset)
+                self.wanted = self.strong = True
+        self.ahead = ("", "")
         self.value_is_last = False
         self.pending = None
 
@@ -319,6 +333,8 @@ class _Reader:
                     self._give(clean(m["data"]))
                     return
         if not self.key:
+            # "Add the X value in the following key": the name comes before the place.
+            self.ahead = self._ahead(text)
             return
         for pattern in (CHANGE, ADD_SET, MUST_BE):
             if (m := pattern.search(text)) and (name := name_in(m["between"])):
@@ -326,8 +342,9 @@ class _Reader:
                     self._name(name, text, start)
                 self._give(clean(m["data"]))
                 return
+        last = self.key.rpartition("\\")[2]
         for n, pattern in enumerate(NAMED):
-            if (m := pattern.search(text)) and (name := name_in(m["between"])):
+            if (m := pattern.search(text)) and (name := name_in(m["between"]) or _last(last, m["between"])):
                 if name.lower() != self.name.lower() and not self.strong:
                     self._name(name, text, start)
                     self.strong = (
@@ -340,6 +357,14 @@ class _Reader:
             self._give(clean(m["data"] or m.groupdict().get("other") or ""))
         if self.name and self.type is None and (t := re.search(TYPES, text)):
             self.type = type_of(t[0])
+
+    def _ahead(self, text: str) -> tuple[str, str]:
+        """The value that a sentence names before any key is, if the key is to follow; with the sentence."""
+        if re.search(r"\bfollowing\b[^.]{0,40}\b(?:key|subkey|location)s?\b|:$", text):
+            for pattern in NAMED[:1]:
+                if (m := pattern.search(text)) and (name := name_in(m["between"])) and written(name):
+                    return name, text
+        return "", ""
 
     def _good(self, m: re.Match[str]) -> None:
         """ "A good starting value would be 5": of the value at hand, or of the one just read."""
@@ -376,3 +401,15 @@ class _Reader:
         elif self.name and self.metabase and not self.key and (self.asked or self.wanted):
             self.found.append(Setting("metabase", self.name, None, self.data, "", self.at))
         self.name, self.type, self.data, self.strong, self.from_path = "", None, None, False, False
+
+
+def _heads(line: str, after: list[tuple[int, str]]) -> bool:
+    """A name that stands alone above the line with its type."""
+    if not after or not (label := LABEL.match(after[0][1])) or "type" not in label["label"].lower():
+        return False
+    return line[:1] in " \t" and written(line.strip()) and is_name(line.strip()) and " " not in line.strip()
+
+
+def _last(last: str, words: str) -> str:
+    """The end of the path at hand, where the words call it a value: Start is a name there, and no verb."""
+    return last if re.search(rf"\bvalue {re.escape(last)}$|\b{re.escape(last)} value\b", words.strip()) else ""
