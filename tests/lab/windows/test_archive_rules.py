@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ def archive() -> list[dict[str, Any]]:
 ARCHIVE = archive()
 
 
+posed = cache(load_host)
+
+
 def level(pack: str) -> tuple[int, str]:
     number = pack.rstrip("abcdefghijklmnopqrstuvwxyz")
     return int(number), pack[len(number) :]
@@ -39,7 +43,7 @@ def level(pack: str) -> tuple[int, str]:
 
 def expected(rule: dict[str, Any], name: str) -> str | None:
     """The verdict of a plain service-pack rule on a posed host; None where the rule is of another kind."""
-    host = load_host(name)
+    host = posed(name)
     product, pack = host.expected["product"], host.expected["service_pack"]
     branches = [b for b in rule["branches"] if any(p == product or product in LINE.get(p, ()) for p in b["products"])]
     if not branches or branches[0]["check"]["kind"] != "service_pack" or "application" in rule or pack is None:
