@@ -5,11 +5,12 @@ The yardstick is `unzip -p ARCHIVE | wc -w` in the same rounds: what it costs to
 
 import json
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from bench.measure import Contestant, Sample, errors, once, rounds
 from bench.scene import NO_PRODUCT, Scene
-from bench.table import Row, ratio
+from bench.table import Row
 
 UNZIP = "unzip -p | wc -w"
 HOSTS, STATES = 1000, 50
@@ -33,7 +34,12 @@ def _reading(scene: Scene) -> list[Row]:
     ]
     taken = rounds(runners, scene.rounds, scene.folder / "runs", scene.limit)
     rows = [Row(runner.name, 0, taken[runner.name], local=True) for runner in runners]
-    return [rows[0], *(Row(row.command, 0, row.samples, ratio(rows[0], row), local=True) for row in rows[1:])]
+    return [rows[0], *(Row(row.command, 0, row.samples, _times_of(row, rows[0]), local=True) for row in rows[1:])]
+
+
+def _times_of(row: Row, yardstick: Row) -> str:
+    taken, least = (median(s.wall for s in r.samples) for r in (row, yardstick))
+    return f"{taken / least:.1f} times {yardstick.command}"
 
 
 def _judging(scene: Scene) -> list[Row]:
