@@ -94,4 +94,3 @@ OF_TO = re.compile(rf"\bvalue of {_DATA} to (?:the )?(?P<name>[A-Z]\w{{3,40}})\b
 ITEM = re.compile(
     r"^[ \t]*(?:[-*o] |\d\. )?[ \t]*(?P<name>[A-Za-z][\w ]{2,50}?)(?:[ \t]+(?:<set to |= ?)(?P<data>[^\s>(]+)[^\n]*)?$"
 )
-_WORD = re.compile(r"\"(?P<quoted>[^\"]{2,60})\"|'(?P<single>[^']{2,40})'|(?P<word>[A-Za-z][\w/]*(?:[.-]\w+)*)")

@@ -12,6 +12,7 @@ import msgspec
 from auditor.advisories.article import Article
 from auditor.advisories.reading import Reading
 from auditor.cli import exits, options
+from auditor.cli.rules import put
 from auditor.cli.scan import write_file
 from auditor.errors import UsageFault
 from auditor.model.rule import Rule
@@ -125,10 +126,4 @@ def show(advisory: str, rule_paths: tuple[str, ...], form: str | None) -> None:
     rule = next((r for r in book.rules if r.id.lower() == advisory.lower()), None)
     if rule is None:
         raise UsageFault(f"no loaded rule comes from {advisory!r}{did_you_mean(advisory, [r.id for r in book.rules])}")
-    if form == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(rule), indent=1))
-        return
-    from auditor.cli.rules import described
-
-    for line in described(rule, book.places[rule.id]):
-        click.echo(printable(line))
+    put(rule, book.places[rule.id], form)

@@ -14,6 +14,7 @@ import msgspec
 from auditor.cli import exits, options
 from auditor.errors import UsageFault
 from auditor.model.rule import ProductPackCheck, Rule
+from auditor.printable import printable
 from auditor.rulebook import checks, load
 from auditor.yamlfile import did_you_mean
 
@@ -48,11 +49,16 @@ def show(rule_id: str, rule_paths: tuple[str, ...], form: str | None) -> None:
     rule = next((r for r in book.rules if r.id == rule_id), None)
     if rule is None:
         raise UsageFault(f"there is no rule {rule_id!r}{did_you_mean(rule_id, [r.id for r in book.rules])}")
+    put(rule, book.places[rule.id], form)
+
+
+def put(rule: Rule, place: str, form: str | None) -> None:
+    """Print one rule, as JSON or for people."""
     if form == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(rule), indent=1))
         return
-    for line in described(rule, book.places[rule.id]):
-        click.echo(line)
+    for line in described(rule, place):
+        click.echo(printable(line))
 
 
 def described(rule: Rule, place: str) -> Iterator[str]:

@@ -135,3 +135,22 @@ def test_a_list_of_bugs_is_no_advisory() -> None:
     )
     assert found.no_fix
     assert found.fixes == ()
+
+
+IIS = ("Microsoft Internet Information Server version 4.0",)
+
+
+def test_windows_nt_without_a_version_is_supposed_and_said_so() -> None:
+    """The pack is Windows NT's, not that of the product named before it."""
+    found = article(STATUS="This problem was corrected in IIS 5.0 or Windows NT Service Pack 5.", applies=IIS)
+    assert fixes(found) == {(NT, "5")}
+    assert found.confidence == "low"
+    assert "version is not named" in found.doubts[0]
+
+
+def test_windows_nt_without_a_version_is_the_articles_own_where_it_has_one() -> None:
+    found = article(
+        STATUS="This problem was corrected in Windows NT Service Pack 5.", applies=("Microsoft Windows NT Server version 3.51",)
+    )
+    assert fixes(found) == {("windows-nt-3.51", "5")}
+    assert found.confidence == "high"

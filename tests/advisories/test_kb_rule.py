@@ -291,3 +291,19 @@ def test_the_command(tmp_path: Path, auditor: Run) -> None:
         "rules", "import", tmp_path / "in" / "Q190001.TXT", "--output", tmp_path / "none", "--product", "exchange-5.5"
     )
     assert "0 rules in" in none.stdout
+
+
+def test_a_setting_is_situational_and_a_finding_says_that_nobody_looked_at_it() -> None:
+    one = made(article(RESOLUTION=LABELLED))
+    assert one.obligation == "situational"
+    assert not one.provenance.reviewed
+    assert "not reviewed: the importer was not sure" in evaluate(NODE, [one], today=TODAY)[0].evidence[-1]
+    assert made(article(RESOLUTION=LABELLED, title="A Vulnerability in the Thing")).obligation == "advised"
+    assert "not reviewed" not in evaluate(NODE, [made(article(STATUS=FIXED))], today=TODAY)[0].evidence[-1]
+
+
+def test_a_value_that_is_set_to_this_here_and_to_that_there_gives_no_rule() -> None:
+    found = article(RESOLUTION=LABELLED)
+    twice = replace(found, settings=(*found.settings, replace(found.settings[0], recommended="7")))
+    with pytest.raises(NoRule):
+        made(twice)

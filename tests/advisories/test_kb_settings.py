@@ -84,3 +84,11 @@ def test_symptoms_and_cause_tell_nobody_to_do_anything() -> None:
 )  # fmt: skip
 def test_misprints_are_read_as_they_are_meant(written: str, meant: str) -> None:
     assert normal_key(written) == meant
+
+
+@pytest.mark.parametrize(
+    "title", ["REG: Thing Service Entries, PART 1", "Thing Common Registry Parameters", "NETWORKS.TXT: Things"]
+)
+def test_a_list_of_all_values_tells_nobody_to_set_them(title: str) -> None:
+    assert not article(RESOLUTION=LABELLED, title=title).settings
+    assert article(RESOLUTION=LABELLED).settings
