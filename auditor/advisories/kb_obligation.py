@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from auditor.advisories.kb_ini import Setting
+from auditor.advisories.kb_setting_reader import Setting
 from auditor.advisories.kb_structure import Sentence, Structure, fold
 from auditor.model.rule import Obligation, Severity
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from auditor.advisories.kb_setting_grammar import LABEL
 from auditor.advisories.kb_structure import fold
 
 HIVES = {
@@ -24,7 +23,7 @@ _MISPRINTS = (
     (re.compile(r"\\Sysem(?=\\|$)", re.I), r"\\SYSTEM"),
 )
 HIVE = r"(?:H?KEY_LOCAL_MACHINE|HKEY_?[A-Z]+(?:_[A-Z]+)*(?: MACHINE)?|HKLM|HKCU|HKCR|HKU)"
-ROOT = rf"(?<![\w%:])(?i:{HIVE}(?=[\s\\/]|$)|\\?(?:SYSTEM|SOFTWARE)(?=[\\/])|\\?Curr?e[nc]tControlSet(?=\\)|\\?Services\\(?=\w+\\Parameters))"
+ROOT = rf"(?<![\w%:])(?i:{HIVE}(?=[\s\\/]|$)|[\\/]?(?:SYSTEM|SOFTWARE)(?=[\\/])|\\?Curr?e[nc]tControlSet(?=\\)|\\?Services\\(?=\w+\\Parameters))"
 # A path that has a line, or several, to itself.
 PATH_LINE = re.compile(
     rf"^[ \t>]*\\*(?:[-*o] |\d{{1,2}}\. |[a-z]\. )?(?:(?:Sub-?)?Key(?: ?Name)?|Location|Path|Hive|Subtree|Registry(?: Key| Path| Location)?)?[ \t]*[:=]?[ \t]*[\[\\]*(?P<path>{ROOT}[^\n]*?)\]?$",
@@ -32,6 +31,13 @@ PATH_LINE = re.compile(
 )
 PATH_INLINE = re.compile(
     rf"(?P<path>{ROOT}(?:[\\/](?:[^\\/\n,;:\"()<>]{{1,60}}?(?=[\\/])|<[^<>\n]{{1,60}}>|[^\\/\s,;:\"()]+))+)", re.I
+)
+
+
+# The labels of what follows a path in a procedure; they are no part of it.
+_LABELLED = re.compile(
+    r"^[ \t]*(?:[-*o] )?(?:[\w-]+ ){0,2}(?:name|value|entry|parameter|type|data|class|default|range|string|dword|key|subkey|editor|set(?:ting)?)[ \t]*[:=]",
+    re.I,
 )
 
 
@@ -46,7 +52,7 @@ def is_path(path: str) -> bool:
 def continues(last: str, line: str, first: str) -> bool:
     """Does the next line go on with a path that was wrapped?"""
     stripped = line.strip()
-    if not stripped or LABEL.match(line) or stripped.upper().startswith(("NOTE", "IMPORTANT", "WARNING")):
+    if not stripped or _LABELLED.match(line) or stripped.upper().startswith(("NOTE", "IMPORTANT", "WARNING")):
         return False
     if stripped.startswith("\\") or (stripped.startswith("/") and "/" in last):
         return True
@@ -58,7 +64,7 @@ def continues(last: str, line: str, first: str) -> bool:
 def normal_key(path: str, hive: str = "HKEY_LOCAL_MACHINE") -> str:
     r"""A key as its path is meant: whole hive name, one backslash between, the archive's misprints mended."""
     path = fold(path).rstrip(' .,:;"')
-    if re.match(rf"{HIVE}/", path, re.I):
+    if re.match(rf"/?(?:{HIVE}|SYSTEM|SOFTWARE)/", path, re.I):
         path = path.replace("/", "\\")
     path = re.sub(r" *\\+ *", r"\\", path).strip("\\")
     path = re.sub(r"^HKEY_LOCAL MACHINE", "HKEY_LOCAL_MACHINE", path)
@@ -69,7 +75,7 @@ def normal_key(path: str, hive: str = "HKEY_LOCAL_MACHINE") -> str:
         rest = path if not re.match(r"Curr?e[nc]tControlSet", path, re.I) else f"SYSTEM\\{path}"
         rest = f"SYSTEM\\CurrentControlSet\\{rest}" if rest.lower().startswith("services\\") else rest
         top = hive
-    key = f"{top}\\{rest}".rstrip("\\")
+    key = f"{top}\\{rest}".partition("]")[0].rstrip("\\")
     for wrong, right in _MISPRINTS:
         key = wrong.sub(right, key)
     return key

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from auditor.advisories.kb_structure import fold
 
 TYPES = r"REG[_ ]?(?:DWORD|SZ|EXPAND_SZ|MULTI_SZ|BINARY|D_WORD|Dword)"
-_WORD = re.compile(r"\"(?P<quoted>[^\"]{2,60})\"|'(?P<single>[^']{2,40})'|(?P<word>[A-Za-z][\w/]*(?:[.-]\w+)*)")
+UNSET = re.compile(
+    r"^(?:<|\[|(?:the |your |a |an )?(?:name|number|path|list|string|account|server|value|user|domain|size|desired|appropriate|whatever|any|see|user-defined|specified|varies|depends|in (?:seconds|minutes|hours|days|bytes|milliseconds|kb)|seconds|minutes|bytes|milliseconds|number of|text|full|valid|location|xx+|x\b|n\b|nnn?)\b|\.\.\.|\?|(?:\d+|0x[\da-f]+) ?(?:-|to|through|\.\.) ?(?:\d+|0x[\da-f]+)|.*\b(?:where|whichever|depending|desired|you want|any number|or higher|or greater|between)\b)",
+    re.I,
+)
+_WORD = re.compile(r"\"(?P<quoted>[^\"]{2,60})\"|'(?P<single>[^']{2,40})'|(?P<word>(?<![\w{-])[A-Za-z][\w/]*(?:[.-]\w+)*)")
 
 
 _NO_NAMES = frozenset(
@@ -97,41 +102,88 @@ _NO_NAMES = frozenset(
         "Modify",
         "And",
         "Then",
+        "Set",
+        "Apply",
+        "Access",
+        "Next",
+        "Finish",
+        "Browse",
+        "IP",
+        "AddValue",
+        "CurrentVersion",
+        "CurrentControlSet",
+        "Replication",
+        "Yes",
+        "No",
+        "True",
+        "False",
     ]
 )
 
 
 def written(word: str) -> bool:
     """Is a word written as names of values are, and English words are not?"""
-    return bool(re.search(r"[a-z][A-Z]|[A-Z]{2}[a-z]|_|[a-z]\d|^[A-Z]{4,}$", word))
+    return bool(re.search(r"[a-z][A-Z]|[A-Z]{2}[a-z]|_|[a-z]\d", word)) and not re.fullmatch(r"[A-Z]+s", word)
 
 
-def name_in(text: str) -> str:
-    """The name of a value among words: quoted, or written as no English word is, or in capital letters."""
+_CALLED = r"(?:registry |string |dword |binary |new |multi-?string |(?:\(?REG_\w+\)? )?)*(?:values?|entry|entries|parameters?|variables?|keywords?|settings?|property)\b"
+
+
+# Names that are words of every procedure as well.
+_COMMON = re.compile(
+    r"\bthe \"?(Start|Type|Name|Default|System|Domain|User|Shell|Parameter|Enabled|timeout|Hidden|File)\"? (?:(?:REG_\w+|string|dword) )?(?:value|entry|string)\b|\b(?:value|entry) (?:named )?\"?(Start|Type|Enabled)\b"
+)
+
+
+def value_named(text: str, name: str) -> bool:
+    """Do the words say that this is a value, an entry or a parameter?"""
+    plain = re.escape(name)
+    return bool(
+        re.search(
+            rf"{plain}[\"']?,? {_CALLED}|{_CALLED} (?:(?:called|named|of|for|name|is)[ ,]*)?(?:the )?[\"']?{plain}", text, re.I
+        )
+    )
+
+
+def name_in(text: str, called: bool = False) -> str:
+    """The name of a value among words: quoted, or written as no English word is, or in capitals and called a value;
+    `called`: the sentence calls it so, whatever it is."""
+    if m := _COMMON.search(text):
+        return m[1] or m[2]
+    if "\\" in text:
+        text = re.sub(r"\S*\\\S*", " ", text)
     found: list[tuple[str, int, int]] = []
     for m in _WORD.finditer(text):
         quoted = m["quoted"] or m["single"]
-        if quoted and is_name(clean(quoted)):
+        if quoted and is_name(clean(quoted)) and not re.fullmatch(r"[\d.,]+|yes|no|true|false", clean(quoted), re.I):
             return clean(quoted)
         if m["word"]:
             found.append((m["word"], m.start(), m.end()))
     for word, _, _ in found:
         if is_name(word) and written(word):
             return word
+    for name in _runs(found):
+        if is_name(name) and (called or value_named(text, name)):
+            return name
+    return ""
+
+
+def _runs(words: list[tuple[str, int, int]]) -> Iterator[str]:
+    """The runs of capitalized words; the words of the procedure are no part of one, unless within it."""
     run: list[str] = []
     last = -1
-    for word, start, end in found:
-        if word[0].isupper() and (word.lower() not in _NO_NAMES or run):
-            if run and start != last + 1:
-                break
+    for n, (word, start, end) in enumerate([*words, ("", -1, -1)]):
+        capital = word[:1].isupper()
+        if run and (not capital or start != last + 1):
+            while run and run[-1].lower() in _NO_NAMES:
+                run.pop()
+            if run:
+                yield " ".join(run)
+            run = []
+        default = word == "Default" and n + 1 < len(words) and words[n + 1][0][0].isupper()
+        if capital and (run or default or word.lower() not in _NO_NAMES):
             run.append(word)
             last = end
-        elif run:
-            break
-    while run and run[-1].lower() in _NO_NAMES:
-        run.pop()
-    name = " ".join(run)
-    return name if is_name(name) else ""
 
 
 def type_of(text: str) -> str | None:
@@ -163,6 +215,10 @@ def clean(text: str) -> str:
 def datum(text: str) -> str:
     """The value itself, without remarks behind it."""
     text = fold(text)
+    if text.lower() in ("zero", "one"):
+        return str(int(text.lower() == "one"))
+    if re.match(r"(?:0x)?0\b ?(?:=|is|-|:|to|\w+s?\b).*\b(?:0x)?1\b", text):
+        return ""
     if re.match(r"\w+(?: ?,| or) (?:or )?\w+(?:,? or \w+)?$", text) and not re.match(r"\d{1,3},\d{3}$", text):
         return ""
     if m := re.match(r"(0x[\da-f]+|\d+)(?: ?==?| \(|\.? [A-Z]| [a-z]+ (?!or\b))(?!.*\b(?:through|or)\b)", text, re.I):
@@ -201,6 +257,6 @@ _REMNANT = re.compile(
     r"^[a-z]+ |^[a-z]\. |^click$|-$|\(|^Default\b(?=.*\d|$)|\b(?:Data|Entry) type\b|^Valid settings|:$| (?:DWORD|from|REG_\w+)\b"
 )
 _NO_NAME = re.compile(
-    r"[<>|=\\]|^[\d.]|^0x|\b(?:the|and make|if|you|should|this|that|is|are|add the|to the|click|menu|dialog|button|value data|data type|const|existing)\b|^(?:zero|one)$",
+    r"[<>|=\\]|^[\d.]|^0x|\b(?:the|and make|if|you|should|this|that|is|are|add the|to the|click|menu|dialog|button|value data|data type|const|existing)\b|^(?:zero|one|parameters?|[\da-f]{8}-.*)$",
     re.I,
 )

@@ -62,7 +62,7 @@ def read(document: bytes, name: str = "") -> Article:
     if part:
         note("requires_component", part.text, part.start)
     for s in found:
-        note("settings", s.text or article.line_text(s.start), s.start)
+        note("settings", article.line_text(s.start), s.start)
     duty, why = obligation(article, bool(fixes), bool(hotfix_only or latest_sp or vendor_fix), found)
     if why:
         note("obligation", why.text, why.start)

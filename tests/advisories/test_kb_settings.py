@@ -35,7 +35,7 @@ PROSE = rf"""
 """
 FORMS = [
     (LABELLED, (PARAMETERS, "MaxThings", "REG_DWORD", "512")),
-    (PROSE, (PARAMETERS, "MaxThings", None, "0x200")),
+    (PROSE, (PARAMETERS, "MaxThings", "REG_DWORD", "0x200")),
     (f"Go to this key:\n\n   {PARAMETERS}\n\nChange the MaxThings value from 64 to 512.", (PARAMETERS, "MaxThings", None, "512")),
     (f"Add this to the registry:\n\n   {PARAMETERS}\\MaxThings:REG_DWORD:512", (PARAMETERS, "MaxThings", "REG_DWORD", "512")),
     (f"Add the following value:\n\n   {PARAMETERS}\n\n   MaxThings:REG_SZ:YES", (PARAMETERS, "MaxThings", "REG_SZ", "YES")),
@@ -45,6 +45,17 @@ FORMS = [
     ("In the [Thing] section of the System.ini file, add the following line:\n\n   MaxThings=512", ("System.ini", "MaxThings", None, "512")),
     ("Edit the boot.ini file and add the /3GB switch to the line.", ("boot.ini", "/3GB", None, None)),
     ("Type this:\n\n   cscript adsutil.vbs set w3svc/MaxThings 512\n\nto set the metabase property.", ("metabase", "MaxThings", None, "512")),
+    (f"Go to this key:\n\n   {PARAMETERS}\n\nAdd the following value:\n\n    - MaxThings REG_DWORD 512\n", (PARAMETERS, "MaxThings", "REG_DWORD", "512")),
+    (f"Add the MaxThings value in the following key, and set it to 512:\n\n   {PARAMETERS}\n", (PARAMETERS, "MaxThings", None, "512")),
+    (f"Go to this key:\n\n   {PARAMETERS}\n\nAdd this value:\n\n   Value Name: MaxThings Data Type: REG_DWORD Value: 512\n", (PARAMETERS, "MaxThings", "REG_DWORD", "512")),
+    (f"Set the following registry value to 512:\n\n   {PARAMETERS}\\MaxThings\n", (PARAMETERS, "MaxThings", None, "512")),
+    (f"Change the value in {PARAMETERS}\\MaxThings to 512.", (PARAMETERS, "MaxThings", None, "512")),
+    ("Double-click HKEY_LOCAL_MACHINE, expand System, expand CurrentControlSet, expand Services, expand Thing, and then expand Parameters. Double-click MaxThings. Type 512.", (PARAMETERS.replace("SYSTEM", "System"), "MaxThings", None, "512")),
+    (f"Locate this key:\n\n   {PARAMETERS.replace(chr(92), '/')}\n\nName the new DWORD value: Things At Most\n\nSet the value to: 512.", (PARAMETERS, "Things At Most", "REG_DWORD", "512")),
+    (LABELLED + "\n4. Change the value to 5.\n", (PARAMETERS, "MaxThings", "REG_DWORD", "5")),
+    (LABELLED.replace("Value:      512", "Value:      0 keeps things\n   Value:      1 removes them"), (PARAMETERS, "MaxThings", "REG_DWORD", None)),
+    ("Edit System.ini. Change the line that reads:\n\n   MaxThings=64\n\nto read:\n\n   MaxThings=512\n", ("System.ini", "MaxThings", None, "512")),
+    ("In Thing.ini, change Things=(few|many) to Things=many.", ("Thing.ini", "Things", None, "many")),
 ]  # fmt: skip
 
 
@@ -57,12 +68,23 @@ DESCRIBED = [
     f"The following values are stored in the registry:\n\n   {PARAMETERS}\n\nBy default there are 64 things.",
     f"Delete the key\n\n   {PARAMETERS}\n\nand restart the computer.",
     "On the Tools menu, click Options, and set the number of things to 5.",
+    "Edit the Thing.ini file. It is similar to the following:\n\n" + "".join(f"   Entry{n}={n}\n" for n in range(20)),
+    "Edit the Thing.ini file as follows:\n\n" + "".join(f"   Entry{n}={n}\n" for n in range(20)),
+    f'Click Start, click Run, and type "regedit". Look at this key:\n\n   {PARAMETERS}',
+    f"Create the Things registry key:\n\n   {PARAMETERS}\\Things",
 ]
 
 
 @pytest.mark.parametrize("words", DESCRIBED)
 def test_what_is_described_is_no_instruction(words: str) -> None:
     assert article(RESOLUTION=words).settings == ()
+
+
+def test_a_place_named_among_the_causes_counts_for_what_the_resolution_tells() -> None:
+    found = article(
+        CAUSE=f"The value is kept here:\n\n   {PARAMETERS}", RESOLUTION='Set the MaxThings value to "512".'
+    ).settings
+    assert found == (ArticleSetting(PARAMETERS, "MaxThings", None, "512"),)
 
 
 def test_symptoms_and_cause_tell_nobody_to_do_anything() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditor.advisories import kb_component, kb_outcome
+from auditor.advisories import kb_component, kb_outcome, kb_setting_grammar
 from auditor.advisories.kb_structure import Structure, sentences
 from auditor.advisories.pattern import Pattern
 from tests.advisories.shared import ARCHIVE
@@ -16,7 +16,9 @@ from tests.advisories.shared import ARCHIVE
 PATTERNS: list[Pattern] = [
     *(known.pattern for known in kb_component.COMPONENTS),
     *(pattern for _, pattern in kb_outcome.VENDOR),
-    *(v for v in vars(kb_outcome).values() if isinstance(v, Pattern)),
+    *(v for module in (kb_outcome, kb_setting_grammar) for v in vars(module).values() if isinstance(v, Pattern)),
+    *(form.pattern for form in kb_setting_grammar.NAMED),
+    *kb_setting_grammar.WITH_DATA,
 ]
 
 
