@@ -98,7 +98,11 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
 )  # fmt: skip
 COMPONENTS = tuple(Known(Pattern(pattern), name, tuple(services.split())) for pattern, name, services in _ROWS)
 # The words of the patterns, so that most patterns are never tried; those that stand everywhere tell nothing.
-_WORDS = tuple((word, n) for n, known in enumerate(COMPONENTS) for word in known.pattern.words)
+_HEAD = 2
+_BY_HEAD: dict[str, list[tuple[str, int]]] = {}
+for _n, _one in enumerate(COMPONENTS):
+    for _word in _one.pattern.words:
+        _BY_HEAD.setdefault(_word[:_HEAD], []).append((_word, _n))
 # Hardware and its drivers, and printers: recognised by a maker or a model beside a word for a device.
 _MAKER = (
     r"3Com|Adaptec|Compaq|Dell|Digital|DEC|Intel|IBM|Toshiba|HP|Hewlett|Canon|Epson|Lexmark|Matrox|S3|ATI|Cirrus|Diamond|Creative|Sound ?Blaster|Mylex|BusLogic|Madge|Olicom|Proteon|SMC|Xircom|Cabletron|DigiBoard|Digi(?:board)?|Equinox|Stallion|"
@@ -157,11 +161,17 @@ def _condition(text: str) -> str:
     return m[0] if m else ""
 
 
+def _candidates(lowered: str) -> list[int]:
+    """The components of whose patterns a text holds a word, by the words' first letters."""
+    heads = {lowered[i : i + _HEAD] for i in range(len(lowered) - _HEAD + 1)}
+    return sorted({n for head in _BY_HEAD.keys() & heads for word, n in _BY_HEAD[head] if word in lowered})
+
+
 def _known(text: str, applies: str) -> Known | None:
     """The first component that a text names and that is not the article's own product."""
     found: tuple[int, Known] | None = None
     lowered, own = text.lower(), applies.lower()
-    for n in sorted({n for word, n in _WORDS if word in lowered}):
+    for n in _candidates(lowered):
         known = COMPONENTS[n]
         m = known.pattern.search(text, lowered)
         if m and not known.pattern.search(applies, own) and (found is None or m.start() < found[0]):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from auditor.advisories.kb_products import Mention, ProductLine, mentions, normal, product_id
@@ -173,6 +174,7 @@ def _read(article: Structure, sentence: Sentence, before: Sentence | None, lines
             yield Fix(product, number, "prose", sentence.text, sentence.start, primary, supposed)
 
 
+@lru_cache(maxsize=4096)  # the same sentences stand in thousands of articles
 def _statement(text: str, answer: bool, step: bool) -> int | None:
     """Where a statement of a fix begins in a sentence; None where it is none. `answer`: it stands in a section that
     answers the problem; `step`: it is one of several steps."""
@@ -219,7 +221,7 @@ def _no_fix(text: str, pack: re.Match[str]) -> bool:
     return bool(_BEFORE_NO.search(text[: pack.start()]) or _AFTER_NO.match(text, pack.end()))
 
 
-def _products(text: str, pack: re.Match[str], named: list[Mention]) -> tuple[str, ...]:
+def _products(text: str, pack: re.Match[str], named: tuple[Mention, ...]) -> tuple[str, ...]:
     """The products that stand beside a pack: before it ("Windows NT 4.0 Service Pack 4") or after it ("... for Windows NT 4.0")."""
     for m in named:
         if m.start >= pack.end() and re.fullmatch(
@@ -241,7 +243,7 @@ def _products(text: str, pack: re.Match[str], named: list[Mention]) -> tuple[str
     return tuple(dict.fromkeys(ids))
 
 
-def _bare(text: str, pack: re.Match[str], named: list[Mention], lines: tuple[ProductLine, ...]) -> tuple[str, ...]:
+def _bare(text: str, pack: re.Match[str], named: tuple[Mention, ...], lines: tuple[ProductLine, ...]) -> tuple[str, ...]:
     """A version alone before the pack ("... and 4.0 Service Pack 3"): of the article's products that have it."""
     version = _BARE.search(text[: pack.start()])
     if not version:
@@ -259,7 +261,7 @@ def _ids(m: Mention, like: Mention | None = None) -> tuple[str, ...]:
 
 
 def _context(
-    pack: re.Match[str], named: list[Mention], before: Sentence | None, lines: tuple[ProductLine, ...]
+    pack: re.Match[str], named: tuple[Mention, ...], before: Sentence | None, lines: tuple[ProductLine, ...]
 ) -> tuple[str, ...]:
     """A pack without a product and its version: the sentence's own, the sentence before, the article's."""
     near = [m for m in named if m.end <= pack.start()] or named
@@ -319,7 +321,7 @@ def keyword_fixes(keywords: Iterable[Keyword]) -> tuple[list[Fix], list[Fix]]:
     packs: list[Fix] = []
     hotfixes: list[Fix] = []
     for word in keywords:
-        if "sp" not in word.text.lower():
+        if "sp" not in word.text and "sp" not in word.text.lower():
             continue
         for m in _KEYWORD.finditer(word.text):
             product = _keyword_product(m["product"])

@@ -127,15 +127,33 @@ _THIRD_PARTY = re.compile(
 _CORRECTED = re.compile(r"\b(?:corrected|fixed|resolved|addressed)\b", re.I)
 
 
-def _from_vendor(text: str, level: Callable[[], int]) -> bool:
-    """Does a sentence say that something is to be had from somebody other than Microsoft? `level` is what the
-    article has beside it, as in VENDOR."""
+@lru_cache(maxsize=8192)
+def _vendor_needs(text: str) -> int | None:
+    """What must stand beside a sentence (see VENDOR) for it to say that something is to be had from somebody other than
+    Microsoft; None where it says no such thing."""
     lowered = text.lower()
     needed = [needs for needs, pattern in VENDOR if pattern.search(text, lowered)]
-    if not needed or _VENDOR_NO.search(text) or (min(needed) and level() < min(needed)):
+    return None if not needed or _VENDOR_NO.search(text) else min(needed)
+
+
+def _from_vendor(text: str, level: Callable[[], int]) -> bool:
+    """Is something to be had from somebody other than Microsoft? `level` is what the article has beside it."""
+    needed = _vendor_needs(text)
+    if needed is None or (needed and level() < needed):
         return False
     # What was corrected in a version of Microsoft's own is nobody else's.
     return not (_CORRECTED.search(text) and mentions(normal(text)) and level())
+
+
+# The same sentences stand in thousands of articles: what each says is found once.
+@lru_cache(maxsize=8192)
+def _phrases(text: str) -> tuple[bool, bool]:
+    """Does a sentence tell of the latest service pack, of a hotfix?"""
+    lowered = text.lower()
+    return (
+        bool(LATEST.search(text, lowered)) and not _LATEST_NO.search(text),
+        bool(HOTFIX.search(text, lowered)) and not _HOTFIX_NO.search(text),
+    )
 
 
 # Words by which a hotfix is Microsoft's own, whatever else the sentence names.
@@ -170,11 +188,12 @@ def outcome(article: Structure) -> Outcome:
     own = False
     level = lru_cache(maxsize=1)(partial(_level, article))
     for sentence in _answers(article):
-        text, lowered = sentence.text, sentence.text.lower()
-        if LATEST.search(text, lowered) and not _LATEST_NO.search(text):
+        text = sentence.text
+        tells_latest, tells_hotfix = _phrases(text)
+        if tells_latest:
             latest = latest or sentence
             about_latest |= _about(article, sentence, None)
-        if HOTFIX.search(text, lowered) and not _HOTFIX_NO.search(text):
+        if tells_hotfix:
             is_own = bool(_OWN.search(text))
             if hotfix is None or (is_own and not own):
                 hotfix, own = sentence, is_own
@@ -183,15 +202,21 @@ def outcome(article: Structure) -> Outcome:
             vendor = sentence
         before = sentence
     if not (hotfix or latest or vendor):
-        elsewhere = list(_elsewhere(article)) if article.holds("posted", "available for download") or level() == 2 else []
+        strange = _strange(article)
+        elsewhere = list(_elsewhere(article)) if strange or article.holds("posted", "available for download") else []
         hotfix = next((s for s in elsewhere if _POSTED.search(s.text) and not _HOTFIX_NO.search(s.text)), None)
-        if level() == 2 and not hotfix:
+        if strange and not hotfix:
             vendor = next((s for s in elsewhere if _from_vendor(s.text, level)), None)
     return Outcome(hotfix, latest, vendor, frozenset(about_hotfix), frozenset(about_latest), bool(vendor) and not own)
 
 
+def _strange(article: Structure) -> bool:
+    """Does the article disclaim somebody else's product?"""
+    return article.holds("third-party", "manufactured", "independent", "kb3rdparty") and bool(_THIRD_PARTY.search(article.text))
+
+
 def _level(article: Structure) -> int:
-    if article.holds("third-party", "manufactured", "independent", "kb3rdparty") and _THIRD_PARTY.search(article.text):
+    if _strange(article):
         return 2
     return 1 if MAKER.search(article.text, article.title_at, article.begin + 600) else 0
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 # (name as a pattern, beginning of its product id). The first that matches at a place counts, so longer names stand first.
@@ -125,7 +126,8 @@ def normal(text: str) -> str:
     return " ".join(_NOISE.sub("", text).replace(", Server", " Server").split())
 
 
-def mentions(text: str) -> list[Mention]:
+@lru_cache(maxsize=8192)  # the same sentences stand in thousands of articles
+def mentions(text: str) -> tuple[Mention, ...]:
     """The products named in normal text, in order."""
     found = [*_nt(text), *_windows(text), *_terminal(text), *_others(text)]
     found.sort(key=lambda m: (m.start, -m.end))
@@ -133,7 +135,7 @@ def mentions(text: str) -> list[Mention]:
     for m in found:
         if not kept or m.start >= kept[-1].end:
             kept.append(m)
-    return kept
+    return tuple(kept)
 
 
 def _nt(text: str) -> Iterator[Mention]:

@@ -127,22 +127,25 @@ def written(word: str) -> bool:
 
 
 _CALLED = r"(?:registry |string |dword |binary |new |multi-?string |(?:\(?REG_\w+\)? )?)*(?:values?|entry|entries|parameters?|variables?|keywords?|settings?|property)\b"
+_CALLED_BEHIND = re.compile(rf"[\"']?,? {_CALLED}", re.I)
+_CALLED_BEFORE = re.compile(rf"{_CALLED} (?:(?:called|named|of|for|name|is)[ ,]*)?(?:the )?[\"']?$", re.I)
+
+
+def value_named(text: str, name: str) -> bool:
+    """Do the words say that this is a value, an entry or a parameter?"""
+    lower, wanted = text.lower(), name.lower()
+    at = lower.find(wanted)
+    while at >= 0:
+        if _CALLED_BEHIND.match(text, at + len(name)) or _CALLED_BEFORE.search(text[max(0, at - 60) : at]):
+            return True
+        at = lower.find(wanted, at + 1)
+    return False
 
 
 # Names that are words of every procedure as well.
 _COMMON = re.compile(
     r"\bthe \"?(Start|Type|Name|Default|System|Domain|User|Shell|Parameter|Enabled|timeout|Hidden|File)\"? (?:(?:REG_\w+|string|dword) )?(?:value|entry|string)\b|\b(?:value|entry) (?:named )?\"?(Start|Type|Enabled)\b"
 )
-
-
-def value_named(text: str, name: str) -> bool:
-    """Do the words say that this is a value, an entry or a parameter?"""
-    plain = re.escape(name)
-    return bool(
-        re.search(
-            rf"{plain}[\"']?,? {_CALLED}|{_CALLED} (?:(?:called|named|of|for|name|is)[ ,]*)?(?:the )?[\"']?{plain}", text, re.I
-        )
-    )
 
 
 def name_in(text: str, called: bool = False) -> str:

@@ -4,6 +4,7 @@ somebody is told to set it at all. Each sentence is taken for itself; kb_setting
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from auditor.advisories.kb_registry_path import HIVE, HIVES, PATH_INLINE, is_path
@@ -76,6 +77,7 @@ class Heard(NamedTuple):
     data_ahead: str = ""
 
 
+@lru_cache(maxsize=8192)  # the same sentences stand in thousands of articles
 def hear(text: str) -> Heard:
     """What one sentence says."""
     lower = text.lower()

@@ -19,6 +19,7 @@ _APPLIES = re.compile(r"^The information in this article applies to:?[ \t]*\n", 
 _RULE = re.compile(r"^[-=]{20,}[ \t]*$", re.M)
 _HEADING = re.compile(r"(?<=\n\n)([^\s=-][^\n]{0,90})\n(===+|---+)[ \t]*$", re.M)
 _FOOTER = re.compile(r"^Keywords[ \t]*:([^\n]*(?:\n[ \t]+kb[^\n]*)*)", re.M)
+_WORD = re.compile(r"\S+")
 _LABELLED = re.compile(r"^(Technology|Version|Hardware|Issue type|Solution Type)[ \t]*:[ \t]*([^\n]*)", re.M)
 _QUERY_WORDS = re.compile(r"^Additional (?:query|reference) words?:", re.M | re.I)
 # A sentence ends at a stop before white space and a beginning; "U.S. Service Pack" and the like are no ends.
@@ -71,12 +72,10 @@ class Structure:
         self.id = header[1].upper()
         self.revised = _date(header)
         self.topic = (header[5] or "").lower()
-        footer = next(reversed(list(_FOOTER.finditer(text))), None)  # a sample in the text may look like it
+        footer = _FOOTER.search(text, text.rfind("\nKeywords") + 1)  # the last: a sample in the text may look like it
         if footer is None:
             raise ValueError(f"{self.id} is cut off: the keyword block at an article's end is missing")
-        self.keywords = tuple(
-            Keyword(word, footer.start(1) + at.start()) for at in re.finditer(r"\S+", footer[1]) for word in [at[0]]
-        )
+        self._keywords = footer.span(1)
         self.labels = {m[1].lower(): m[2].strip() for m in _LABELLED.finditer(text, footer.end())}
         title = _TITLE.search(text, header.end(), footer.start())
         self.title = fold(title[1]) if title else ""
@@ -94,6 +93,11 @@ class Structure:
         self.end = begin + len(text[begin : words.start() if words else footer.start()].rstrip("= \t\n"))
         self.sections = tuple(self._sections())
         self._lines: list[int] | None = None
+
+    @property
+    def keywords(self) -> Iterator[Keyword]:
+        for m in _WORD.finditer(self.text, *self._keywords):
+            yield Keyword(m[0], m.start())
 
     def _sections(self) -> Iterator[Section]:
         """The text before the first heading is a section without a name."""
