@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "ping": ("auditor.cli.ping", "ping", "Reach hosts and say what could be read; stores nothing."),
     "record": ("auditor.cli.record", "record", "Keep a host's raw answers in a folder, for replay."),
     "report": ("auditor.cli.report", "report", "List, show and export the reports of past runs."),
+    "history": ("auditor.cli.history", "history", "What was when, what changed since; check, prune, back up."),
     "judge": ("auditor.cli.judge", "judge", "Hold stored or given facts against rules, without touching a host."),
     "explain": ("auditor.cli.explain", "explain", "The whole chain behind one verdict."),
     "facts": ("auditor.cli.facts", "facts", "Facts of hosts as JSON: show, export, import, schema."),

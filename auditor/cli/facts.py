@@ -95,9 +95,10 @@ def import_(paths: tuple[str, ...], history: str | None, inventory: str | None, 
     )
     run = make_run(audit.rulebook, utc_now())
     with Store(options.history_path(history, opened)) as store:
-        store.begin(run)
+        store.begin(run, audit.rulebook.rules)
         for f in given:
-            store.add(run, judge_facts(f, opened.targets.get(f.target) or Target(name=f.target, connection="replay"), audit))
+            target = opened.targets.get(f.target) or Target(name=f.target, connection="replay")
+            store.add(run, judge_facts(f, target, audit), listed=f.target in opened.targets)
         store.finish(replace(run, finished=utc_now()))
     click.echo(f"{len(given)} hosts imported as run {run.id}")
 

@@ -53,7 +53,7 @@ def list_(history: str | None, inventory: str | None, form: str | None) -> None:
 def show(run: str | None, history: str | None, inventory: str | None, form: str | None) -> int:
     """One run (the newest finished one), as text or JSON."""
     with open_store(history, inventory) as store:
-        found = store.run(run or store.latest())
+        found = store.run(run or store.latest(), slim=True)
     return exits.ALL_WELL if write_out(_show(found, form or "text")) else exits.INCOMPLETE
 
 
@@ -69,7 +69,7 @@ def export(run: str | None, history: str | None, inventory: str | None, form: st
     """Write a run's report to a file: the HTML as it was written then, or its JSON or text."""
     form = form or "html"
     with open_store(history, inventory) as store:
-        found = store.run(run or store.latest())
+        found = store.run(run or store.latest(), slim=True)
         content = store.report(found.id) if form == "html" else _show(found, form)
     path = output or Path(f"auditor-{found.id}.{'txt' if form == 'text' else form}")
     if not write_file(path, content):

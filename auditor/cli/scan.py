@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
@@ -25,6 +25,7 @@ from auditor.cli.progress import Progress
 from auditor.errors import HistoryError, UsageFault
 from auditor.inventory.native import Inventory
 from auditor.inventory.select import open_inventory, select
+from auditor.model.rule import Rule
 from auditor.model.run import Run, TargetResult
 from auditor.model.target import Auth, Target
 from auditor.rulebook import Rulebook, load
@@ -86,10 +87,10 @@ def audit(inventory: str | None, limit: tuple[str, ...], **shared: object) -> in
     targets = select(limit, opened) if limit else list(opened.targets.values())
     if not targets:
         raise UsageFault(f"{opened.path} has no hosts")
-    return _run(targets, opened, **shared)  # type: ignore[arg-type]  # click gives the types that _shared declares
+    return _run(targets, opened, whole=not limit, **shared)  # type: ignore[arg-type]  # click gives the types that _shared declares
 
 
-def _run(targets: list[Target], opened: Inventory, *, rule_paths: tuple[str, ...], history: str | None, no_history: bool,
+def _run(targets: list[Target], opened: Inventory, *, whole: bool = False, rule_paths: tuple[str, ...], history: str | None, no_history: bool,
          form: str | None, output: Path | None, report_path: str | None, no_report: bool, fail_on: str | None, jobs: int,
          deep: bool, quiet: bool) -> int:  # fmt: skip
     """One run, from targets to exit code. Faults of usage end before any host is contacted."""
@@ -105,9 +106,9 @@ def _run(targets: list[Target], opened: Inventory, *, rule_paths: tuple[str, ...
         deep=deep,
     )
     run = make_run(rulebook, utc_now())
-    keeper = Keeper(None if no_history else options.history_path(history, opened), run)
+    keeper = Keeper(None if no_history else options.history_path(history, opened), run, rulebook.rules, opened.targets)
     targets = keeper.with_known_logins(targets)
-    run = gather(run, targets, audited, keeper, jobs, quiet)
+    run = gather(run, targets, audited, keeper, jobs, quiet, whole=whole)
     page = None if no_report else Path(report_path or REPORT)
     delivered = deliver(run, rulebook, form, output, quiet=quiet, page=page, keeper=keeper)
     return exits.delivered(exits.code(run, failing), delivered and not keeper.fault)
@@ -146,8 +147,10 @@ def stopped_by_signals() -> Iterator[Stop]:
             signal.signal(number, handler)
 
 
-def gather(run: Run, targets: list[Target], audited: Audit, keeper: Keeper, jobs: int, quiet: bool) -> Run:
-    """Scan all targets, keeping each result as it arrives."""
+def gather(
+    run: Run, targets: list[Target], audited: Audit, keeper: Keeper, jobs: int, quiet: bool, *, whole: bool = False
+) -> Run:
+    """Scan all targets, keeping each result as it arrives. `whole`: they are the whole inventory."""
     share_one_heap()
     results: list[TargetResult] = []
     workers = min(jobs, len(targets))
@@ -163,23 +166,24 @@ def gather(run: Run, targets: list[Target], audited: Audit, keeper: Keeper, jobs
     order = {t.name: n for n, t in enumerate(targets)}
     results.sort(key=lambda r: order[r.target.name])
     run = replace(run, finished=utc_now(), interrupted=stop.asked.is_set(), results=tuple(results))
-    keeper.finish(run)
+    keeper.finish(run, whole)
     return run
 
 
 class Keeper:
     """The history during a run: what goes wrong with it is said once and never costs the audit."""
 
-    def __init__(self, path: Path | None, run: Run) -> None:
+    def __init__(self, path: Path | None, run: Run, rules: Sequence[Rule], inventory: Collection[str]) -> None:
         self.fault: HistoryError | None = None
         self._run = run
+        self._inventory = inventory
         self._store: Store | None = None
         if path is not None:
             from auditor.history.store import Store  # sqlite_utils costs a tenth of a second
 
             try:
                 self._store = Store(path)
-                self._store.begin(run)
+                self._store.begin(run, rules)
             except HistoryError as e:
                 self._fail(e)
 
@@ -198,10 +202,10 @@ class Keeper:
             return targets
 
     def add(self, result: TargetResult) -> None:
-        self._try(lambda store: store.add(self._run, result))
+        self._try(lambda store: store.add(self._run, result, listed=result.target.name in self._inventory))
 
-    def finish(self, run: Run) -> None:
-        self._try(lambda store: store.finish(run))
+    def finish(self, run: Run, whole: bool) -> None:
+        self._try(lambda store: store.finish(run, self._inventory if whole and not run.interrupted else None))
 
     def add_report(self, run: Run, html: bytes) -> None:
         self._try(lambda store: store.add_report(run, html))

@@ -1,84 +1,157 @@
-"""The history's tables, as named migrations. Change them only by adding a migration below.
+"""The history's tables, as named migrations. Change them only by adding a migration below; docs/history.md is made from
+the comments here.
 
-Stable facts lie once per content (`facts.digest`); what changes by itself lies with the result that read it. All times
-are ISO 8601 in UTC.
+Whatever is long lies once, by content (`contents`). Findings are intervals of results: a row stands for every night on
+which nothing changed. All times are ISO 8601 in UTC.
 """
 
 from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
-from sqlite_utils.db import Table
+
+from auditor.history import first_schema
 
 migrations = Migrations("auditor")
+
+# Each column with what it means, in the order of the tables: the data dictionary.
+TABLES = {
+    "runs": {
+        "n": "number, in the order in which runs began",
+        "id": "as reports name it; sorts by time",
+        "started": "when it began",
+        "finished": "when it ended; null while it goes on, and for ever where it was killed",
+        "interrupted": "1 where it was stopped early",
+        "auditor": "version of the program",
+        "rulebook": "by which rules it judged",
+        "thinned": "1 where pruning left only what others refer to: it cannot be shown any more",
+    },
+    "rulebooks": {
+        "n": "number",
+        "digest": "SHA-256 over the rules",
+        "rules": "how many there are",
+        "newest_source": "day on which the youngest rule was read from its source",
+        "ids": "the ids of its rules, a line each, zstd; null where they were not kept",
+    },
+    "rules": {"n": "number", "id": "as findings name it", "title": "its title when it was last seen"},
+    "machines": {"n": "number", "id": "what a host says of itself that is nobody else's: machine-id, MachineGuid"},
+    "targets": {
+        "n": "number",
+        "name": "entry of the inventory, or the address of a call",
+        "address": "where it was last reached",
+        "connection": "how it was last reached",
+        "first_seen": "the first run that was to assess it",
+        "machine": "which machine answered last",
+        "listed": "1 where it is (or was) an entry of the inventory",
+        "removed": "the run after which it was no entry any more; null while it is one",
+    },
+    "contents": {
+        "n": "number",
+        "digest": "BLAKE2b over the body, with its kind",
+        "kind": "what it is: a section of facts, facts, finding, waiver, target, collectors, error",
+        "base": "the content of which it is kept by its difference; null where it is whole",
+        "body": "JSON, zstd",
+    },
+    "results": {
+        "n": "number, in the order in which results were stored",
+        "run": "of which run",
+        "target": "of which target",
+        "outcome": "assessed, partial, unreachable, failed",
+        "error": "kind and message, where there was one",
+        "milliseconds": "how long it took",
+        "offset": "when the facts were read: milliseconds after the run began",
+        "facts": "the stable facts; null where there were none",
+        "machine": "which machine answered",
+        "collectors": "how each collector fared",
+        "record": "the target as it was then; references to secrets, never secrets",
+        "noncompliant": "findings, all obligations",
+        "pending": "findings, all obligations",
+        "unknown": "findings, all obligations",
+        "compliant": "findings, all obligations",
+        "not_applicable": "findings, all obligations",
+        "required_met": "required findings without a waiver that are compliant",
+        "required_missing": "required findings without a waiver that are noncompliant or pending",
+        "required_unknown": "required findings without a waiver that are unknown",
+    },
+    "findings": {
+        "target": "on which target",
+        "rule": "by which rule",
+        "since": "the first result that has it",
+        "until": "the first later result of the target that has another, or none; null while it stands",
+        "verdict": "compliant, noncompliant, pending, unknown, not_applicable",
+        "severity": "critical, important, moderate, low, unrated",
+        "obligation": "required, advised, situational",
+        "body": "its texts and evidence",
+        "waiver": "the waiver on it, null where there is none",
+    },
+    "latest": {
+        "target": "of which target",
+        "result": "read with which result",
+        "body": "readings that change by themselves, and the collectors' seconds: JSON, zstd",
+    },
+    "reports": {"run": "of which run", "created": "when", "html": "zstd"},
+    "logins": {
+        "target": "of which target",
+        "login": "by which address, user and key",
+        "server": "what the server calls itself",
+        "host_key": "the kind of its key",
+        "kex": "the key exchange it took",
+    },
+}
+
+_CREATE = """
+create table rulebooks (n integer primary key, digest text not null unique, rules integer not null, newest_source text not null, ids blob);
+create table runs (n integer primary key, id text not null unique, started text not null, finished text, interrupted integer not null,
+    auditor text not null, rulebook integer not null references rulebooks(n), thinned integer not null default 0);
+create table rules (n integer primary key, id text not null unique, title text not null);
+create table machines (n integer primary key, id text not null unique);
+create table targets (n integer primary key, name text not null unique, address text, connection text not null, first_seen text not null,
+    machine integer references machines(n), listed integer not null, removed integer references runs(n));
+create table contents (n integer primary key, digest blob not null unique, kind text not null, base integer references contents(n), body blob not null);
+create table results (n integer primary key, run integer not null references runs(n), target integer not null references targets(n),
+    outcome text not null, error integer references contents(n), milliseconds integer not null, offset integer,
+    facts integer references contents(n), machine integer references machines(n), collectors integer references contents(n),
+    record integer not null references contents(n), noncompliant integer not null, pending integer not null, unknown integer not null,
+    compliant integer not null, not_applicable integer not null, required_met integer not null, required_missing integer not null,
+    required_unknown integer not null);
+create unique index results_run_target on results (run, target);
+create index results_target on results (target);
+create table findings (target integer not null references targets(n), rule integer not null references rules(n),
+    since integer not null references results(n), until integer references results(n), verdict text not null, severity text not null,
+    obligation text not null, body integer not null references contents(n), waiver integer references contents(n),
+    primary key (target, rule, since)) without rowid;
+create index findings_rule on findings (rule);
+create table latest (target integer primary key references targets(n), result integer not null references results(n), body blob not null);
+create table reports (run integer primary key references runs(n), created text not null, html blob not null);
+create table logins (target integer primary key references targets(n), login text not null, server text, host_key text, kex text);
+
+create view host_results as select runs.id as run, runs.started, targets.name as host, results.outcome, results.milliseconds / 1000.0 as seconds,
+    results.noncompliant, results.pending, results.unknown, results.compliant, results.not_applicable
+    from results join runs on runs.n = results.run join targets on targets.n = results.target;
+create view finding_history as select targets.name as host, rules.id as rule, rules.title, findings.verdict, findings.severity, findings.obligation,
+    first.started as since, last.started as until
+    from findings join targets on targets.n = findings.target join rules on rules.n = findings.rule
+    join results as a on a.n = findings.since join runs as first on first.n = a.run
+    left join results as b on b.n = findings.until left join runs as last on last.n = b.run;
+create view open_findings as select * from finding_history where until is null and verdict in ('noncompliant', 'pending', 'unknown');
+"""
 
 
 @migrations()
 def first(db: Database) -> None:
-    """Runs, targets, results, facts, findings, reports."""
-    runs = _create(
-        db,
-        "runs",
-        {
-            "id": str,
-            "started": str,
-            "finished": str,  # null while the run goes on, and for ever where it was killed
-            "interrupted": int,
-            "auditor": str,
-            "rulebook": str,
-            "rules": int,
-            "newest_source": str,
-        },
-        pk="id",
-    )
-    runs.create_index(["started"])
-    _create(db, "targets", {"name": str, "address": str, "connection": str, "first_seen": str}, pk="name")
-    # What the last login to a target taught, for the fast path of the next one; `login` says by which address, user, key.
-    _create(
-        db,
-        "logins",
-        {"target": str, "login": str, "server": str, "host_key": str, "kex": str},
-        pk="target",
-        foreign_keys=[("target", "targets", "name")],
-    )
-    _create(db, "facts", {"digest": str, "body": bytes}, pk="digest")
-    _create(
-        db,
-        "results",
-        {
-            "run": str,
-            "target": str,
-            "outcome": str,
-            "error_kind": str,
-            "error_message": str,
-            "seconds": float,
-            "collected_at": str,
-            "facts": str,
-            "volatile": str,  # JSON
-            "collectors": str,  # JSON
-            "record": str,  # JSON: the target as it was then; references to secrets, never secrets
-        },
-        pk=("run", "target"),
-        foreign_keys=[("run", "runs", "id"), ("target", "targets", "name"), ("facts", "facts", "digest")],
-    )
-    _create(
-        db,
-        "findings",
-        {
-            "run": str,
-            "target": str,
-            "rule": str,
-            "verdict": str,
-            "severity": str,
-            "obligation": str,
-            "body": str,  # JSON: the finding's texts, evidence and waiver
-        },
-        pk=("run", "target", "rule"),
-        foreign_keys=[("run", "runs", "id"), ("target", "targets", "name")],
-    )
-    _create(db, "reports", {"run": str, "created": str, "html": bytes}, pk="run", foreign_keys=[("run", "runs", "id")])
+    """Every result with all its findings (the form of 2026-11)."""
+    first_schema.create(db)
 
 
-def _create(db: Database, name: str, columns: dict[str, type], **more: object) -> Table:
-    table = db.table(name)
-    table.create(columns, **more)  # type: ignore[arg-type]  # the keyword arguments are create()'s own
-    return table
+@migrations()
+def intervals(db: Database) -> None:
+    """Findings as intervals, facts by sections, everything long once."""
+    for table in first_schema.TABLES:
+        db.execute(f"alter table {table} rename to old_{table}")
+    for index in first_schema.INDEXES:
+        db.execute(f"drop index {index}")
+    for statement in _CREATE.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+    first_schema.carry_over(db)
+    for table in reversed(first_schema.TABLES):
+        db.execute(f"drop table old_{table}")

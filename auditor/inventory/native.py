@@ -6,6 +6,7 @@ references. All faults are reported at once, as file:line: message.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from auditor.errors import FileFaults
 from auditor.inventory.given import read_attestations, read_waivers
 from auditor.model.finding import Attestation, Waiver
 from auditor.model.target import NETWORKED, Auth, Become, Connection, HostKeyChecking, Target, Timeouts, parse_hop
+from auditor.spans import FORM, span
 from auditor.yamlfile import Faults, bind, compose, did_you_mean, pairs
 
 
@@ -56,6 +58,13 @@ class Options(Struct, frozen=True, forbid_unknown_fields=True):
     timeouts: PartialTimeouts | None = None
 
 
+class Retention(Struct, frozen=True):
+    """How long the history keeps every run, and then the first of each month."""
+
+    nightly: timedelta = timedelta(days=90)
+    monthly: timedelta = timedelta(days=3 * 365)
+
+
 class Inventory(Struct, frozen=True, kw_only=True):
     """`path` is None where there is no inventory. `unused` are keys that this release reads and does not use yet."""
 
@@ -65,10 +74,11 @@ class Inventory(Struct, frozen=True, kw_only=True):
     waivers: tuple[Waiver, ...] = ()
     attestations: tuple[Attestation, ...] = ()
     history: Path | None = None
+    retention: Retention | None = None
     unused: tuple[str, ...] = ()
 
 
-_TOP = ("defaults", "hosts", "groups", "waivers", "attestations", "schedule", "mail", "history")
+_TOP = ("defaults", "hosts", "groups", "waivers", "attestations", "schedule", "mail", "history", "retention")
 _PATHS = ("key_file", "known_hosts", "path", "cert_file", "cert_key_file", "ca_file")
 _SECRETS = ("password", "key_passphrase")
 
@@ -122,6 +132,7 @@ class _Reader:
             targets[name] = self._with_jumps(targets[name], node, hops, targets, {n: h for n, _, h in jumps})
         waivers = self._given("waivers", read_waivers)
         attestations = self._given("attestations", read_attestations)
+        retention = self._retention()
         lines = self.faults.texts() + self.others
         if lines:
             raise FileFaults(lines)
@@ -132,6 +143,7 @@ class _Reader:
             waivers=waivers,
             attestations=attestations,
             history=self._file("history"),
+            retention=retention,
             unused=tuple(key for key in ("schedule", "mail") if key in self.top),
         )
 
@@ -141,6 +153,24 @@ class _Reader:
     def _file(self, key: str) -> Path | None:
         node = self.top.get(key)
         return self._absolute(node.value) if isinstance(node, yaml.ScalarNode) and node.value else None
+
+    def _retention(self) -> Retention | None:
+        """`retention: {nightly: 90d, monthly: 3y}`; either may be left out."""
+        node = self.top.get("retention")
+        if node is None:
+            return None
+        found: dict[str, timedelta] = {}
+        for key, where, value in pairs(node, self.faults, "retention"):
+            if key not in ("nightly", "monthly"):
+                self.faults.add(where, f"unknown key {key!r}{did_you_mean(key, ('nightly', 'monthly'))}")
+            elif (length := span(value.value if isinstance(value, yaml.ScalarNode) else "")) is None:
+                self.faults.add(value, f"retention: {key} is no span; {FORM}")
+            else:
+                found[key] = length
+        kept = Retention(**found)
+        if kept.monthly < kept.nightly:
+            self.faults.add(node, "retention: monthly is shorter than nightly")
+        return kept
 
     def _given(self, key: str, read: Any) -> Any:
         node, path = self.top.get(key), self._file(key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import sqlite3
@@ -9,14 +10,19 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
+from sqlite_utils import Database
 
 from auditor.errors import HistoryError
 from auditor.evaluate import evaluate
-from auditor.history.store import Store
-from auditor.model.facts import HostFacts, Volatile
+from auditor.history.schema import migrations
+from auditor.history.store import Store, zstd
+from auditor.history.writing import Writer
+from auditor.model.facts import HostFacts, Setting, Volatile
 from auditor.model.finding import Waiver
 from auditor.model.run import Rulebook, Run, TargetError, TargetResult
 from auditor.model.target import KnownLogin, Target
@@ -48,7 +54,7 @@ def result(facts: HostFacts, name: str = "web1") -> TargetResult:
 
 def store(path: Path, run: Run, finish: bool = True) -> None:
     with Store(path) as s:
-        s.begin(run)
+        s.begin(run, RULES)
         for r in run.results:
             s.add(run, r)
         if finish:
@@ -60,24 +66,183 @@ def test_what_goes_in_comes_out(tmp_path: Path) -> None:
     run = run_of(result(LINUX), result(NODE, "node-b"), lost)
     store(tmp_path / "a.db", run)
     with Store(tmp_path / "a.db", create=False) as s:
-        assert s.run("r1") == run
+        assert s.run("r1") == run_in_order(run)
         assert s.latest() == "r1"
         assert s.latest_with("web1") == "r1"
         assert s.runs()[0]["targets"] == 3
     assert stat.S_IMODE((tmp_path / "a.db").stat().st_mode) == 0o600
 
 
-def test_stable_facts_are_kept_once_volatile_ones_with_each_run(tmp_path: Path) -> None:
+def run_in_order(run: Run) -> Run:
+    """As the history keeps it: the lists of facts in the order of their text."""
+    return replace(run, results=tuple(replace(r, facts=in_order(r.facts)) for r in run.results))
+
+
+def in_order(facts: HostFacts | None) -> HostFacts | None:
+    if facts is None:
+        return None
+    lists = {
+        name: tuple(sorted(value, key=msgspec.json.encode))
+        for name in HostFacts.__struct_fields__
+        if name != "outcomes" and isinstance(value := getattr(facts, name), tuple)
+    }
+    return replace(facts, **lists)
+
+
+def counts(path: Path, *tables: str) -> list[int]:
+    db = sqlite3.connect(path)
+    found = [db.execute(f"select count(*) from {table}").fetchone()[0] for table in tables]
+    db.close()
+    return found
+
+
+def test_a_night_without_change_adds_one_small_row(tmp_path: Path) -> None:
+    path, tables = tmp_path / "a.db", ("contents", "findings", "results", "latest")
     for number in (1, 3):
         facts = replace(LINUX, collected_at=WHEN.replace(minute=number), volatile=Volatile(uptime=float(number)))
-        store(tmp_path / "a.db", run_of(result(facts), number=number))
-    db = sqlite3.connect(tmp_path / "a.db")
-    assert db.execute("select count(*) from facts").fetchone() == (1,)
-    assert db.execute("select count(*) from results").fetchone() == (2,)
-    db.close()
-    with Store(tmp_path / "a.db") as s:
+        store(path, run_of(result(facts), number=number))
+        if number == 1:
+            before = counts(path, *tables)
+    assert [b - a for a, b in zip(before, counts(path, *tables), strict=True)] == [0, 0, 1, 0]
+    with Store(path) as s:
         volatile = [r.facts.volatile for n in ("r1", "r3") for r in s.run(n).results if r.facts]
-    assert [v.uptime for v in volatile if v] == [1.0, 3.0]
+    assert volatile == [None, Volatile(uptime=3.0)]  # only the latest readings are kept
+
+
+def changed(facts: HostFacts) -> HostFacts:
+    return replace(
+        facts, settings=facts.settings and {**facts.settings, "sysctl:net.core.somaxconn": Setting("present", "128")}
+    )
+
+
+def test_findings_are_intervals(tmp_path: Path) -> None:
+    """One finding changes and changes back: each run is read as it was, and what did not change has one row."""
+    path = tmp_path / "a.db"
+    runs = [run_of(result(changed(LINUX) if n == 3 else LINUX), number=n) for n in (1, 3, 5)]
+    for run in runs:
+        store(path, run)
+    with Store(path) as s:
+        assert [[r.findings for r in s.run(run.id).results] for run in runs] == [
+            [r.findings for r in run.results] for run in runs
+        ]
+    db = sqlite3.connect(path)
+    rows = db.execute("select rule, count(*) from findings group by rule having count(*) > 1").fetchall()
+    assert [n for _, n in rows] == [3] * len(rows)
+    assert 0 < len(rows) < 5
+    assert db.execute("select count(*) from open_findings").fetchone()[0] == sum(
+        f.verdict in ("noncompliant", "pending", "unknown") for f in runs[2].results[0].findings
+    )
+    db.close()
+
+
+def test_a_host_that_was_not_assessed_keeps_its_findings(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    store(path, run_of(result(LINUX)))
+    lost = TargetResult(target=Target(name="web1"), outcome="unreachable", error=TargetError("timeout", "no answer"))
+    store(path, run_of(lost, number=3))
+    assert counts(path, "findings where until is not null") == [0]
+    with Store(path) as s:
+        assert s.run("r3").results[0].findings == ()
+
+
+def test_another_rulebook_closes_nothing_of_this_one(tmp_path: Path) -> None:
+    path, few = tmp_path / "a.db", RULES[:1]
+    store(path, run_of(result(LINUX)))
+    one = replace(result(LINUX), findings=evaluate(LINUX, few, today=WHEN.date()))
+    run = replace(run_of(one, number=3), rulebook=Rulebook("few", 1, "2026-01-01"))
+    with Store(path) as s:
+        s.begin(run, few)
+        s.add(run, one)
+        s.finish(run)
+        assert [f.rule for f in s.run("r3").results[0].findings] == [f.rule for f in one.findings]
+    assert counts(path, "findings where until is not null") == [sum(bool(f.waiver) for f in result(LINUX).findings[:1])]
+
+
+def test_another_machine_under_the_same_name_starts_anew(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    for number, machine in ((1, "m1"), (3, "m2")):
+        store(path, run_of(result(replace(LINUX, machine_id=machine)), number=number))
+    one = len(result(LINUX).findings)
+    assert counts(path, "findings where until is not null", "findings where until is null", "machines") == [one, one, 2]
+
+
+def test_a_host_that_left_the_inventory_is_closed_and_comes_back(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    for number, kept in ((1, ("web1", "web2")), (3, ("web1",)), (5, ("web1", "web2"))):
+        run = run_of(*[result(LINUX, name) for name in kept], number=number)
+        with Store(path) as s:
+            s.begin(run, RULES)
+            for r in run.results:
+                s.add(run, r, listed=True)
+            s.finish(run, kept)
+        assert counts(path, "targets where removed is not null") == [2 - len(kept)]
+
+
+def test_a_history_of_the_first_form_is_carried_over(tmp_path: Path) -> None:
+    """Written as the first release wrote it; every run is read as before."""
+    path = tmp_path / "a.db"
+    runs = [run_of(result(changed(LINUX) if n == 3 else LINUX), result(NODE, "node-b"), number=n) for n in (1, 3)]
+    in_first_form(path, runs)
+    with pytest.raises(HistoryError, match="another version"):
+        Store(path, create=False)
+    with Store(path) as s:
+        for run in runs:
+            found = s.run(run.id)
+            assert [r.findings for r in found.results] == [r.findings for r in run.results]
+            assert [r.facts and r.facts.packages for r in found.results] == [
+                r and r.packages for r in (in_order(r.facts) for r in run.results)
+            ]
+            assert found.started == run.started
+            assert found.rulebook == run.rulebook
+        assert s.report("r1") == b"<html>"
+    assert counts(path, "sqlite_master where name like 'old%'") == [0]
+
+
+def test_a_full_disk_while_carrying_over_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.db"
+    in_first_form(path, [run_of(result(LINUX))])
+    before = path.read_bytes()
+    real = Writer.add
+
+    def full(*arguments: Any, **more: Any) -> None:
+        real(*arguments, **more)
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(Writer, "add", full)
+    with pytest.raises(HistoryError, match="the disk is full"):
+        Store(path)
+    monkeypatch.undo()
+    assert counts(path, "findings", "results") == [len(result(LINUX).findings), 1]
+    with Store(path) as s:
+        assert len(s.run("r1").results) == 1
+    assert before
+
+
+def in_first_form(path: Path, runs: list[Run]) -> None:
+    db = Database(sqlite3.connect(path, isolation_level=None))
+    migrations.apply(db, stop_before="intervals")
+    for run in runs:
+        r, when = run.rulebook, run.started.isoformat(timespec="milliseconds")
+        db.execute("insert into runs values (?,?,?,0,?,?,?,?)", (run.id, when, when, run.auditor, r.digest, r.rules, r.newest))
+        db.execute("insert into reports values (?,?,?)", (run.id, when, zstd.compress(b"<html>")))
+        for x in run.results:
+            assert x.facts
+            stable = msgspec.json.encode(
+                replace(x.facts, target="", collected_at=WHEN.replace(year=1970), volatile=None, outcomes=())
+            )
+            digest, name = hashlib.sha256(stable).hexdigest(), x.target.name
+            db.execute("insert or ignore into targets values (?,?,?,?)", (name, None, "ssh", when))
+            db.execute("insert or ignore into facts values (?,?)", (digest, zstd.compress(stable)))
+            record = msgspec.json.encode(x.target).decode()
+            row = (run.id, name, x.outcome, None, None, 1.5, when, digest, "null", "[]", record)
+            db.execute(f"insert into results values ({','.join('?' * 11)})", row)
+            for f in x.findings:
+                body = msgspec.json.encode(f).decode()
+                db.execute(
+                    "insert into findings values (?,?,?,?,?,?,?)",
+                    (run.id, name, f.rule, f.verdict, f.severity, f.obligation, body),
+                )
+    db.close()
 
 
 def test_a_run_that_was_killed_is_no_run(tmp_path: Path) -> None:
@@ -122,7 +287,7 @@ def test_kill_at_any_moment(tmp_path: Path) -> None:
         db = sqlite3.connect(path)
         assert db.execute("pragma integrity_check").fetchone() == ("ok",)
         assert db.execute(
-            "select count(*) from findings where (run, target) not in (select run, target from results)"
+            "select count(*) from findings where since not in (select n from results) or until not in (select n from results)"
         ).fetchone() == (0,)
         db.close()
 
@@ -144,7 +309,7 @@ def test_locked_by_another_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     other = real(tmp_path / "a.db", isolation_level=None)
     other.execute("begin exclusive")
     with Store(tmp_path / "a.db", create=False) as s, pytest.raises(HistoryError, match="another run holds it"):
-        s.begin(run_of(number=7))
+        s.begin(run_of(number=7), RULES)
     other.close()
 
 
@@ -152,7 +317,7 @@ def test_locked_by_another_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_a_full_disk_loses_nothing_that_was_there(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "none", str(disk)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=900k", "none", str(disk)], check=True)
     try:
         store(disk / "a.db", run_of(result(LINUX)))
         noise = os.urandom(200_000).hex()
@@ -195,7 +360,7 @@ def test_what_a_login_taught_is_for_the_same_way_only(tmp_path: Path) -> None:
 def test_damaged_facts_are_said_to_be_damaged(tmp_path: Path) -> None:
     store(tmp_path / "a.db", run_of(result(LINUX)))
     db = sqlite3.connect(tmp_path / "a.db")
-    db.execute("update facts set body = ?", (b"nonsense",))
+    db.execute("update contents set body = ? where kind = 'facts'", (b"nonsense",))
     db.commit()
     db.close()
     with Store(tmp_path / "a.db") as s, pytest.raises(HistoryError, match="is damaged"):

@@ -1,0 +1,122 @@
+"""What is kept once, by its content: sections of facts, findings, targets as they were, collectors' outcomes.
+
+Facts are taken apart into their sections, each in a canonical form (lists sorted by their elements' own text), so that a
+night on which one package changed adds one section and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+from sqlite_utils import Database
+
+from auditor.model.facts import CollectorOutcome, HostFacts
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+encode = msgspec.json.Encoder().encode
+_SMALL = 400  # bytes; a shorter section lies in the list of sections itself
+_APART = ("schema", "target", "collected_at", "volatile", "outcomes")  # they change by themselves, or name the result
+LONG = ("packages", "updates", "processes")  # what a report has no use for (TargetResult.slim)
+
+
+class Damaged(ValueError):
+    """A content that is not what its digest says."""
+
+
+def put(db: Database, kind: str, body: bytes, like: int | None = None) -> int:
+    """The number of a content, stored if it is new. `like`: another that it mostly repeats, and is then kept by its
+    difference from it (zstd with a prefix, RFC 8878 section 5); a difference is never taken from a difference."""
+    digest = _digest(kind, body)
+    row = db.execute("select n from contents where digest=?", (digest,)).fetchone()
+    if row:
+        return int(row[0])
+    packed, base = zstd.compress(body, 3), None
+    if like is not None:
+        whole = db.execute("select coalesce(base, n) from contents where n=?", (like,)).fetchone()[0]
+        difference = zstd.compress(body, 3, zstd_dict=zstd.ZstdDict(get(db, whole), is_raw=True).as_prefix)
+        if len(difference) < len(packed) // 2:
+            packed, base = difference, whole
+    cursor = db.execute("insert into contents (digest, kind, base, body) values (?,?,?,?)", (digest, kind, base, packed))
+    return int(cursor.lastrowid or 0)
+
+
+def get(db: Database, number: int) -> bytes:
+    """A content. Raises Damaged where it is not what its digest says, or is not there."""
+    row = db.execute("select digest, kind, base, body from contents where n=?", (number,)).fetchone()
+    if row is None:
+        raise Damaged(f"content {number} is missing")
+    digest, kind, base, packed = row
+    prefix = zstd.ZstdDict(get(db, base), is_raw=True).as_prefix if base is not None else None
+    try:
+        plain = zstd.decompress(packed, zstd_dict=prefix)
+    except (zstd.ZstdError, TypeError) as e:
+        raise Damaged(f"content {number} ({kind}) cannot be unpacked: {e}") from None
+    if _digest(kind, plain) != digest:
+        raise Damaged(f"content {number} ({kind}): its digest does not fit")
+    return plain
+
+
+def _digest(kind: str, body: bytes) -> bytes:
+    return hashlib.blake2b(body, digest_size=16, person=kind.encode()).digest()
+
+
+def put_facts(db: Database, facts: HostFacts, before: int | None = None) -> int:
+    """The stable facts, section by section. `before`: the same host's, which these mostly repeat."""
+    known = _sections(db, before).apart if before is not None else {}
+    lying: dict[str, msgspec.Raw] = {}
+    apart: dict[str, int] = {}
+    for name in HostFacts.__struct_fields__:
+        value = getattr(facts, name)
+        if name in _APART or value is None:
+            continue
+        body = _canonical(value)
+        if len(body) <= _SMALL:
+            lying[name] = msgspec.Raw(body)
+        else:
+            apart[name] = put(db, name, body, known.get(name))
+    return put(db, "facts", encode({"here": lying, "apart": apart}))
+
+
+def _canonical(value: Any) -> bytes:
+    if isinstance(value, tuple):
+        return b"[" + b",".join(sorted(map(encode, value))) + b"]"
+    if isinstance(value, dict):
+        return encode(dict(sorted(value.items())))
+    return encode(value)
+
+
+class _Sections(msgspec.Struct):
+    here: dict[str, msgspec.Raw]
+    apart: dict[str, int]
+
+
+def get_facts(db: Database, number: int, *, slim: bool) -> dict[str, msgspec.Raw]:
+    """The sections of stable facts by name, still encoded; `slim`: without the long ones. Raises Damaged."""
+    found = _sections(db, number)
+    sections = dict(found.here)
+    for name, content in found.apart.items():
+        if not (slim and name in LONG):
+            sections[name] = msgspec.Raw(get(db, content))
+    return sections
+
+
+def _sections(db: Database, number: int) -> _Sections:
+    return msgspec.json.decode(get(db, number), type=_Sections)
+
+
+def parts(db: Database, number: int) -> list[int]:
+    """The contents that stable facts consist of. Raises Damaged."""
+    return list(_sections(db, number).apart.values())
+
+
+def without_seconds(outcomes: tuple[CollectorOutcome, ...]) -> bytes:
+    """Collectors' outcomes without what is another each night."""
+    return encode([replace(o, seconds=None) for o in outcomes])

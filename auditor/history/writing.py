@@ -1,0 +1,207 @@
+"""Writing to the history: runs, results, the intervals of their findings. Transactions are the caller's."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
+from sqlite_utils import Database
+
+from auditor.history import contents
+from auditor.model.facts import HostFacts, Volatile
+from auditor.model.finding import Finding
+from auditor.model.rule import Rule
+from auditor.model.run import Run, TargetResult
+from auditor.model.target import KnownLogin, Target
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+
+class Latest(Struct):
+    """What a result has that changes by itself."""
+
+    volatile: Volatile | None
+    seconds: dict[str, float | None]
+
+
+# A finding as it is stored: rule, verdict, severity, obligation, body, waiver; the last two and the first are numbers.
+_Row = tuple[int, str, str, str, int, int | None]
+
+
+class Writer:
+    """Writes to one database; remembers the numbers of rules, and of the findings that hosts in the same state share."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._rules: dict[str, int] = {}
+        self._judged: dict[int, frozenset[str]] = {}  # by run: the rules that were loaded
+        self._same: tuple[tuple[Finding, ...], list[_Row]] = ((), [])
+
+    def begin(self, run: Run, rules: Sequence[Rule] | None) -> int:
+        """Open a run; its number. `rules` are those it judges by, None where they are not known any more."""
+        ids = None if rules is None else frozenset(r.id for r in rules)
+        b = run.rulebook
+        self._db.execute(
+            "insert or ignore into rulebooks (digest, rules, newest_source, ids) values (?,?,?,?)",
+            (b.digest, b.rules, b.newest, None if ids is None else zstd.compress("\n".join(sorted(ids)).encode(), 9)),
+        )
+        (book,) = self._db.execute("select n from rulebooks where digest=?", (b.digest,)).fetchone()
+        cursor = self._db.execute(
+            "insert into runs (id, started, finished, interrupted, auditor, rulebook) values (?,?,null,0,?,?)",
+            (run.id, iso(run.started), run.auditor, book),
+        )
+        number = int(cursor.lastrowid or 0)
+        self._judged[number] = ids or frozenset()
+        return number
+
+    def _rule(self, ident: str, title: str) -> int:
+        number = self._rules.get(ident)
+        if number is None:
+            self._db.execute(
+                "insert into rules (id, title) values (?,?) on conflict (id) do update set title=excluded.title where title<>excluded.title",
+                (ident, title),
+            )
+            (number,) = self._db.execute("select n from rules where id=?", (ident,)).fetchone()
+            self._rules[ident] = number
+        return number
+
+    def add(self, number: int, run: Run, result: TargetResult, *, listed: bool) -> None:
+        """Store one target's result. `listed`: the target is an entry of the inventory."""
+        target = self._target(run, result.target, listed)
+        facts = result.facts
+        machine = self._machine(facts.machine_id) if facts and facts.machine_id else None
+        counts = Counter(f.verdict for f in result.findings)
+        required = Counter(f.verdict for f in result.findings if f.obligation == "required" and not f.waiver)
+        cursor = self._db.execute(
+            f"insert into results values (null,{','.join('?' * 18)})",
+            (
+                number,
+                target,
+                result.outcome,
+                contents.put(self._db, "error", contents.encode(result.error)) if result.error else None,
+                round(result.seconds * 1000),
+                round((facts.collected_at - run.started).total_seconds() * 1000) if facts else None,
+                contents.put_facts(self._db, facts, self._facts_before(target)) if facts else None,
+                machine,
+                contents.put(self._db, "collectors", contents.without_seconds(facts.outcomes)) if facts else None,
+                contents.put(self._db, "target", contents.encode(replace(result.target, known_login=None))),
+                *(counts[v] for v in ("noncompliant", "pending", "unknown", "compliant", "not_applicable")),
+                required["compliant"],
+                required["noncompliant"] + required["pending"],
+                required["unknown"],
+            ),
+        )
+        place = int(cursor.lastrowid or 0)
+        if facts:
+            self._keep_latest(target, place, facts)
+            self._same_machine(target, machine, place)
+        if result.outcome in ("assessed", "partial"):
+            self._intervals(target, place, self._rows(result.findings), self._judged.get(number, frozenset()))
+        if result.known_login:
+            self.taught(result.target.name, login_of(result.target), result.known_login)
+
+    def _target(self, run: Run, t: Target, listed: bool) -> int:
+        row = self._db.execute("select n, address, connection, listed, removed from targets where name=?", (t.name,)).fetchone()
+        if row is None:
+            cursor = self._db.execute(
+                "insert into targets (name, address, connection, first_seen, listed) values (?,?,?,?,?)",
+                (t.name, t.address, t.connection, iso(run.started), int(listed)),
+            )
+            return int(cursor.lastrowid or 0)
+        wanted = (t.address, t.connection, int(listed or row[3]), None if listed else row[4])
+        if wanted != tuple(row[1:]):
+            self._db.execute("update targets set address=?, connection=?, listed=?, removed=? where n=?", (*wanted, row[0]))
+        return int(row[0])
+
+    def _facts_before(self, target: int) -> int | None:
+        row = self._db.execute(
+            "select facts from latest join results on results.n=result where latest.target=?", (target,)
+        ).fetchone()
+        return row[0] if row else None
+
+    def _machine(self, ident: str) -> int:
+        self._db.execute("insert or ignore into machines (id) values (?)", (ident,))
+        return int(self._db.execute("select n from machines where id=?", (ident,)).fetchone()[0])
+
+    def _keep_latest(self, target: int, place: int, facts: HostFacts) -> None:
+        body = zstd.compress(contents.encode(Latest(facts.volatile, {o.name: o.seconds for o in facts.outcomes})))
+        self._db.execute("insert or replace into latest values (?,?,?)", (target, place, body))
+
+    def _same_machine(self, target: int, machine: int | None, place: int) -> None:
+        """Another machine under the same name starts anew: nothing of the one before is its own."""
+        (before,) = self._db.execute("select machine from targets where n=?", (target,)).fetchone()
+        if machine is None or machine == before:
+            return
+        if before is not None:
+            self._db.execute("update findings set until=? where target=? and until is null", (place, target))
+        self._db.execute("update targets set machine=? where n=?", (machine, target))
+
+    def _rows(self, findings: tuple[Finding, ...]) -> list[_Row]:
+        if findings is not self._same[0]:
+            rows: list[_Row] = [
+                (
+                    self._rule(f.rule, f.title),
+                    f.verdict,
+                    f.severity,
+                    f.obligation,
+                    contents.put(self._db, "finding", contents.encode(replace(f, waiver=None) if f.waiver else f)),
+                    contents.put(self._db, "waiver", contents.encode(f.waiver)) if f.waiver else None,
+                )
+                for f in findings
+            ]
+            self._same = (findings, rows)
+        return self._same[1]
+
+    def _intervals(self, target: int, place: int, rows: list[_Row], judged: frozenset[str]) -> None:
+        """Close what has changed or is judged no more, open what is new. What another rulebook judged stays as it was."""
+        found = self._db.execute(
+            "select id, rule, verdict, severity, obligation, body, waiver from findings join rules on rules.n=rule"
+            " where target=? and until is null",
+            (target,),
+        ).fetchall()
+        standing = {row[1]: tuple(row[1:]) for row in found}
+        new = [row for row in rows if standing.get(row[0]) != row]
+        now = {row[0] for row in rows}
+        gone = [rule for ident, rule, *_ in found if rule not in now and ident in judged]
+        closed = [(place, target, rule) for rule in (*(row[0] for row in new if row[0] in standing), *gone)]
+        self._db.conn.executemany("update findings set until=? where target=? and rule=? and until is null", closed)
+        self._db.conn.executemany(
+            "insert into findings (target, rule, since, verdict, severity, obligation, body, waiver) values (?,?,?,?,?,?,?,?)",
+            [(target, row[0], place, *row[1:]) for row in new],
+        )
+
+    def taught(self, name: str, login: str, known: KnownLogin) -> None:
+        """What a login to a target taught, for the fast path of the next one."""
+        row = (login, known.server, known.host_key, known.kex)
+        before = self._db.execute(
+            "select login, server, host_key, kex from logins join targets on n=target where name=?", (name,)
+        ).fetchone()
+        if before is None or tuple(before) != row:
+            self._db.execute("insert or replace into logins select n, ?, ?, ?, ? from targets where name=?", (*row, name))
+
+    def finish(self, number: int, run: Run) -> None:
+        self._db.execute(
+            "update runs set finished=?, interrupted=? where n=?", (iso(run.finished), int(run.interrupted), number)
+        )
+
+    def close_removed(self, number: int, names: Iterable[str]) -> None:
+        """Entries of the inventory that it has no more; `names` are all that it has."""
+        kept = set(names)
+        for n, name in self._db.execute("select n, name from targets where listed and removed is null").fetchall():
+            if name not in kept:
+                self._db.execute("update targets set removed=? where n=?", (number, n))
+
+
+def login_of(t: Target) -> str:
+    return contents.encode([t.address, t.port, t.user, t.key_file, t.identity_files]).decode()
+
+
+def iso(when: datetime | None) -> str | None:
+    return when.isoformat(timespec="milliseconds") if when else None
