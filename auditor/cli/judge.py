@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from secrets import token_hex
 from typing import Literal
@@ -22,21 +24,30 @@ from auditor.model.run import Run, TargetResult
 from auditor.model.target import Target
 from auditor.rulebook import load
 from auditor.scan import Audit, judge_facts, utc_now
+from auditor.spans import FORM, span
 
 MAX_BYTES = 64_000_000
 
 
 @click.command()
 @click.argument("paths", metavar="[FACTS.json|FOLDER]...", nargs=-1)
-@click.option("--latest", is_flag=True, help="The facts of the newest finished run in the history.")
+@click.option("--latest", is_flag=True, help="Every host's newest facts in the history.")
+@click.option("--as-of", metavar="DATE", help="Every host's newest facts at the end of a day (2026-11-25, UTC).")
 @click.option("--run", "run_id", metavar="ID", help="The facts of one run in the history.")
+@click.option(
+    "--max-age",
+    default="30d",
+    show_default=True,
+    metavar="AGE",
+    help="With --latest and --as-of: older facts leave everything unknown.",
+)
 @options.inventory
 @options.rules
 @options.history
 @options.formats("text", "json", "html")
 @options.output
 @click.option("--fail-on", metavar="SEVERITIES", help="Exit 1 only for these severities and above; default all.")
-def judge(paths: tuple[str, ...], latest: bool, run_id: str | None, inventory: str | None, rule_paths: tuple[str, ...],
+def judge(paths: tuple[str, ...], latest: bool, as_of: str | None, run_id: str | None, max_age: str, inventory: str | None, rule_paths: tuple[str, ...],
           history: str | None, form: str | None, output: Path | None, fail_on: str | None) -> int:  # fmt: skip
     """Hold facts against rules without touching a host: files, folders of *.json, or the history's.
 
@@ -44,8 +55,11 @@ def judge(paths: tuple[str, ...], latest: bool, run_id: str | None, inventory: s
     """
     failing = exits.severities(fail_on)
     opened = open_inventory(inventory, check_secrets=False)
-    if bool(paths) + latest + bool(run_id) != 1:
-        raise UsageFault("name either files or folders of facts, or --latest, or --run ID")
+    if bool(paths) + latest + bool(as_of) + bool(run_id) != 1:
+        raise UsageFault("name either files or folders of facts, or --latest, or --as-of DATE, or --run ID")
+    oldest = span(max_age)
+    if oldest is None:
+        raise UsageFault(f"--max-age: {max_age!r} is no span; {FORM}")
     audit = Audit(
         rulebook=load(rule_paths),
         clock=utc_now,
@@ -53,8 +67,13 @@ def judge(paths: tuple[str, ...], latest: bool, run_id: str | None, inventory: s
         attestations=opened.attestations,
         waivers=opened.waivers,
     )
-    before = _from_files(paths, opened) if paths else _from_history(run_id, history, inventory)
-    results = tuple(judge_facts(r.facts, r.target, audit, r.error).slim() if r.facts else r for r in before.results)
+    if paths:
+        before, given = _from_files(paths, opened)
+    elif run_id:
+        before, given = _from_run(run_id, history, inventory)
+    else:
+        before, given = _from_history(as_of, oldest, history, inventory)
+    results = tuple(_judged(r, audit, stale) for r, stale in given)
     ident = make_run(audit.rulebook, utc_now()).id
     run = replace(before, id=ident, auditor=__version__, rulebook=audit.rulebook.summary(), results=results)
     delivered = deliver(run, audit.rulebook, form, output)
@@ -94,17 +113,56 @@ def decode_facts(text: bytes) -> HostFacts:
     return facts
 
 
-def _from_files(paths: tuple[str, ...], opened: Inventory) -> Run:
+# A result with its facts, and why they are too old to tell; "" where they are not.
+_Given = Iterable[tuple[TargetResult, str]]
+
+
+def _judged(r: TargetResult, audit: Audit, stale: str) -> TargetResult:
+    if r.facts is None:
+        return r
+    judged = judge_facts(r.facts, r.target, audit, r.error).slim()
+    if not stale:
+        return judged
+    open_ = (
+        f if f.verdict == "not_applicable" else replace(f, verdict="unknown", why=f"{stale}; then: {f.why}")
+        for f in judged.findings
+    )
+    return replace(judged, findings=tuple(open_))
+
+
+def _from_files(paths: tuple[str, ...], opened: Inventory) -> tuple[Run, _Given]:
     """A run of given facts; a target of the inventory where one has the name, for its groups and labels."""
     given = [(opened.targets.get(f.target) or Target(name=f.target, connection="replay"), f) for f in read_facts(paths)]
-    results = tuple(TargetResult(target=t, outcome="assessed", facts=f) for t, f in given)
-    now = utc_now()
-    return Run(id="", started=now, finished=now, auditor=__version__, rulebook=RulebookSummary("", 0, ""), results=results)
+    return _run(utc_now()), ((TargetResult(target=t, outcome="assessed", facts=f), "") for t, f in given)
 
 
-def _from_history(run_id: str | None, history: str | None, inventory: str | None) -> Run:
+def _run(when: datetime) -> Run:
+    return Run(id="", started=when, finished=when, auditor=__version__, rulebook=RulebookSummary("", 0, ""))
+
+
+def _from_run(run_id: str, history: str | None, inventory: str | None) -> tuple[Run, _Given]:
     """A stored run: hosts that could not be assessed then stay what they were, and so does a run that was stopped."""
     from auditor.cli.report import open_store
 
     with open_store(history, inventory) as store:
-        return store.run(run_id or store.latest())
+        run = store.run(run_id)
+    return run, ((r, "") for r in run.results)
+
+
+def _from_history(day: str | None, oldest: timedelta, history: str | None, inventory: str | None) -> tuple[Run, _Given]:
+    """The fleet now, or at the end of a day: each host by its newest facts, too old ones with the reason."""
+    from auditor.cli.history import end_of_day
+    from auditor.cli.report import open_store
+    from auditor.history import questions
+
+    when = min(end_of_day(day), utc_now()) if day else utc_now()
+
+    def given() -> Iterator[tuple[TargetResult, str]]:
+        with open_store(history, inventory) as store:
+            with store.guard("read"):
+                high = questions.high_of_day(store.db, when)
+            for r in store.newest(high):
+                age = when - r.facts.collected_at if r.facts else timedelta()
+                yield r, f"its facts are {age.days} days old" if age > oldest else ""
+
+    return _run(when), given()

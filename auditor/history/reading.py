@@ -24,6 +24,11 @@ else:
     from backports import zstd
 
 _RUN = "select runs.*, digest, rules, newest_source, ids from runs join rulebooks on rulebooks.n = rulebook"
+_NEWEST = """
+select results.*, started from (select target, coalesce(max(case when facts is not null then n end), max(n)) as n from results
+    where n <= :high group by target) pick join results on results.n=pick.n join runs on runs.n=results.run join targets on targets.n=pick.target
+where removed is null or removed > (select run from results where n=:high) order by targets.name
+"""
 # What stood on a target when a result was stored: the findings of its day and of the nights on which nothing changed.
 STANDING = "since <= results.n and (until is null or until > results.n)"
 
@@ -46,6 +51,12 @@ class Reader:
         found = self._findings_of(row)
         for result in list(self._db.query("select * from results where run=? order by n", [row["n"]])):
             yield self.result(result, run.started, found.get(result["target"], ()), slim=slim)
+
+    def newest(self, high: int) -> Iterator[TargetResult]:
+        """Each target's newest facts up to a result; where there are none, its newest result. Findings are left out."""
+        rows = self._db.query(_NEWEST, {"high": high})
+        for row in list(rows):
+            yield self.result(row, datetime.fromisoformat(row["started"]), (), slim=False)
 
     def result(self, row: dict[str, Any], started: datetime, findings: tuple[Finding, ...], *, slim: bool) -> TargetResult:
         """One result from its row. `slim`: its facts without the long lists."""
@@ -108,8 +119,9 @@ class Reader:
 
 
 def find(db: Database, given: str) -> list[dict[str, Any]]:
-    """The runs whose id begins so, at most two."""
-    return list(db.query(f"{_RUN} where id like ? || '%' limit 2", [given.replace("%", "").replace("_", "")]))
+    """The run of that id, or those whose id begins so, at most two."""
+    exact = list(db.query(f"{_RUN} where id=?", [given]))
+    return exact or list(db.query(f"{_RUN} where id like ? || '%' limit 2", [given.replace("%", "").replace("_", "")]))
 
 
 def numbered(db: Database, number: int) -> dict[str, Any]:

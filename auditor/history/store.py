@@ -181,6 +181,11 @@ class Store:
         with self.guard("read"):
             return self._reader.run(row, slim=slim)
 
+    def newest(self, high: int) -> Iterator[TargetResult]:
+        """Each target's newest facts up to a result (questions.high_of_day), one at a time."""
+        with self.guard("read"):
+            yield from self._reader.newest(high)
+
     def report(self, run: str) -> bytes:
         """The HTML report of a run, as it was written then."""
         with self.guard("read"):

@@ -15,9 +15,10 @@ from auditor.model.facts import HostFacts
 from auditor.model.finding import Finding, Verdict
 from auditor.model.run import Rulebook, Run, TargetError, TargetResult
 from auditor.model.target import Target
-from tests.given import LINUX, RULES, WHEN
+from tests.given import LINUX, RULES, WHEN, package
 
 SOME = [replace(RULES[0], id=f"rule-{n}") for n in range(9)]
+PACKAGES = tuple(package(f"library{n}", "1.0-1") for n in range(20))
 Day = dict[str, str]  # host: the verdicts of its rules, a letter each; "-" where the host could not be assessed
 LETTERS: dict[str, Verdict] = {"m": "noncompliant", "p": "pending", "u": "unknown", "c": "compliant", "n": "not_applicable"}
 
@@ -33,7 +34,7 @@ def result(name: str, letters: str, when: datetime, machine: str | None = None, 
     target = Target(name=name, groups=("web",) if name.startswith("web") else ())
     if letters == "-":
         return TargetResult(target=target, outcome="unreachable", error=TargetError("timeout", "no answer"))
-    own: HostFacts = replace(LINUX, target=name, collected_at=when, machine_id=machine or name, **facts)
+    own: HostFacts = replace(LINUX, packages=PACKAGES, target=name, collected_at=when, machine_id=machine or name, **facts)
     findings = tuple(found(f"rule-{n}", letter) for n, letter in enumerate(letters) if letter != " ")
     return TargetResult(target=target, outcome="assessed", facts=own, findings=findings)
 
