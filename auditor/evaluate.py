@@ -112,7 +112,7 @@ def finding(
         required=judged.required,
         why=judged.why,
         remediation=rule.remediation,
-        waiver=_waiver(rule, facts.target, groups, waivers, today),
+        waiver=_waiver(rule, judged.observed, facts.target, groups, waivers, today),
         evidence=(
             *judged.evidence,
             facts.way or "facts as given",
@@ -144,9 +144,11 @@ def _attestation(rule: Rule, target: str, groups: Sequence[str], given: Sequence
     return max(reversed(fitting), key=lambda a: a.date, default=None)
 
 
-def _waiver(rule: Rule, target: str, groups: Sequence[str], given: Sequence[Waiver], today: date) -> WaiverNote | None:
+def _waiver(
+    rule: Rule, observed: str, target: str, groups: Sequence[str], given: Sequence[Waiver], today: date
+) -> WaiverNote | None:
     for w in given:
-        in_force = w.expires is None or w.expires >= today
+        in_force = (w.expires is None or w.expires >= today) and w.observed in (None, observed)
         if in_force and any(fnmatchcase(rule.id, p) for p in w.rules) and matches(w.targets, target, groups):
             return WaiverNote(w.owner, w.reason, w.expires)
     return None

@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "facts": ("auditor.cli.facts", "facts", "Facts of hosts as JSON: show, export, import, schema."),
     "rules": ("auditor.cli.rules", "rules", "The rules: list, show, lint, import, schema."),
     "advisories": ("auditor.cli.advisories", "advisories", "Vendors' advisories: read, search, show."),
+    "waivers": ("auditor.cli.waivers", "waivers", "Findings that somebody answers for: add, list, check."),
     "attest": ("auditor.cli.attest", "attest", "Facts given by people: add, list."),
     "inventory": ("auditor.cli.inventory", "inventory", "The inventory: check, list, show."),
     "keys": ("auditor.cli.keys", "keys", "SSH host keys: scan and accept, for review in bulk."),

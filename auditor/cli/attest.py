@@ -8,13 +8,11 @@ from pathlib import Path
 
 import click
 import msgspec
-import yaml
 
 from auditor.cli import options
+from auditor.cli.records import append, file_of, file_option
 from auditor.errors import FileFaults, UsageFault
 from auditor.inventory.given import read_attestations
-from auditor.inventory.native import attestations_file
-from auditor.inventory.select import find
 from auditor.model.finding import Attestation
 from auditor.rulebook import load
 from auditor.scan import utc_now
@@ -24,23 +22,6 @@ from auditor.yamlfile import did_you_mean
 @click.group()
 def attest() -> None:
     """Facts given by people: add, list."""
-
-
-def _file(inventory: str | None, given: Path | None) -> Path:
-    path = find(inventory)
-    found = given or (attestations_file(path) if path else None)
-    if found is None:
-        raise UsageFault("no inventory names an attestations file; add `attestations: attestations.yaml` to it, or give --file")
-    return found
-
-
-file_option = click.option(
-    "--file",
-    "given",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The attestations file; default the inventory's.",
-)
 
 
 @attest.command()
@@ -53,11 +34,11 @@ file_option = click.option(
 @click.option("--reference", metavar="TEXT", default="", help="A ticket, a contract.")
 @options.inventory
 @options.rules
-@file_option
+@file_option("attestations")
 def add(rule_id: str, targets: tuple[str, ...], state: str, by: str | None, day: datetime | None, expires: datetime | None,
         reference: str, inventory: str | None, rule_paths: tuple[str, ...], given: Path | None) -> None:  # fmt: skip
     """Attest that a rule is met (or not) on targets: names, globs, @groups."""
-    path = _file(inventory, given)
+    path = file_of("attestations", inventory, given)
     known = [r.id for r in load(rule_paths).rules]
     if rule_id not in known:
         raise UsageFault(f"there is no rule {rule_id!r}{did_you_mean(rule_id, known)}")
@@ -69,32 +50,18 @@ def add(rule_id: str, targets: tuple[str, ...], state: str, by: str | None, day:
         record["reference"] = reference
     if expires and expires.date().isoformat() < str(record["date"]):
         raise UsageFault(f"it would expire on {expires.date()}, before its date {record['date']}")
-    faults: list[str] = []
-    if path.exists():
-        read_attestations(path, faults)  # a faulty file is mended by its owner, not added to
-    if faults:
-        raise FileFaults(faults)
-    before = path.read_text(encoding="utf-8") if path.exists() else ""
-    text = (
-        before
-        + ("" if before.endswith("\n") or not before else "\n")
-        + yaml.safe_dump([record], sort_keys=False, allow_unicode=True)
-    )
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as e:
-        raise UsageFault(f"{path} cannot be written: {e.strerror}") from None
+    append(path, record, read_attestations)
     click.echo(f"{path}: {rule_id} on {', '.join(targets)} attested as {state}")
 
 
 @attest.command("list")
 @options.inventory
-@file_option
+@file_option("attestations")
 @options.formats("text", "json")
 def list_(inventory: str | None, given: Path | None, form: str | None) -> None:
     """Every attestation, and which of them have expired."""
     faults: list[str] = []
-    attestations = read_attestations(_file(inventory, given), faults)
+    attestations = read_attestations(file_of("attestations", inventory, given), faults)
     if faults:
         raise FileFaults(faults)
     if form == "json":

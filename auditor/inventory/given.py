@@ -20,6 +20,10 @@ def read_waivers(path: Path, faults: list[str]) -> tuple[Waiver, ...]:
     for node, waiver in _records(path, Waiver, noted):
         if waiver.expires is None and not waiver.permanent:
             noted.add(node, "a waiver needs `expires: YYYY-MM-DD`, or `permanent: true`")
+        if waiver.expires is not None and waiver.permanent:
+            noted.add(node, "a waiver has an end or is permanent, not both")
+        if not waiver.rules or not waiver.targets:
+            noted.add(node, "a waiver needs at least one of `rules` and of `targets`")
         if not waiver.reason.strip() or not waiver.owner.strip():
             noted.add(node, "a waiver needs an owner and a reason")
         out.append(waiver)

@@ -90,13 +90,13 @@ def load(path: Path, *, check_secrets: bool = True) -> Inventory:
     return _Reader(path, check_secrets).read()
 
 
-def attestations_file(path: Path) -> Path | None:
-    """The attestations file that an inventory names, which need not be there yet. FileFaults where it is no YAML."""
+def named_file(path: Path, key: str) -> Path | None:
+    """The file that an inventory names under a key, which need not be there yet. FileFaults where it is no YAML."""
     faults = Faults(path)
     root = compose(path, faults)
     if faults:
         raise FileFaults(faults.texts())
-    named = _field(root, "attestations") if root is not None else None
+    named = _field(root, key) if root is not None else None
     return (
         path.parent.absolute() / Path(named.value).expanduser() if isinstance(named, yaml.ScalarNode) and named.value else None
     )

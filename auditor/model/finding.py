@@ -53,7 +53,8 @@ class Finding(Struct, frozen=True, kw_only=True):
 
 class Waiver(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`rules` and `targets` are shell patterns; a target matches by its name or as `@group`. `expires` is the last
-    day it holds; without one it is `permanent`."""
+    day it holds; without one it is `permanent`. `date` is when it was given. With `observed` it holds only while that
+    is what the finding shows."""
 
     rules: tuple[str, ...]
     targets: tuple[str, ...]
@@ -61,6 +62,8 @@ class Waiver(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     reason: str
     expires: datetime.date | None = None
     permanent: bool = False
+    date: datetime.date | None = None
+    observed: str | None = None
 
 
 class Attestation(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

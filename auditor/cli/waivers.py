@@ -1,0 +1,115 @@
+"""`auditor waivers`: what somebody answers for, and until when."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import datetime
+from pathlib import Path
+
+import click
+import msgspec
+
+from auditor.cli import exits, options
+from auditor.cli.records import append, file_of, file_option
+from auditor.cli.report import open_store
+from auditor.errors import FileFaults, UsageFault
+from auditor.inventory.given import read_waivers
+from auditor.inventory.select import open_inventory
+from auditor.model.finding import Waiver
+from auditor.printable import one_line
+from auditor.rulebook import load
+from auditor.scan import utc_now
+from auditor.waiving import remarks, state
+
+
+@click.group()
+def waivers() -> None:
+    """Findings that somebody answers for: add, list, check."""
+
+
+@waivers.command()
+@click.argument("rule", metavar="RULE")
+@click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
+@click.option("--reason", metavar="TEXT", required=True, help="Why.")
+@click.option("--owner", metavar="NAME", help="Who answers for it; default the user who calls.")
+@click.option("--expires", metavar="YYYY-MM-DD", type=click.DateTime(["%Y-%m-%d"]), help="The last day it holds.")
+@click.option("--permanent", is_flag=True, help="It has no end.")
+@click.option("--pin", is_flag=True, help="It lapses when what is observed is another than in the newest run.")
+@options.inventory
+@options.history
+@file_option("waivers")
+def add(rule: str, targets: tuple[str, ...], reason: str, owner: str | None, expires: datetime | None, permanent: bool,
+        pin: bool, inventory: str | None, history: str | None, given: Path | None) -> None:  # fmt: skip
+    """Waive a rule (or a pattern of rules) on targets: names, globs, @groups. The verdict stays; it no longer counts."""
+    today = utc_now().date()
+    if permanent == bool(expires):
+        raise UsageFault("a waiver has an end (--expires YYYY-MM-DD) or is --permanent; give one of them")
+    if expires and expires.date() < today:
+        raise UsageFault(f"{expires.date()} is over; a waiver ends today at the earliest")
+    path = file_of("waivers", inventory, given)
+    record: dict[str, object] = {
+        "rules": [rule],
+        "targets": list(targets),
+        "owner": owner or getpass.getuser(),
+        "reason": reason,
+    }
+    record["date"] = today
+    record |= {"expires": expires.date()} if expires else {"permanent": True}
+    if pin:
+        record["observed"] = _observed(rule, targets, history, inventory)
+    append(path, record, read_waivers)
+    until = f"until {expires.date()}" if expires else "for good"
+    click.echo(f"{path}: {rule} on {', '.join(targets)} waived {until}")
+
+
+def _observed(rule: str, targets: tuple[str, ...], history: str | None, inventory: str | None) -> str:
+    """What the newest run observed of the rule on the targets; it must be one thing."""
+    with open_store(history, inventory) as store:
+        run = store.run(store.latest(), slim=True)
+    seen = {f.observed for r in run.results if r.target.name in targets for f in r.findings if f.rule == rule}
+    if len(seen) != 1:
+        what = "nothing" if not seen else f"{len(seen)} different things"
+        raise UsageFault(
+            f"--pin: the newest run observed {what} of {rule} on {', '.join(targets)}; name hosts that show the same"
+        )
+    return seen.pop()
+
+
+@waivers.command("list")
+@options.inventory
+@file_option("waivers")
+@options.formats("text", "json")
+def list_(inventory: str | None, given: Path | None, form: str | None) -> None:
+    """Every waiver, and which of them are over or will soon be."""
+    found = _read(inventory, given)
+    if form == "json":
+        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=1))
+        return
+    today = utc_now().date()
+    for w in found:
+        pin = f"  (while it shows {w.observed!r})" if w.observed is not None else ""
+        click.echo(one_line(f"{', '.join(w.rules)} on {', '.join(w.targets)}: {state(w, today)}, {w.owner}: {w.reason}{pin}"))
+
+
+@waivers.command()
+@options.inventory
+@options.rules
+@file_option("waivers")
+def check(inventory: str | None, rule_paths: tuple[str, ...], given: Path | None) -> int:
+    """Waivers that are over, will soon be, or match no rule or host. Exit 3 where there are any."""
+    found = _read(inventory, given)
+    opened = open_inventory(inventory, check_secrets=False)
+    noted = remarks(found, [r.id for r in load(rule_paths).rules], list(opened.targets.values()), utc_now().date())
+    for remark in noted:
+        click.echo(one_line(remark))
+    if not noted:
+        click.echo(f"{len(found)} waivers, all in force")
+    return exits.INCOMPLETE if noted else exits.ALL_WELL
+
+
+def _read(inventory: str | None, given: Path | None) -> tuple[Waiver, ...]:
+    faults: list[str] = []
+    found = read_waivers(file_of("waivers", inventory, given), faults)
+    if faults:
+        raise FileFaults(faults)
+    return found
