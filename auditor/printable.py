@@ -17,6 +17,15 @@ def printable(text: str) -> str:
     return _HARMFUL.sub(lambda m: m[0].encode("unicode_escape", "surrogatepass").decode("ascii"), text)
 
 
+def cell(value: object) -> object:
+    """A CSV cell: one line, and what a spreadsheet would take for a formula gets an apostrophe before it (OWASP, CSV
+    injection); anything but text stays what it is."""
+    if not isinstance(value, str):
+        return value
+    text = " ".join(printable(value).split())
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
+
+
 def one_line(text: str, limit: int = 300) -> str:
     """`printable`, in one line of at most `limit` characters."""
     line = " ".join(printable(text).split())

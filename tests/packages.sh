@@ -1,16 +1,31 @@
 #!/bin/sh
-# What the tests need beside Python: a real sshd, network namespaces, sudo, shells, Wine's cmd and reg, Samba's registry. Installed through apt-get where that
-# is allowed; otherwise named.
+# What the tests need beside Python: a real sshd, network namespaces, sudo, shells, Wine's cmd and reg, Samba's registry, xmllint, and the published schemas of
+# XCCDF (Debian's openscap-common) and SARIF (from a package of npm's). Installed through apt-get and npm where that is allowed; otherwise named.
 missing=
-for pair in sshd:openssh-server ip:iproute2 sudo:sudo busybox:busybox ksh:ksh mksh:mksh gzip:gzip unzip:unzip smbd:samba; do
+for pair in sshd:openssh-server ip:iproute2 sudo:sudo busybox:busybox ksh:ksh mksh:mksh gzip:gzip unzip:unzip smbd:samba xmllint:libxml2-utils npm:npm; do
   command -v "${pair%%:*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${pair%%:*}" ] || missing="$missing ${pair#*:}"
 done
 [ -x /usr/lib/wine/wine64 ] || missing="$missing wine64"
-[ -n "$missing" ] || exit 0
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null && exit 0
-  echo "apt-get could not install:$missing" >&2
-  exit 1
+[ -f /usr/share/openscap/schemas/xccdf/1.2/xccdf_1.2.xsd ] || missing="$missing openscap-common"
+if [ -n "$missing" ]; then
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+    echo "The tests need these Debian packages; ask an administrator to run: apt-get install$missing" >&2
+    exit 1
+  fi
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null || {
+    echo "apt-get could not install:$missing" >&2
+    exit 1
+  }
 fi
-echo "The tests need these Debian packages; ask an administrator to run: apt-get install$missing" >&2
-exit 1
+
+# The OASIS schema of SARIF 2.1.0 as Microsoft's package carries it, held by its digest.
+schema=.schemas/sarif-2.1.0.json
+digest=2d99159ae54a3eea97f81781cff48780548657c35949f4b7f25e99a2ba4de4f8
+echo "$digest  $schema" | sha256sum --check --status 2>/dev/null && exit 0
+mkdir -p .schemas && cd .schemas || exit 1
+package=$(npm pack --silent @microsoft/jest-sarif@1.0.0-beta.0) && tar xzOf "$package" package/lib/schemas/sarif-2.1.0-rtm.5.json >sarif-2.1.0.json
+rm -f "$package"
+echo "$digest  sarif-2.1.0.json" | sha256sum --check --status || {
+  echo "the schema of SARIF could not be had from npm; the tests of that form need it" >&2
+  exit 1
+}

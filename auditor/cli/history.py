@@ -19,7 +19,7 @@ from auditor.history import care, questions
 from auditor.history.store import Store
 from auditor.inventory.native import Retention
 from auditor.inventory.select import open_inventory
-from auditor.printable import one_line, printable
+from auditor.printable import cell, printable
 from auditor.scan import utc_now
 from auditor.spans import FORM, span
 
@@ -307,10 +307,5 @@ def _csv(rows: Iterable[Any]) -> None:
     if plain:
         writer = csv.DictWriter(out, list(plain[0]))
         writer.writeheader()
-        writer.writerows({k: _cell(v) for k, v in row.items()} for row in plain)
+        writer.writerows({k: cell(v) for k, v in row.items()} for row in plain)
     click.echo(out.getvalue(), nl=False)
-
-
-def _cell(value: object) -> object:
-    text = one_line(value) if isinstance(value, str) else value
-    return f"'{text}" if isinstance(text, str) and text[:1] in ("=", "+", "-", "@", "\t") else text

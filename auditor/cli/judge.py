@@ -22,6 +22,7 @@ from auditor.model.facts import HostFacts
 from auditor.model.run import Rulebook as RulebookSummary
 from auditor.model.run import Run, TargetResult
 from auditor.model.target import Target
+from auditor.report.forms import FORMS
 from auditor.rulebook import load
 from auditor.scan import Audit, judge_facts, utc_now
 from auditor.spans import FORM, span
@@ -44,7 +45,7 @@ MAX_BYTES = 64_000_000
 @options.inventory
 @options.rules
 @options.history
-@options.formats("text", "json", "html")
+@options.formats(*FORMS)
 @options.output
 @click.option("--fail-on", metavar="SEVERITIES", help="Exit 1 only for these severities and above; default all.")
 def judge(paths: tuple[str, ...], latest: bool, as_of: str | None, run_id: str | None, max_age: str, inventory: str | None, rule_paths: tuple[str, ...],

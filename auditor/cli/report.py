@@ -11,7 +11,7 @@ from auditor.cli import exits, options
 from auditor.cli.scan import write_file, write_out
 from auditor.history.store import Store
 from auditor.inventory.select import open_inventory
-from auditor.model.run import Run
+from auditor.report.forms import FORMS, render, suffix
 
 
 @click.group()
@@ -49,19 +49,19 @@ def list_(history: str | None, inventory: str | None, form: str | None) -> None:
 @click.argument("run", metavar="[RUN]", required=False)
 @options.history
 @options.inventory
-@options.formats("text", "json")
+@options.formats(*(form for form in FORMS if form != "html"))
 def show(run: str | None, history: str | None, inventory: str | None, form: str | None) -> int:
     """One run (the newest finished one), as text or JSON."""
     with open_store(history, inventory) as store:
         found = store.run(run or store.latest(), slim=True)
-    return exits.ALL_WELL if write_out(_show(found, form or "text")) else exits.INCOMPLETE
+    return exits.ALL_WELL if write_out(render(found, form or "text")) else exits.INCOMPLETE
 
 
 @report.command()
 @click.argument("run", metavar="[RUN]", required=False)
 @options.history
 @options.inventory
-@options.formats("html", "json", "text")
+@options.formats("html", *(form for form in FORMS if form != "html"))
 @click.option(
     "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Where to; default auditor-RUN.html."
 )
@@ -70,19 +70,9 @@ def export(run: str | None, history: str | None, inventory: str | None, form: st
     form = form or "html"
     with open_store(history, inventory) as store:
         found = store.run(run or store.latest(), slim=True)
-        content = store.report(found.id) if form == "html" else _show(found, form)
-    path = output or Path(f"auditor-{found.id}.{'txt' if form == 'text' else form}")
+        content = store.report(found.id) if form == "html" else render(found, form)
+    path = output or Path(f"auditor-{found.id}{suffix(form)}")
     if not write_file(path, content):
         return exits.INCOMPLETE
     click.echo(str(path.absolute()))
     return exits.ALL_WELL
-
-
-def _show(run: Run, form: str) -> bytes:
-    if form == "json":
-        from auditor.report.document import to_json
-
-        return to_json(run)
-    from auditor.report.text import text
-
-    return text(run).encode("utf-8", "replace")

@@ -28,6 +28,7 @@ from auditor.inventory.select import open_inventory, select
 from auditor.model.rule import Rule
 from auditor.model.run import Run, TargetResult
 from auditor.model.target import Auth, Target
+from auditor.report.forms import FORMS, SUFFIXES, render
 from auditor.rulebook import Rulebook, load
 from auditor.scan import Audit, scan_all, utc_now
 from auditor.transports.deadline import Stop
@@ -45,7 +46,7 @@ def _shared(function: options.F) -> options.F:
         options.rules,
         options.history,
         click.option("--no-history", is_flag=True, help="Do not store the run."),
-        options.formats("text", "json", "html"),
+        options.formats(*FORMS),
         options.output,
         click.option("--report", "report_path", metavar="FILE", default=None, help=f"The HTML report; default ./{REPORT}."),
         click.option("--no-report", is_flag=True, help="Write no HTML report."),
@@ -218,20 +219,6 @@ class Keeper:
                 self._fail(e)
 
 
-def _show(run: Run, rulebook: Rulebook, form: str) -> bytes:
-    if form == "json":
-        from auditor.report.document import to_json
-
-        return to_json(run)
-    if form == "html":
-        from auditor.report.html import html
-
-        return html(run, rulebook.rules)
-    from auditor.report.text import text
-
-    return text(run).encode("utf-8", "replace")
-
-
 def deliver(
     run: Run,
     rulebook: Rulebook,
@@ -245,13 +232,13 @@ def deliver(
     """The document asked for, to standard output or a file; the HTML report to `page` and into the history. False where
     something could not be written; that was said."""
     form = form or _by_suffix(output)
-    shown = _show(run, rulebook, form)
+    shown = render(run, form, rulebook.rules)
     done = write_file(output, shown) if output else quiet or write_out(shown)
     if page is None or (form == "html" and output):
         if keeper and form == "html":
             keeper.add_report(run, shown)
         return done
-    html = shown if form == "html" else _show(run, rulebook, "html")
+    html = shown if form == "html" else render(run, "html", rulebook.rules)
     if keeper:
         keeper.add_report(run, html)
     if not write_file(page, html):
@@ -299,4 +286,4 @@ def write_file(path: Path, content: bytes) -> bool:
 
 def _by_suffix(output: Path | None) -> str:
     """`--output report.html` needs no `--format html` beside it."""
-    return {".json": "json", ".html": "html", ".htm": "html"}.get(output.suffix.lower() if output else "", "text")
+    return SUFFIXES.get(output.suffix.lower() if output else "", "text")

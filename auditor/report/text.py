@@ -18,9 +18,9 @@ OBLIGATIONS = get_args(Obligation)
 SHORT = {"noncompliant": "MISSING", "pending": "PENDING", "unknown": "UNKNOWN", "compliant": "ok", "not_applicable": "n/a"}
 
 
-def text(run: Run) -> str:
+def to_text(run: Run) -> bytes:
     """The whole report; hosts that could not be assessed come first."""
-    return "\n".join(_lines(run)) + "\n"
+    return ("\n".join(_lines(run)) + "\n").encode("utf-8", "replace")
 
 
 def _lines(run: Run) -> Iterator[str]:

@@ -13,7 +13,7 @@ from auditor.model.finding import Waiver
 from auditor.model.run import Rulebook, Run, TargetError, TargetResult
 from auditor.model.target import Target
 from auditor.report.html import html
-from auditor.report.text import text
+from auditor.report.text import to_text
 from tests.given import LINUX, RULES, WHEN, platform
 
 EVIL = "<script>alert(1)</script>\x1b[2J\x9b31m\u202egnp.exe\x00'\"><img src=x onerror=alert(2)>{{7*7}}\r\nInjected: yes"
@@ -69,7 +69,7 @@ def test_hostile_fields_are_text() -> None:
 
 
 def test_hostile_fields_do_nothing_to_a_terminal() -> None:
-    shown = text(hostile())
+    shown = to_text(hostile()).decode()
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", shown)
     assert "\nInjected" not in shown
 
@@ -90,7 +90,7 @@ def test_what_could_not_be_assessed_comes_before_what_could() -> None:
     page = html(run_of(result(LINUX, "aa"), lost), RULES).decode()
     assert page.index("zz-lost") < page.index('id="hosts"') < page.index("<b>aa</b>")
     assert "Of 2 hosts, 1 could not be assessed, 1 has everything that is required." in page
-    shown = text(run_of(result(LINUX, "aa"), lost))
+    shown = to_text(run_of(result(LINUX, "aa"), lost)).decode()
     assert shown.index("zz-lost") < shown.index("aa: ")
 
 

@@ -1,0 +1,41 @@
+"""A run as one line per finding: JSON Lines and CSV. A host without findings has a line of its own, with its error."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+
+import msgspec
+
+from auditor.model.run import Run
+from auditor.printable import cell
+
+_FIELDS = ("rule", "title", "severity", "obligation", "verdict", "observed", "required", "why", "remediation")
+_HEAD = ("run", "host", "address", "outcome", "error", *_FIELDS, "waived_by", "waived_until", "waiver_reason")
+
+
+def _rows(run: Run) -> Iterator[dict[str, str | None]]:
+    for r in run.results:
+        head = {"run": run.id, "host": r.target.name, "address": r.target.address, "outcome": r.outcome}
+        head["error"] = f"{r.error.kind}: {r.error.message}" if r.error else None
+        if not r.findings:
+            yield {**head, **dict.fromkeys(_HEAD[len(head) :])}
+        for f in r.findings:
+            w = f.waiver
+            until = (str(w.expires) if w.expires else "permanent") if w else None
+            waived = {"waived_by": w.owner if w else None, "waived_until": until, "waiver_reason": w.reason if w else None}
+            yield {**head, **{name: getattr(f, name) for name in _FIELDS}, **waived}
+
+
+def to_jsonl(run: Run) -> bytes:
+    return b"".join(msgspec.json.encode(row) + b"\n" for row in _rows(run))
+
+
+def to_csv(run: Run) -> bytes:
+    """With a heading. Cells that a spreadsheet would take for a formula get an apostrophe (printable.cell)."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, _HEAD, lineterminator="\r\n")  # RFC 4180
+    writer.writeheader()
+    writer.writerows({k: cell(v) for k, v in row.items()} for row in _rows(run))
+    return out.getvalue().encode("utf-8", "replace")
