@@ -12,8 +12,8 @@ import msgspec
 from auditor.advisories.article import Article
 from auditor.advisories.reading import Reading
 from auditor.cli import exits, options
+from auditor.cli.output import write_file
 from auditor.cli.rules import put
-from auditor.cli.scan import write_file
 from auditor.errors import UsageFault
 from auditor.model.rule import Rule
 from auditor.printable import one_line, printable

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import click
 
 from auditor.cli import exits, options
-from auditor.cli.report import open_store
+from auditor.cli.stored import open_store
 from auditor.collectors.script import DIGEST
 from auditor.errors import UsageFault
 from auditor.model.finding import Finding

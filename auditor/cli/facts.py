@@ -11,8 +11,9 @@ from msgspec.structs import replace
 
 from auditor.cli import exits, options
 from auditor.cli.judge import read_facts
-from auditor.cli.report import open_store
-from auditor.cli.scan import make_run, write_file, write_out
+from auditor.cli.output import write_file, write_out
+from auditor.cli.scan import make_run
+from auditor.cli.stored import open_store
 from auditor.errors import UsageFault
 from auditor.history.store import Store
 from auditor.inventory.select import open_inventory

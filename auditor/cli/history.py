@@ -13,14 +13,13 @@ import click
 import msgspec
 
 from auditor.cli import exits, options
-from auditor.cli.report import open_store
+from auditor.cli.stored import open_store
 from auditor.errors import HistoryError, UsageFault
 from auditor.history import care, questions
 from auditor.history.store import Store
 from auditor.inventory.native import Retention
 from auditor.inventory.select import open_inventory
 from auditor.printable import cell, printable
-from auditor.scan import utc_now
 from auditor.spans import FORM, span
 
 
@@ -65,7 +64,7 @@ def host(name: str, history: str | None, inventory: str | None, form: str | None
     """What a host lacks or lacked, since when and until when."""
     with open_store(history, inventory) as store, store.guard("read"):
         rows = questions.of_host(store.db, name)
-        state = next(h for h in questions.fleet(store.db, None) if h.host == name)
+        (state,) = questions.fleet(store.db, None, name)
         same = questions.renamed(store.db, [name])
     if form in (None, "text"):
         click.echo(_safe(_host_line(state)))
@@ -124,7 +123,7 @@ def diff(first: str | None, second: str | None, history: str | None, inventory: 
 
 
 def _two(store: Store, first: str | None, second: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
-    newest = [r["id"] for r in store.runs(10_000) if r["finished"]]
+    newest = store.finished(2)
     if not first:
         if len(newest) < 2:
             raise HistoryError(f"the history {store.path} has fewer than two runs that ended: nothing to compare")
@@ -231,7 +230,7 @@ def prune(history: str | None, inventory: str | None, keep_nightly: str | None, 
     if monthly < nightly:
         raise UsageFault("--keep-monthly is shorter than --keep-nightly")
     with open_store(history, inventory) as store, store.guard("written"):
-        p = care.prune(store.db, store.path, nightly, monthly, utc_now())
+        p = care.prune(store.db, store.path, nightly, monthly, datetime.now(UTC))
     click.echo(
         f"{p.runs} runs thinned, {p.results} results, {p.reports} reports, {p.findings} findings and {p.contents} contents dropped: "
         f"{p.before / 1e6:.1f} MB before, {p.after / 1e6:.1f} MB now"
@@ -256,7 +255,7 @@ def backup(copy: Path, history: str | None, inventory: str | None) -> None:
 def restore(copy: Path, history: str | None, inventory: str | None) -> None:
     """Put a backup in the history's place; what was there is kept beside it."""
     path = options.history_path(history, open_inventory(inventory, check_secrets=False))
-    aside = care.restore(path, copy, utc_now())
+    aside = care.restore(path, copy, datetime.now(UTC))
     click.echo(f"{path} is the backup now" + (f"; what was there is {aside}" if aside else ""))
 
 

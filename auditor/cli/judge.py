@@ -143,7 +143,7 @@ def _run(when: datetime) -> Run:
 
 def _from_run(run_id: str, history: str | None, inventory: str | None) -> tuple[Run, _Given]:
     """A stored run: hosts that could not be assessed then stay what they were, and so does a run that was stopped."""
-    from auditor.cli.report import open_store
+    from auditor.cli.stored import open_store
 
     with open_store(history, inventory) as store:
         run = store.run(run_id)
@@ -153,7 +153,7 @@ def _from_run(run_id: str, history: str | None, inventory: str | None) -> tuple[
 def _from_history(day: str | None, oldest: timedelta, history: str | None, inventory: str | None) -> tuple[Run, _Given]:
     """The fleet now, or at the end of a day: each host by its newest facts, too old ones with the reason."""
     from auditor.cli.history import end_of_day
-    from auditor.cli.report import open_store
+    from auditor.cli.stored import open_store
     from auditor.history import questions
 
     when = min(end_of_day(day), utc_now()) if day else utc_now()

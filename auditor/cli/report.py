@@ -8,22 +8,14 @@ import click
 import msgspec
 
 from auditor.cli import exits, options
-from auditor.cli.scan import write_file, write_out
-from auditor.history.store import Store
-from auditor.inventory.select import open_inventory
+from auditor.cli.output import write_file, write_out
+from auditor.cli.stored import open_store
 from auditor.report.forms import FORMS, render, suffix
 
 
 @click.group()
 def report() -> None:
     """List, show and export the reports of past runs."""
-
-
-def open_store(history: str | None, inventory: str | None) -> Store:
-    """The history that is there; HistoryError where there is none."""
-    given = history or None
-    opened = open_inventory(inventory, check_secrets=False)
-    return Store(options.history_path(given, opened), create=False)
 
 
 @report.command("list")

@@ -6,7 +6,6 @@ import ctypes
 import os
 import signal
 import sys
-import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from msgspec.structs import replace
 
 from auditor import __version__
 from auditor.cli import exits, options
+from auditor.cli.output import write_file, write_out
 from auditor.cli.progress import Progress
 from auditor.errors import HistoryError, UsageFault
 from auditor.inventory.native import Inventory
@@ -246,42 +246,6 @@ def deliver(
     if not quiet and form == "text":
         done = write_out(f"Report: {page.absolute()}\n".encode()) and done
     return done
-
-
-def write_out(content: bytes) -> bool:
-    """Standard output; whoever reads it may have gone, or its disk may be full."""
-    try:
-        sys.stdout.buffer.write(content)
-        sys.stdout.flush()
-    except OSError as e:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more at its end
-        if not isinstance(e, BrokenPipeError):
-            print(f"auditor: standard output cannot be written: {e.strerror}", file=sys.stderr)
-        return False
-    return True
-
-
-def write_file(path: Path, content: bytes) -> bool:
-    """Whole or not at all, and for its owner's eyes: a report tells a fleet's weak spots. False, and a message, where
-    it cannot be written."""
-    try:
-        path = path.resolve()  # a link is followed, not replaced
-        if path.exists() and not path.is_file():  # a device or a pipe is written to
-            with path.open("wb", buffering=0) as node:
-                node.write(content)
-            return True
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            os.replace(name, path)
-        except BaseException:
-            os.unlink(name)
-            raise
-    except OSError as e:
-        print(f"auditor: {path} cannot be written: {e.strerror}; name another place", file=sys.stderr)
-        return False
-    return True
 
 
 def _by_suffix(output: Path | None) -> str:

@@ -11,7 +11,7 @@ import msgspec
 
 from auditor.cli import exits, options
 from auditor.cli.records import append, file_of, file_option
-from auditor.cli.report import open_store
+from auditor.cli.stored import open_store
 from auditor.errors import FileFaults, UsageFault
 from auditor.inventory.given import read_waivers
 from auditor.inventory.select import open_inventory

@@ -94,7 +94,8 @@ def of_host(db: Database, name: str) -> list[Row]:
         f"{_FINDINGS} where findings.target=? and findings.rule in ({interesting}) order by findings.since desc, rules.id",
         [number, number],
     )
-    return [_row(r, _stale(db).get(name)) for r in rows]
+    stale = _stale(db, name).get(name)
+    return [_row(r, stale) for r in rows]
 
 
 def of_rule(db: Database, rule: str) -> list[Row]:
@@ -114,26 +115,29 @@ def _row(r: dict[str, Any], stale: str | None) -> Row:
     return Row(r["host"], r["rule"], r["title"], r["verdict"], r["severity"], r["obligation"], r["since"], r["until"], last)
 
 
-def _stale(db: Database) -> dict[str, str]:
+def _stale(db: Database, name: str | None = None) -> dict[str, str]:
     """The hosts whose newest result is no assessment, each with when it was last assessed."""
-    return {h.host: h.assessed for h in fleet(db, None) if h.assessed and h.outcome not in ("assessed", "partial")}
+    return {h.host: h.assessed for h in fleet(db, None, name) if h.assessed and h.outcome not in ("assessed", "partial")}
 
 
-_FLEET = """
+# The newest result of a target up to one, and the newest that is an assessment: both by the index, a step each.
+_NEWEST = "(select max(n) from results where target=targets.n and n <= :high)"
+_ASSESSED_AT = "(select n from results where target=targets.n and n <= :high and outcome in ('assessed', 'partial') order by n desc limit 1)"
+_FLEET = f"""
 select targets.name as host, newest.outcome, n_run.started as read, a_run.started as assessed, gone.started as removed,
-    coalesce(assessed.noncompliant, 0) as noncompliant, coalesce(assessed.pending, 0) as pending, coalesce(assessed.unknown, 0) as unknown,
-    coalesce(assessed.compliant, 0) as compliant, coalesce(assessed.not_applicable, 0) as not_applicable
-from (select target, max(n) as n, max(case when outcome in ('assessed', 'partial') then n end) as a from results where n <= :high group by target) newest_of
-    join targets on targets.n = newest_of.target join results newest on newest.n = newest_of.n join runs n_run on n_run.n = newest.run
-    left join results assessed on assessed.n = newest_of.a left join runs a_run on a_run.n = assessed.run
+    coalesce(a.noncompliant, 0) as noncompliant, coalesce(a.pending, 0) as pending, coalesce(a.unknown, 0) as unknown,
+    coalesce(a.compliant, 0) as compliant, coalesce(a.not_applicable, 0) as not_applicable
+from targets join results newest on newest.n = {_NEWEST} join runs n_run on n_run.n = newest.run
+    left join results a on a.n = {_ASSESSED_AT} left join runs a_run on a_run.n = a.run
     left join runs gone on gone.n = targets.removed
-order by targets.name
+where :name is null or targets.name = :name order by targets.name
 """
 
 
-def fleet(db: Database, high: int | None) -> list[HostState]:
-    """Every target that is (or was by then) in the history, as of the result numbered `high`; None for now."""
-    rows = db.query(_FLEET, {"high": high if high is not None else _last(db)})
+def fleet(db: Database, high: int | None, name: str | None = None) -> list[HostState]:
+    """Every target that is (or was by then) in the history, or one of them, as of the result numbered `high`; None for
+    now."""
+    rows = db.query(_FLEET, {"high": high if high is not None else _last(db), "name": name})
     return [msgspec.convert(r, HostState) for r in rows]
 
 
@@ -142,19 +146,19 @@ def _last(db: Database) -> int:
 
 
 def high_of_run(db: Database, number: int) -> int:
-    """The newest result when a run was over: the largest of its own or of a run before it."""
-    return int(db.execute("select coalesce(max(n), 0) from results where run <= ?", (number,)).fetchone()[0])
+    """The newest result of a run; of the run before it where it has none."""
+    found = "select coalesce(max(n), 0) from results where run = (select max(run) from results where run <= ?)"
+    return int(db.execute(found, (number,)).fetchone()[0])
 
 
 def high_of_day(db: Database, end: datetime) -> int:
     """The newest result of the runs that began before a moment. Raises UsageFault where there was none."""
-    found = db.execute(
-        "select max(results.n) from results join runs on runs.n=run where started < ?",
-        (end.isoformat(timespec="milliseconds"),),
-    ).fetchone()[0]
+    before = end.isoformat(timespec="milliseconds")
+    row = db.execute("select max(n) from runs where started < ? and n in (select run from results)", (before,)).fetchone()
+    found = high_of_run(db, row[0]) if row[0] is not None else None
     if found is None:
         raise UsageFault(f"the history has no result from before {end:%Y-%m-%d %H:%M} UTC")
-    return int(found)
+    return found
 
 
 def standing(db: Database, high: int) -> Iterator[Row]:
@@ -224,7 +228,7 @@ def _began(db: Database, result: int) -> str:
 # A new target that is the machine of one that was known before: (its name, the name before).
 _SAME_MACHINE = """
 select new.name, old.name from targets new join targets old on old.machine=new.machine and old.n<new.n
-where new.n not in (select target from results where n <= ?)
+where not exists (select 1 from results where target=new.n and n <= ?)
 """
 
 
@@ -248,8 +252,9 @@ def _hosts(
 
 _FACTS = """
 select targets.name as host, old.facts as old, new.facts as new, a.id as machine_before, b.id as machine_after
-from (select target, max(case when n <= :low then n end) as o, max(n) as n from results where n <= :high and facts is not null group by target) pair
-    join targets on targets.n=pair.target join results old on old.n=pair.o join results new on new.n=pair.n
+from targets
+    join results old on old.n = (select n from results where target=targets.n and n <= :low and facts is not null order by n desc limit 1)
+    join results new on new.n = (select n from results where target=targets.n and n <= :high and facts is not null order by n desc limit 1)
     left join machines a on a.n=old.machine left join machines b on b.n=new.machine
 where old.facts <> new.facts order by host
 """
@@ -300,10 +305,11 @@ def trend(db: Database, runs: int) -> Trend:
 def _point(db: Database, number: int, ident: str, started: str) -> Point:
     high = high_of_run(db, number)
     met, missing, unknown, hosts, unassessed = db.execute(
-        "select sum(a.required_met), sum(a.required_missing), sum(a.required_unknown), count(*), sum(l.outcome in ('unreachable', 'failed'))"
-        " from (select target, max(n) as n, max(case when outcome in ('assessed', 'partial') then n end) as a from results where n <= ? group by target) x"
-        " join targets on targets.n=x.target join results l on l.n=x.n left join results a on a.n=x.a where removed is null or removed > ?",
-        (high, number),
+        "select sum(a.required_met), sum(a.required_missing), sum(a.required_unknown), count(*),"
+        " sum(l.outcome in ('unreachable', 'failed'))"
+        f" from targets join results l on l.n={_NEWEST} left join results a on a.n={_ASSESSED_AT}"
+        " where removed is null or removed > :number",
+        {"high": high, "number": number},
     ).fetchone()
     by_severity = db.execute(
         "select severity, count(*) from findings join targets on targets.n=target where verdict in ('noncompliant', 'pending')"
@@ -325,8 +331,8 @@ def _groups(db: Database) -> dict[str, float]:
 
     met: dict[str, list[int]] = {}
     for record, good, bad in db.execute(
-        "select results.record, results.required_met, results.required_missing from (select max(n) as n from results where outcome in ('assessed', 'partial') group by target) x"
-        " join results on results.n=x.n join targets on targets.n=results.target where removed is null"
+        f"select a.record, a.required_met, a.required_missing from targets join results a on a.n={_ASSESSED_AT} where removed is null",
+        {"high": _last(db)},
     ).fetchall():
         for group in msgspec.json.decode(contents.get(db, record), type=Target).groups:
             counts = met.setdefault(group, [0, 0])

@@ -25,8 +25,10 @@ else:
 
 _RUN = "select runs.*, digest, rules, newest_source, ids from runs join rulebooks on rulebooks.n = rulebook"
 _NEWEST = """
-select results.*, started from (select target, coalesce(max(case when facts is not null then n end), max(n)) as n from results
-    where n <= :high group by target) pick join results on results.n=pick.n join runs on runs.n=results.run join targets on targets.n=pick.target
+select results.*, started from targets join results on results.n = coalesce(
+        (select n from results where target=targets.n and n <= :high and facts is not null order by n desc limit 1),
+        (select max(n) from results where target=targets.n and n <= :high))
+    join runs on runs.n=results.run
 where removed is null or removed > (select run from results where n=:high) order by targets.name
 """
 # What stood on a target when a result was stored: the findings of its day and of the nights on which nothing changed.

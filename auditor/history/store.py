@@ -136,13 +136,18 @@ class Store:
         with self.guard("read"):
             return list(self.db.query(_RUNS, [limit]))
 
+    def finished(self, count: int) -> list[str]:
+        """The ids of the newest runs that finished, the newest first."""
+        with self.guard("read"):
+            found = "select id from runs where finished is not null and not thinned order by started desc limit ?"
+            return [ident for (ident,) in self.db.execute(found, (count,)).fetchall()]
+
     def latest(self) -> str:
         """The id of the newest run that finished."""
-        with self.guard("read"):
-            row = self.db.execute("select id from runs where finished is not null order by started desc limit 1").fetchone()
-        if not row:
+        found = self.finished(1)
+        if not found:
             raise HistoryError(f"the history {self.path} has no finished run yet")
-        return str(row[0])
+        return found[0]
 
     def latest_with(self, target: str) -> str:
         """The newest run that has facts of a target."""
@@ -202,7 +207,8 @@ select runs.id, started, finished, interrupted, auditor, digest as rulebook, rul
            where before.target=lost.target and before.n<lost.n and before.outcome in ('assessed', 'partial'))
         where lost.run=runs.n and lost.outcome in ('unreachable', 'failed')) as stale,
        exists (select 1 from reports where run=runs.n) as report
-from runs join rulebooks on rulebooks.n=rulebook left join results on results.run=runs.n group by runs.n order by started desc limit ?
+from (select * from runs order by started desc limit ?) runs join rulebooks on rulebooks.n=rulebook
+    left join results on results.run=runs.n group by runs.n order by started desc
 """
 
 
