@@ -19,6 +19,7 @@ from auditor.history import care, questions
 from auditor.history.store import Store
 from auditor.inventory.native import Retention
 from auditor.inventory.select import open_inventory
+from auditor.model.past import Change
 from auditor.printable import cell, printable
 from auditor.spans import FORM, span
 
@@ -134,7 +135,7 @@ def _two(store: Store, first: str | None, second: str | None) -> tuple[dict[str,
     return low, high
 
 
-def _change_line(c: questions.Change) -> str:
+def _change_line(c: Change) -> str:
     if c.rule:
         return f"{c.kind:15} {c.severity:9} {c.host}  {c.rule}  {c.title}  ({c.before or 'not judged'} -> {c.after or 'not judged'})"
     what = f"  ({c.before} -> {c.after})" if c.before else f"  ({c.after})" if c.after else ""

@@ -25,6 +25,7 @@ from auditor.cli.progress import Progress
 from auditor.errors import HistoryError, UsageFault
 from auditor.inventory.native import Inventory
 from auditor.inventory.select import open_inventory, select
+from auditor.model.past import Past
 from auditor.model.rule import Rule
 from auditor.model.run import Run, TargetResult
 from auditor.model.target import Auth, Target
@@ -208,6 +209,14 @@ class Keeper:
     def finish(self, run: Run, whole: bool) -> None:
         self._try(lambda store: store.finish(run, self._inventory if whole and not run.interrupted else None))
 
+    def past(self) -> Past | None:
+        """What came before this run, once it is finished; None where there is no history, or nothing before."""
+        try:
+            return self._store.past(self._run) if self._store else None
+        except HistoryError as e:
+            self._fail(e)
+            return None
+
     def add_report(self, run: Run, html: bytes) -> None:
         self._try(lambda store: store.add_report(run, html))
 
@@ -232,13 +241,14 @@ def deliver(
     """The document asked for, to standard output or a file; the HTML report to `page` and into the history. False where
     something could not be written; that was said."""
     form = form or _by_suffix(output)
-    shown = render(run, form, rulebook.rules)
+    past = keeper.past() if keeper and (page or form == "html") else None
+    shown = render(run, form, rulebook.rules, past)
     done = write_file(output, shown) if output else quiet or write_out(shown)
     if page is None or (form == "html" and output):
         if keeper and form == "html":
             keeper.add_report(run, shown)
         return done
-    html = shown if form == "html" else render(run, "html", rulebook.rules)
+    html = shown if form == "html" else render(run, "html", rulebook.rules, past)
     if keeper:
         keeper.add_report(run, html)
     if not write_file(page, html):

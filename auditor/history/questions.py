@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -17,6 +17,7 @@ from sqlite_utils import Database
 
 from auditor.errors import UsageFault
 from auditor.history import contents
+from auditor.model.past import Change, Past, Point
 from auditor.model.target import Target
 from auditor.yamlfile import did_you_mean
 
@@ -38,19 +39,6 @@ class Row(Struct, frozen=True):
     since: str
     until: str | None = None
     stale: str | None = None
-
-
-class Change(Struct, frozen=True):
-    """One difference between two states of the fleet."""
-
-    kind: Literal["new", "came back", "fixed", "became unknown", "known again", "gone", "new host", "renamed", "host removed",
-                  "not assessed", "assessed again", "another machine", "facts changed"]  # fmt: skip
-    host: str
-    rule: str = ""
-    title: str = ""
-    severity: str = ""
-    before: str = ""
-    after: str = ""
 
 
 class HostState(Struct, frozen=True):
@@ -270,19 +258,6 @@ def _facts(db: Database, low: int, high: int) -> Iterator[Change]:
         yield Change("facts changed", r["host"], after=", ".join(n.replace("_", " ") for n in names))
 
 
-class Point(Struct, frozen=True):
-    """The fleet after one run. `compliance`: the share of required findings that are met among those that could be
-    judged, None where there were none; `open` are required findings missing or pending, by severity."""
-
-    run: str
-    started: str
-    hosts: int
-    unassessed: int
-    compliance: float | None
-    open: dict[str, int]
-    unknown: int
-
-
 class Trend(Struct, frozen=True):
     """`fix_days`: mean days from the first failing result of a required finding to the first that is met, by severity;
     `open_days`: how long the findings that fail now have done so, by severity: (count, mean, longest)."""
@@ -300,6 +275,21 @@ def trend(db: Database, runs: int) -> Trend:
     ).fetchall()
     fixed, still = _streaks(db)
     return Trend([_point(db, *row) for row in reversed(rows)], _groups(db), fixed, still)
+
+
+def past(db: Database, ident: str, runs: int = 30) -> Past | None:
+    """What came before a run that has just ended; None for the first one."""
+    row = db.execute("select n from runs where id=?", (ident,)).fetchone()
+    earlier = db.execute(
+        "select n, id, started from runs where finished is not null and not thinned and n < ? order by n desc limit ?",
+        (row[0], runs),
+    ).fetchall()
+    if not earlier:
+        return None
+    (this,) = db.execute("select n, id, started from runs where id=?", (ident,)).fetchall()
+    low, high = high_of_run(db, earlier[0][0]), high_of_run(db, row[0])
+    points = [_point(db, *run) for run in (*reversed(earlier), this)]
+    return Past(earlier[0][2], tuple(diff(db, low, high)), tuple(points))
 
 
 def _point(db: Database, number: int, ident: str, started: str) -> Point:

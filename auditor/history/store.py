@@ -19,11 +19,12 @@ from msgspec.structs import replace
 from sqlite_utils import Database
 
 from auditor.errors import HistoryError
-from auditor.history import reading
+from auditor.history import questions, reading
 from auditor.history.contents import Damaged
 from auditor.history.reading import Reader
 from auditor.history.schema import migrations
 from auditor.history.writing import Writer, iso, login_of
+from auditor.model.past import Past
 from auditor.model.rule import Rule
 from auditor.model.run import Run, TargetResult
 from auditor.model.target import KnownLogin, Target
@@ -190,6 +191,11 @@ class Store:
         """Each target's newest facts up to a result (questions.high_of_day), one at a time."""
         with self.guard("read"):
             yield from self._reader.newest(high)
+
+    def past(self, run: Run) -> Past | None:
+        """What came before a run that has just ended; None for the first one."""
+        with self.guard("read"):
+            return questions.past(self.db, run.id)
 
     def report(self, run: str) -> bytes:
         """The HTML report of a run, as it was written then."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib import import_module
 
+from auditor.model.past import Past
 from auditor.model.rule import Rule
 from auditor.model.run import Run
 
-# form: (module, function); the function takes a run, html's also the rules it was judged by.
+# form: (module, function); the function takes a run, html's also the rules it was judged by and what came before.
 FORMS = {
     "text": ("auditor.report.text", "to_text"),
     "json": ("auditor.report.document", "to_json"),
@@ -34,9 +35,9 @@ def suffix(form: str) -> str:
     return next((s for s, f in SUFFIXES.items() if f == form), ".xml")
 
 
-def render(run: Run, form: str, rules: Iterable[Rule] = ()) -> bytes:
-    """A run in one of the forms."""
+def render(run: Run, form: str, rules: Iterable[Rule] = (), past: Past | None = None) -> bytes:
+    """A run in one of the forms. `rules` are those it was judged by, `past` what came before, both for the HTML."""
     module, name = FORMS[form]
     function = getattr(import_module(module), name)
-    made: bytes = function(run, rules) if form == "html" else function(run)
+    made: bytes = function(run, rules, past) if form == "html" else function(run)
     return made

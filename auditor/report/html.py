@@ -16,11 +16,14 @@ from auditor import shipped
 from auditor.collectors.script import DIGEST
 from auditor.model.facts import CollectorOutcome
 from auditor.model.finding import VERDICTS, Finding, Verdict
+from auditor.model.past import Past
 from auditor.model.rule import SEVERITIES, Rule
 from auditor.model.run import Run, TargetResult
 from auditor.printable import printable
 from auditor.report.bundles import Bundle, bundles
+from auditor.report.curve import curve
 from auditor.report.figures import Settle, fails, figures, leaves_open, sentence, settle, state, system
+from auditor.report.folding import fold
 
 TONE = {"noncompliant": "bad", "pending": "pend", "unknown": "open", "compliant": "good", "not_applicable": ""}
 SAID = {
@@ -30,6 +33,9 @@ SAID = {
     "compliant": "Compliant",
     "not_applicable": "Not applicable",
 }
+
+
+_MANY_HOSTS = 40  # from more on, findings are told once by rule, and the hosts' own sections only name them
 
 
 class HostView(Struct, frozen=True, kw_only=True):
@@ -59,8 +65,8 @@ class HostView(Struct, frozen=True, kw_only=True):
     unread: list[CollectorOutcome]
 
 
-def html(run: Run, rules: Iterable[Rule]) -> bytes:
-    """The report of a run; `rules` are those it was judged by."""
+def html(run: Run, rules: Iterable[Rule], past: Past | None = None) -> bytes:
+    """The report of a run; `rules` are those it was judged by, `past` what came before."""
     n = figures(run)
     assessed = [_host(r) for r in run.results if r.outcome in ("assessed", "partial")]
     assessed.sort(key=lambda h: (-h.counts["noncompliant"], -h.counts["pending"], -h.counts["unknown"], h.name))
@@ -71,6 +77,7 @@ def html(run: Run, rules: Iterable[Rule]) -> bytes:
         for f in r.findings
         if not f.generated or f.verdict in ("noncompliant", "pending", "unknown")
     }
+    fleet = len(assessed) > _MANY_HOSTS
     total = sum(n.verdicts.values())
     newest = run.rulebook.newest
     text = _template().render(
@@ -81,6 +88,11 @@ def html(run: Run, rules: Iterable[Rule]) -> bytes:
         unassessed=[r for r in run.results if r.outcome not in ("assessed", "partial")],
         rules=[r for r in rules if r.id in seen],
         total=total,
+        fleet=fleet,
+        folded=fold(run) if fleet else [],
+        past=past,
+        curve=curve(past.points) if past else None,
+        changed=sorted(Counter(c.kind for c in past.changes).items()) if past else [],
         shares=_shares(n.verdicts, total),
         age=(run.started.date() - date.fromisoformat(newest)).days if newest else None,
         script=DIGEST,

@@ -1,0 +1,109 @@
+"""The report of a fleet: nothing is left out by folding, and it says what changed."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from auditor.model.past import Change, Past, Point
+from auditor.model.run import Rulebook, Run
+from auditor.report.curve import curve
+from auditor.report.folding import fold
+from auditor.report.forms import render
+from tests.given import WHEN
+from tests.history.test_questions import after, result
+
+LETTERS = ["mcupn", "mcmpc", "uucmm", "ccccc"]
+
+
+def fleet(hosts: int) -> Run:
+    results = tuple(result(f"h{n:03}", LETTERS[n % 4], WHEN) for n in range(hosts))
+    return Run(id="r", started=WHEN, finished=WHEN, auditor="0", rulebook=Rulebook("d", 5, "2026-01-01"), results=results)
+
+
+class Links(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids: Counter[str] = Counter()
+        self.links: list[str] = []
+        self.data = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if given.get("id"):
+            self.ids[given["id"] or ""] += 1
+        if tag == "a" and (given.get("href") or "").startswith("#"):
+            self.links.append((given["href"] or "")[1:])
+
+    def handle_data(self, data: str) -> None:
+        self.data += data
+
+
+def test_folding_leaves_no_finding_out() -> None:
+    run = fleet(60)
+    truth = Counter(
+        (r.target.name, f.rule, f.verdict)
+        for r in run.results for f in r.findings if f.verdict in ("noncompliant", "pending", "unknown")
+    )  # fmt: skip
+    told = Counter((host, x.rule, g.finding.verdict) for x in fold(run) for g in x.groups for host in g.hosts)
+    assert told == truth
+    assert all(x.hosts == sum(len(g.hosts) for g in x.groups) for x in fold(run))
+
+
+def test_a_fleets_page_names_every_finding_at_its_host_and_by_rule() -> None:
+    run = fleet(60)
+    page = render(run, "html").decode()
+    seen = Links()
+    seen.feed(page)
+    assert {id_ for id_, count in seen.ids.items() if count > 1} == set()
+    assert {link for link in seen.links if link.startswith("by-")} <= set(seen.ids)
+    for n, r in enumerate(sorted(run.results, key=lambda r: r.target.name)):
+        missing = [f for f in r.findings if f.verdict in ("noncompliant", "pending", "unknown")]
+        block = next(
+            b
+            for b in re.findall(r'<details class="host" id="host-\d+".*?</div></details>', page, re.S)
+            if f"<b>h{n:03}</b>" in b
+        )
+        assert [f.rule for f in missing if f'href="#by-{f.rule}"' not in block] == []
+    assert len(render(fleet(400), "html")) / len(render(fleet(100), "html")) < 4  # hosts cost, findings are told once
+
+
+def test_a_small_run_is_not_folded() -> None:
+    assert "By rule" not in render(fleet(40), "html").decode()
+
+
+def test_what_changed_and_how_it_developed(tmp_path: Path) -> None:
+    with after(tmp_path / "a.db", {"a": "cm", "b": "c"}, {"a": "mc", "b": "-"}) as s:
+        run = s.run("day1")
+        page = render(run, "html", (), s.past(run)).decode()
+        assert s.past(s.run("day0")) is None
+    assert "What changed since 2026-11-23 12:00 UTC" in page
+    assert "<b>1</b> new" in page
+    assert "<b>1</b> fixed" in page
+    assert "<b>1</b> not assessed" in page
+    assert (
+        'aria-label="Required findings that are met, of those that could be judged: 66.7% on 2026-11-23, 66.7% on 2026-11-24 (2 runs)"'
+        in page
+    )
+
+
+def test_hostile_names_in_what_changed() -> None:
+    evil = "<img src=x onerror=alert(1)>\x1b[31m"
+    past = Past("2026-11-22T00:00:00", (Change("new", evil, evil, evil, "low", evil, evil),), ())
+    page = render(fleet(1), "html", (), past).decode()
+    assert "<img" not in page
+    assert "\x1b" not in page
+
+
+def test_the_curve() -> None:
+    point = Point("r", "2026-11-23T00:00:00", 3, 1, 0.5, {"low": 2}, 0)
+    assert curve([]) is curve([point]) is curve([point, replace(point, compliance=None)]) is None
+    drawn = curve([point, replace(point, compliance=1.0)])
+    assert drawn
+    assert [label for _, label in drawn.grid] == ["50 %", "75 %", "100 %"]
+    assert [y for _, y, _ in drawn.dots] == [112.0, 8.0]
+    assert "1 of 3 hosts not assessed" in drawn.dots[0][2]
