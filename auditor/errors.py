@@ -58,5 +58,9 @@ class HistoryError(AuditorError):
     """The SQLite history cannot be used; the message names the file and the reason."""
 
 
+class MailError(AuditorError):
+    """A mail server has not taken a mail; the message names the server and what to do."""
+
+
 class CannotTell(AuditorError):
     """A fact could not be read; the message is the reason shown beside every unknown that follows."""

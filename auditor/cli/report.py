@@ -8,9 +8,17 @@ import click
 import msgspec
 
 from auditor.cli import exits, options
+from auditor.cli.mailing import compose, send_due
 from auditor.cli.output import write_file, write_out
 from auditor.cli.stored import open_store
+from auditor.errors import UsageFault
+from auditor.history import outbox as mails
+from auditor.inventory.select import open_inventory
+from auditor.mail.smtp import send as hand_over
+from auditor.model.mailing import Mailing, is_address
+from auditor.printable import one_line
 from auditor.report.forms import FORMS, render, suffix
+from auditor.scan import utc_now
 
 
 @click.group()
@@ -68,3 +76,67 @@ def export(run: str | None, history: str | None, inventory: str | None, form: st
         return exits.INCOMPLETE
     click.echo(str(path.absolute()))
     return exits.ALL_WELL
+
+
+@report.command()
+@click.argument("run", metavar="[RUN]", required=False)
+@click.option("--to", metavar="ADDRESS", multiple=True, help="To whom; repeatable; default the inventory's.")
+@click.option(
+    "--preview", metavar="FILE.eml", type=click.Path(dir_okay=False, path_type=Path), help="Write the mail to a file instead."
+)
+@options.history
+@options.inventory
+def send(run: str | None, to: tuple[str, ...], preview: Path | None, history: str | None, inventory: str | None) -> int:
+    """Mail one run's report (the newest finished one's), now and once."""
+    mailing = _mailing(inventory)
+    for address in to:
+        if not is_address(address):
+            raise UsageFault(f"{address!r} is no address that mail can be sent to")
+    with open_store(history, inventory) as store:
+        ident = store.row(run or store.latest())["id"]
+        mail = compose(store, ident, mailing, to or mailing.to)
+    if preview:
+        if not write_file(preview, mail.as_bytes()):
+            return exits.INCOMPLETE
+        click.echo(str(preview.absolute()))
+        return exits.ALL_WELL
+    hand_over(mail, mailing, to or mailing.to)
+    click.echo(f"run {ident} was mailed to {', '.join(to or mailing.to)}")
+    return exits.ALL_WELL
+
+
+@report.command()
+@click.option("--send", "now", is_flag=True, help="Try all that wait, whenever their next turn would be.")
+@options.history
+@options.inventory
+@options.formats("text", "json")
+def outbox(now: bool, history: str | None, inventory: str | None, form: str | None) -> int:
+    """Mails that are due: sent, or waiting and why."""
+    done = True
+    with open_store(history, inventory) as store:
+        if now:
+            done = send_due(store, _mailing(inventory), utc_now(), all_=True)
+        with store.guard("read"):
+            rows = mails.listed(store.db)
+    if form == "json":
+        click.echo(msgspec.json.format(msgspec.json.encode(rows), indent=1))
+    else:
+        for r in rows:
+            to = ", ".join(msgspec.json.decode(r["recipients"]))
+            tries = f"{r['attempts']} {'try' if r['attempts'] == 1 else 'tries'}"
+            state = (
+                f"sent {r['sent'][:16]}"
+                if r["sent"]
+                else f"waits until {r['next_try'][:16] if r['next_try'] else 'the next run'}: {r['error'] or 'not tried yet'}"
+            )
+            click.echo(one_line(f"{r['run']}  to {to}  {tries}  {state}"))
+        if not rows:
+            click.echo("no mail was ever due")
+    return exits.ALL_WELL if done else exits.INCOMPLETE
+
+
+def _mailing(inventory: str | None) -> Mailing:
+    opened = open_inventory(inventory, check_secrets=False)
+    if opened.mail is None:
+        raise UsageFault("the inventory has no `mail:`; it needs at least server, sender and to")
+    return opened.mail

@@ -25,6 +25,7 @@ from auditor.cli.progress import Progress
 from auditor.errors import HistoryError, UsageFault
 from auditor.inventory.native import Inventory
 from auditor.inventory.select import open_inventory, select
+from auditor.model.mailing import Mailing
 from auditor.model.past import Past
 from auditor.model.rule import Rule
 from auditor.model.run import Run, TargetResult
@@ -78,8 +79,9 @@ def scan(words: tuple[str, ...], inventory: str | None, user: str | None, key_fi
 
 @click.command()
 @_shared
+@click.option("--no-mail", is_flag=True, help="Mail no report, whatever the inventory says.")
 @click.option("--limit", multiple=True, metavar="TARGET", help="Only these names, globs or @groups; repeatable.")
-def audit(inventory: str | None, limit: tuple[str, ...], **shared: object) -> int:
+def audit(inventory: str | None, limit: tuple[str, ...], no_mail: bool, **shared: object) -> int:
     """Audit the whole inventory, as the nightly run does."""
     opened = open_inventory(inventory)
     if opened.path is None:
@@ -89,10 +91,10 @@ def audit(inventory: str | None, limit: tuple[str, ...], **shared: object) -> in
     targets = select(limit, opened) if limit else list(opened.targets.values())
     if not targets:
         raise UsageFault(f"{opened.path} has no hosts")
-    return _run(targets, opened, whole=not limit, **shared)  # type: ignore[arg-type]  # click gives the types that _shared declares
+    return _run(targets, opened, whole=not limit, no_mail=no_mail, **shared)  # type: ignore[arg-type]  # click gives the types that _shared declares
 
 
-def _run(targets: list[Target], opened: Inventory, *, whole: bool = False, rule_paths: tuple[str, ...], history: str | None, no_history: bool,
+def _run(targets: list[Target], opened: Inventory, *, whole: bool = False, no_mail: bool = False, rule_paths: tuple[str, ...], history: str | None, no_history: bool,
          form: str | None, output: Path | None, report_path: str | None, no_report: bool, fail_on: str | None, jobs: int,
          deep: bool, quiet: bool) -> int:  # fmt: skip
     """One run, from targets to exit code. Faults of usage end before any host is contacted."""
@@ -108,11 +110,12 @@ def _run(targets: list[Target], opened: Inventory, *, whole: bool = False, rule_
         deep=deep,
     )
     run = make_run(rulebook, utc_now())
-    keeper = Keeper(None if no_history else options.history_path(history, opened), run, rulebook.rules, opened.targets)
+    path = None if no_history else options.history_path(history, opened)
+    keeper = Keeper(path, run, rulebook.rules, opened.targets, opened.mail if whole and not no_mail else None)
     targets = keeper.with_known_logins(targets)
     run = gather(run, targets, audited, keeper, jobs, quiet, whole=whole)
     page = None if no_report else Path(report_path or REPORT)
-    delivered = deliver(run, rulebook, form, output, quiet=quiet, page=page, keeper=keeper)
+    delivered = deliver(run, rulebook, form, output, quiet=quiet, page=page, keeper=keeper) and keeper.send_mails()
     return exits.delivered(exits.code(run, failing), delivered and not keeper.fault)
 
 
@@ -175,10 +178,18 @@ def gather(
 class Keeper:
     """The history during a run: what goes wrong with it is said once and never costs the audit."""
 
-    def __init__(self, path: Path | None, run: Run, rules: Sequence[Rule], inventory: Collection[str]) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        run: Run,
+        rules: Sequence[Rule],
+        inventory: Collection[str],
+        mailing: Mailing | None = None,
+    ) -> None:
         self.fault: HistoryError | None = None
         self._run = run
         self._inventory = inventory
+        self._mailing = mailing
         self._store: Store | None = None
         if path is not None:
             from auditor.history.store import Store  # sqlite_utils costs a tenth of a second
@@ -207,7 +218,30 @@ class Keeper:
         self._try(lambda store: store.add(self._run, result, listed=result.target.name in self._inventory))
 
     def finish(self, run: Run, whole: bool) -> None:
-        self._try(lambda store: store.finish(run, self._inventory if whole and not run.interrupted else None))
+        everything = self._inventory if whole and not run.interrupted else None
+        self._try(lambda store: store.finish(run, everything, self._recipients(run, store)))
+
+    def _recipients(self, run: Run, store: Store) -> tuple[str, ...]:
+        """To whom a mail is due, by the policy."""
+        if self._mailing is None:
+            return ()
+        from auditor.cli.mailing import wanted
+        from auditor.history import outbox
+
+        asked = wanted(run, store.past(run), self._mailing, outbox.last_sent(store.db))
+        return self._mailing.to if asked else ()
+
+    def send_mails(self) -> bool:
+        """Send what is due, of this run and of earlier ones. False where something waits; that was said."""
+        if self._store is None or self._mailing is None:
+            return True
+        from auditor.cli.mailing import send_due
+
+        try:
+            return send_due(self._store, self._mailing, utc_now())
+        except HistoryError as e:
+            self._fail(e)
+            return False
 
     def past(self) -> Past | None:
         """What came before this run, once it is finished; None where there is no history, or nothing before."""

@@ -105,6 +105,7 @@ def _prune(db: Database, edge: str, end: str) -> None:
         {"edge": edge, "end": end},
     )
     db.execute("delete from reports where run in (select n from runs where thinned)")
+    db.execute("delete from mails where sent is not null and run in (select n from runs where thinned)")
     # The newest results stay whole: they are what is known of a host.
     newest = (
         "select max(n) from results group by target union select max(n) from results where facts is not null group by target"
@@ -115,7 +116,7 @@ def _prune(db: Database, edge: str, end: str) -> None:
     used = "select since from findings union select until from findings where until is not null"
     db.execute(f"delete from results where {thinned} and n not in ({used})")
     db.execute("delete from runs where thinned and n not in (select run from results)"
-               " and n not in (select removed from targets where removed is not null)")  # fmt: skip
+               " and n not in (select removed from targets where removed is not null) and n not in (select run from mails)")  # fmt: skip
     db.execute("delete from rulebooks where n not in (select rulebook from runs)")
     _drop_orphans(db)
 

@@ -88,6 +88,15 @@ TABLES = {
         "result": "read with which result",
         "body": "readings that change by themselves, and the collectors' seconds: JSON, zstd",
     },
+    "mails": {
+        "run": "about which run",
+        "recipients": "to whom: JSON",
+        "queued": "when it became due: with the end of its run",
+        "attempts": "how often a server was asked to take it",
+        "next_try": "not before then",
+        "error": "why the last attempt failed",
+        "sent": "when a server took it; null while it waits",
+    },
     "reports": {"run": "of which run", "created": "when", "html": "zstd"},
     "logins": {
         "target": "of which target",
@@ -121,6 +130,8 @@ create table findings (target integer not null references targets(n), rule integ
     primary key (target, rule, since)) without rowid;
 create index findings_rule on findings (rule);
 create table latest (target integer primary key references targets(n), result integer not null references results(n), body blob not null);
+create table mails (run integer primary key references runs(n), recipients text not null, queued text not null, attempts integer not null,
+    next_try text, error text, sent text);
 create table reports (run integer primary key references runs(n), created text not null, html blob not null);
 create table logins (target integer primary key references targets(n), login text not null, server text, host_key text, kex text);
 

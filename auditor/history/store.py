@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from sqlite_utils import Database
 
 from auditor.errors import HistoryError
-from auditor.history import questions, reading
+from auditor.history import outbox, questions, reading
 from auditor.history.contents import Damaged
 from auditor.history.reading import Reader
 from auditor.history.schema import migrations
@@ -111,10 +111,13 @@ class Store:
         with self.transaction():
             self._writer.add(self._run, run, result, listed=listed)
 
-    def finish(self, run: Run, inventory: Iterable[str] | None = None) -> None:
-        """Close a run. `inventory`: all names of the inventory, where the run was to assess them all."""
+    def finish(self, run: Run, inventory: Iterable[str] | None = None, mail_to: tuple[str, ...] = ()) -> None:
+        """Close a run. `inventory`: all names of the inventory, where the run was to assess them all. `mail_to`: its
+        report is due to these, from now on and whatever happens next."""
         with self.transaction():
             self._writer.finish(self._run, run)
+            if mail_to:
+                outbox.queue(self.db, run.id, mail_to, run.finished or run.started)
             if inventory is not None:
                 self._writer.close_removed(self._run, inventory)
 

@@ -18,6 +18,7 @@ from auditor import secrets
 from auditor.errors import FileFaults
 from auditor.inventory.given import read_attestations, read_waivers
 from auditor.model.finding import Attestation, Waiver
+from auditor.model.mailing import Mailing, is_address
 from auditor.model.target import NETWORKED, Auth, Become, Connection, HostKeyChecking, Target, Timeouts, parse_hop
 from auditor.spans import FORM, span
 from auditor.yamlfile import Faults, bind, compose, did_you_mean, pairs
@@ -75,6 +76,7 @@ class Inventory(Struct, frozen=True, kw_only=True):
     attestations: tuple[Attestation, ...] = ()
     history: Path | None = None
     retention: Retention | None = None
+    mail: Mailing | None = None
     unused: tuple[str, ...] = ()
 
 
@@ -133,6 +135,7 @@ class _Reader:
         waivers = self._given("waivers", read_waivers)
         attestations = self._given("attestations", read_attestations)
         retention = self._retention()
+        mail = self._mail()
         lines = self.faults.texts() + self.others
         if lines:
             raise FileFaults(lines)
@@ -144,7 +147,8 @@ class _Reader:
             attestations=attestations,
             history=self._file("history"),
             retention=retention,
-            unused=tuple(key for key in ("schedule", "mail") if key in self.top),
+            mail=mail,
+            unused=tuple(key for key in ("schedule",) if key in self.top),
         )
 
     def _entries(self, key: str) -> list[tuple[str, yaml.Node, yaml.Node]]:
@@ -171,6 +175,33 @@ class _Reader:
         if kept.monthly < kept.nightly:
             self.faults.add(node, "retention: monthly is shorter than nightly")
         return kept
+
+    def _mail(self) -> Mailing | None:
+        node = self.top.get("mail")
+        found = bind(node, Mailing, self.faults) if node is not None else None
+        if node is None or found is None:
+            return None
+        for address in (found.sender, *found.to):
+            if not is_address(address):
+                self.faults.add(node, f"mail: {address!r} is no address that mail can be sent to")
+        if not found.to:
+            self.faults.add(node, "mail: `to` needs at least one address")
+        if found.heartbeat and span(found.heartbeat) is None:
+            self.faults.add(node, f"mail: heartbeat is no span; {FORM}")
+        if found.security == "none" and found.password:
+            self.faults.add(node, "mail: a password is not sent in the clear; set security to starttls or tls")
+        if bool(found.user) != bool(found.password):
+            self.faults.add(node, "mail: user and password belong together")
+        if found.link and not found.link.startswith("https://"):
+            self.faults.add(node, "mail: link must begin with https://")
+        if found.timeout <= 0:
+            self.faults.add(node, "mail: a time limit must be above 0 seconds")
+        if found.password:
+            self._secret(found.password, _field(node, "password") or node)
+        anchored = _anchored(found.password, self.path) if found.password else None
+        return msgspec.structs.replace(
+            found, password=anchored, ca_file=str(self._absolute(found.ca_file)) if found.ca_file else None
+        )
 
     def _given(self, key: str, read: Any) -> Any:
         node, path = self.top.get(key), self._file(key)

@@ -1,0 +1,1 @@
+"""The report as a mail: the message, and handing it to a server."""

@@ -1,0 +1,142 @@
+"""One mail per run: a text part that reads well alone, an HTML part with its styles inline, the whole report attached.
+
+The Message-ID follows from the run, so a mail that went out twice is known by it; all mails of one sender refer to one
+thread (RFC 5322, section 3.6.4), so that nights lie together.
+"""
+
+from __future__ import annotations
+
+import re
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from functools import lru_cache
+
+from jinja2 import Environment, FileSystemLoader, Template
+from msgspec import Struct
+
+from auditor import shipped
+from auditor.model.mailing import Mailing
+from auditor.model.past import Change, Past
+from auditor.model.run import Run, TargetResult
+from auditor.printable import one_line
+from auditor.report.figures import Action, Figures, figures, sentence
+
+MAX_ATTACHED = 5_000_000  # bytes; many servers refuse mails from 10 MB on, and base64 adds a third
+_NO_ID = re.compile(r"[^A-Za-z0-9._-]")
+_SHOWN = 20  # changes, and hosts; the rest is counted
+_MATTERS = ("new", "came back", "became unknown", "not assessed", "another machine")
+
+
+class Digest(Struct, frozen=True):
+    """What both parts say."""
+
+    run: Run
+    figures: Figures
+    sentence: str
+    since: str
+    changes: list[Change]
+    more_changes: int
+    actions: tuple[Action, ...]
+    lost: list[TargetResult]
+    link: str
+    attached: bool
+
+
+def message(run: Run, past: Past | None, mailing: Mailing, report: bytes | None, to: tuple[str, ...] = ()) -> EmailMessage:
+    """The mail of a run. `report` is its HTML report, attached where the settings ask for it and it is not too large."""
+    digest = _digest(run, past, mailing, report)
+    domain = mailing.sender.rpartition("@")[2].strip(" >") or "localhost"
+    mail = EmailMessage(policy=SMTP)
+    mail["Subject"] = subject(run, past)
+    mail["From"] = one_line(mailing.sender)
+    mail["To"] = ", ".join(one_line(a) for a in to or mailing.to)
+    mail["Date"] = format_datetime(run.finished or run.started)
+    mail["Message-ID"] = message_id(run.id, domain)
+    mail["References"] = mail["In-Reply-To"] = f"<auditor.reports@{domain}>"
+    mail["List-Id"] = f"auditor reports <reports.auditor.{domain}>"
+    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834
+    mail["X-Auditor-Run"] = one_line(run.id)
+    mail.set_content("\n".join(_text(digest)) + "\n")
+    mail.add_alternative(_template().render(d=digest, one_line=one_line), subtype="html")
+    if digest.attached and report:
+        mail.add_attachment(
+            report, maintype="text", subtype="html", filename=f"auditor-{one_line(run.id)}.html", params={"charset": "utf-8"}
+        )
+    return mail
+
+
+def message_id(run: str, domain: str) -> str:
+    return f"<auditor.{_NO_ID.sub('-', run)}@{domain}>"
+
+
+def subject(run: Run, past: Past | None) -> str:
+    """The matter in one line: what is new, what is fixed, what could not be assessed, and how many hosts lack something."""
+    n = figures(run)
+    kinds = [c.kind for c in past.changes] if past else []
+    new, fixed, unknown = kinds.count("new") + kinds.count("came back"), kinds.count("fixed"), kinds.count("became unknown")
+    parts = [f"{count} {word}" for count, word in ((new, "new"), (fixed, "fixed"), (unknown, "became unknown")) if count]
+    total = len(run.results)
+    if n.unassessed:
+        parts.append(f"{n.unassessed} of {total} hosts not assessed")
+    if n.failing_hosts:
+        parts.append(f"{n.failing_hosts} of {total} hosts lack something")
+    elif n.unknown_hosts:
+        parts.append(f"{n.unknown_hosts} of {total} hosts leave questions open")
+    stopped = "stopped early, " if run.interrupted else ""
+    return one_line(f"auditor: {stopped}{', '.join(parts) or 'everything required is met'}", 150)
+
+
+def _digest(run: Run, past: Past | None, mailing: Mailing, report: bytes | None) -> Digest:
+    n = figures(run)
+    told = [c for c in past.changes if c.kind != "facts changed"] if past else []
+    told.sort(key=lambda c: (c.kind not in _MATTERS, c.kind, c.host, c.rule))
+    return Digest(
+        run=run,
+        figures=n,
+        sentence=sentence(run, n),
+        since=past.before[:16].replace("T", " ") if past else "",
+        changes=told[:_SHOWN],
+        more_changes=max(0, len(told) - _SHOWN),
+        actions=n.actions[:5],
+        lost=[r for r in run.results if r.error],
+        link=one_line(mailing.link.replace("{run}", run.id)) if mailing.link else "",
+        attached=bool(mailing.attach and report and len(report) <= MAX_ATTACHED),
+    )
+
+
+def _text(d: Digest) -> list[str]:
+    lines = [d.sentence, f"{d.run.started:%A %-d %B %Y, %H:%M} UTC, run {d.run.id}", ""]
+    if d.figures.compliance is not None:
+        lines += [f"Of the required findings that could be judged, {d.figures.compliance:.0%} are met.", ""]
+    if d.lost:
+        lines += [f"Not assessed, so nothing is known of them from this run ({len(d.lost)}):"]
+        lines += [f"  {r.target.name}: {r.error.kind}: {r.error.message}" for r in d.lost[:_SHOWN] if r.error]
+        lines += [f"  and {len(d.lost) - _SHOWN} more", ""] if len(d.lost) > _SHOWN else [""]
+    if d.since:
+        lines += [f"Changed since {d.since} UTC:" if d.changes else f"Nothing changed since {d.since} UTC."]
+        lines += [f"  {c.kind}: {c.host}" + (f", {c.rule} {c.title}" if c.rule else "") for c in d.changes]
+        lines += [f"  and {d.more_changes} more", ""] if d.more_changes else [""]
+    if d.actions:
+        lines += ["What to do first:"]
+        for number, a in enumerate(d.actions, 1):
+            lines += [f"  {number}. {a.title}", f"     on {_hosts(a)}; settles {a.settled}"]
+        lines += [""]
+    if d.link:
+        lines += [f"The whole report: {d.link}"]
+    if d.attached:
+        lines += ["The whole report is attached."]
+    elif not d.link:
+        lines += [f"The whole report: auditor report export {d.run.id}"]
+    return [one_line(line, 500) if not line.startswith(" ") else "  " + one_line(line, 500) for line in lines]
+
+
+def _hosts(a: Action) -> str:
+    shown = ", ".join(a.targets[:6])
+    return shown + (f" and {len(a.targets) - 6} more" if len(a.targets) > 6 else "")
+
+
+@lru_cache(maxsize=1)
+def _template() -> Template:
+    env = Environment(loader=FileSystemLoader(shipped.folder("reports")), autoescape=True, trim_blocks=True, auto_reload=False)
+    return env.get_template("mail.html.j2")
