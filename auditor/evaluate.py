@@ -7,7 +7,7 @@ gives compliant, everything else unknown (design, section 6).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
 
@@ -19,7 +19,11 @@ from auditor.checks import judge
 from auditor.checks.judgement import Case, Judgement
 from auditor.model.facts import HostFacts, Volatile
 from auditor.model.finding import Attestation, Finding, Waiver, WaiverNote
+from auditor.model.policy import Policy
 from auditor.model.rule import Rule
+
+NO_POLICY = Policy()
+NEVER: Mapping[str, date] = {}
 
 
 def evaluate(
@@ -30,13 +34,16 @@ def evaluate(
     groups: Sequence[str] = (),
     attestations: Sequence[Attestation] = (),
     waivers: Sequence[Waiver] = (),
+    policy: Policy = NO_POLICY,
+    seen: Mapping[str, date] = NEVER,
 ) -> tuple[Finding, ...]:
     """One finding for each rule of the host's family (of all families where it is not known), in the rules' order.
 
-    `groups` are the target's, for attestations and waivers that name `@group`."""
+    `groups` are the target's, for attestations and waivers that name `@group`; `seen` says since when the host is known
+    to lack what a rule asks for."""
     family, host = facts.platform.family, Host(facts)
     return tuple(
-        finding(host, rule, today, groups, attestations, waivers)
+        finding(host, rule, today, groups, attestations, waivers, policy, seen)
         for rule in rules
         if (family is None or rule.family == family) and is_about(rule, host)
     )
@@ -60,17 +67,22 @@ class States:
         groups: Sequence[str] = (),
         attestations: Sequence[Attestation] = (),
         waivers: Sequence[Waiver] = (),
+        policy: Policy = NO_POLICY,
+        seen: Mapping[str, date] = NEVER,
     ) -> tuple[Finding, ...]:
         """The findings of one host, as the function gives them."""
         if rules is not self._rules:
             self._rules, self._judged = rules, {}
         given = [[g for g in some if matches(g.targets, facts.target, groups)] for some in (attestations, waivers)]
-        key = hashlib.sha256(_encode((_state(facts), given, today))).digest()
+        late = (groups if policy.groups else (), seen if policy.deadlines or policy.groups else NEVER)
+        key = hashlib.sha256(_encode((_state(facts), given, today, policy, late))).digest()
         found = self._judged.get(key)
         if found is None:
             if len(self._judged) >= self._KEPT:
                 self._judged.pop(next(iter(self._judged)), None)  # another thread may have been quicker
-            found = evaluate(facts, rules, today=today, groups=groups, attestations=attestations, waivers=waivers)
+            found = evaluate(
+                facts, rules, today=today, groups=groups, attestations=attestations, waivers=waivers, policy=policy, seen=seen
+            )
             self._judged[key] = found
         return found
 
@@ -97,11 +109,13 @@ def finding(
     groups: Sequence[str],
     attestations: Sequence[Attestation],
     waivers: Sequence[Waiver],
+    policy: Policy,
+    seen: Mapping[str, date],
 ) -> Finding:
     """The one finding of one rule on one host."""
     facts = host.facts
     case = Case(facts, _attestation(rule, facts.target, groups, attestations), today)
-    judged = _judge(applies(rule, host), case)
+    judged = _aged(_judge(applies(rule, host), case), rule, policy, today)
     return Finding(
         rule=rule.id,
         title=rule.title,
@@ -121,7 +135,24 @@ def finding(
         settles=judged.settles,
         step=judged.step,
         generated=rule.generated,
+        due=_due(rule, judged, policy, groups, seen.get(rule.id, today)),
     )
+
+
+def _aged(judged: Judgement, rule: Rule, policy: Policy, today: date) -> Judgement:
+    """Nothing is compliant by what was known too long ago: there may be a newer fix that the rule knows nothing of."""
+    read = rule.provenance.retrieved
+    if judged.verdict != "compliant" or policy.max_age is None or today - read <= policy.max_age:
+        return judged
+    why = f"the rule was read from its source on {read}, longer ago than the {policy.max_age.days} days that the policy allows; by it: {judged.why}"
+    return Judgement("unknown", judged.observed, judged.required, why, "a newer rulebook", judged.evidence, judged.step)
+
+
+def _due(rule: Rule, judged: Judgement, policy: Policy, groups: Sequence[str], first_seen: date) -> date | None:
+    span = policy.deadline(rule.severity, groups)
+    if span is None or rule.obligation != "required" or judged.verdict not in ("noncompliant", "pending"):
+        return None
+    return (rule.published or first_seen) + span
 
 
 def _judge(applicable: Applies, case: Case) -> Judgement:

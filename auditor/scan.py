@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future, as_completed
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from msgspec import Struct, field
 
@@ -15,10 +15,11 @@ from auditor.applies import may_apply
 from auditor.collectors.ask import Answer, Posix
 from auditor.collectors.ask import ask as ask_host
 from auditor.errors import HostError
-from auditor.evaluate import States
+from auditor.evaluate import NEVER, NO_POLICY, States
 from auditor.model.asked import Asked
 from auditor.model.facts import HostFacts, Platform
 from auditor.model.finding import Attestation, Waiver
+from auditor.model.policy import Policy
 from auditor.model.run import TargetError, TargetResult
 from auditor.model.target import Target
 from auditor.rulebook import Rulebook
@@ -27,13 +28,16 @@ from auditor.transports.deadline import Deadline, Stop
 
 
 class Audit(Struct, frozen=True, kw_only=True):
-    """What all targets of a run have in common. `clock` and `marker` are the outside world's: time and randomness."""
+    """What all targets of a run have in common. `clock` and `marker` are the outside world's: time and randomness.
+    `seen`: by target, since when it is known to lack what a rule asks for."""
 
     rulebook: Rulebook
     clock: Callable[[], datetime]
     marker: Callable[[], str]
     attestations: tuple[Attestation, ...] = ()
     waivers: tuple[Waiver, ...] = ()
+    policy: Policy = NO_POLICY
+    seen: Mapping[str, Mapping[str, date]] = field(default_factory=dict)
     deep: bool = False
     states: States = field(default_factory=States)
 
@@ -96,6 +100,8 @@ def judge_facts(facts: HostFacts, target: Target, audit: Audit, cut: TargetError
         groups=target.groups,
         attestations=audit.attestations,
         waivers=audit.waivers,
+        policy=audit.policy,
+        seen=audit.seen.get(target.name, NEVER),
     )
     whole = all(o.outcome in ("ok", "skipped") for o in facts.outcomes)
     return TargetResult(target=target, outcome="assessed" if whole else "partial", facts=facts, findings=findings)

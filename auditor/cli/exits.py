@@ -11,6 +11,7 @@ from auditor.report.figures import required_open
 
 ALL_WELL, FAILED, USAGE, INCOMPLETE, INTERNAL = range(5)
 
+OVERDUE = "overdue"
 MEANING = {
     ALL_WELL: "every required verdict is compliant or not applicable, or waived",
     FAILED: "something required is noncompliant or pending",
@@ -21,13 +22,17 @@ MEANING = {
 
 
 def severities(fail_on: str | None) -> frozenset[str]:
-    """`--fail-on`: each named severity means that and above; default everything, unrated included."""
+    """`--fail-on`: each named severity means that and above; default everything, unrated included. `overdue` among them:
+    only what is overdue."""
     if not fail_on:
         return frozenset(SEVERITIES)
+    if OVERDUE in (words := [word.strip() for word in fail_on.split(",")]):
+        rest = ",".join(word for word in words if word != OVERDUE)
+        return severities(rest) | {OVERDUE}
     named = [word.strip() for word in fail_on.split(",")]
     for word in named:
         if word not in SEVERITIES:
-            raise UsageFault(f"--fail-on: {word!r} is no severity; one of {', '.join(SEVERITIES)}")
+            raise UsageFault(f"--fail-on: {word!r} is no severity; one of {', '.join(SEVERITIES)}, or {OVERDUE}")
     lowest = max(SEVERITIES.index(word) for word in named)
     return frozenset(SEVERITIES[: lowest + 1])
 
@@ -35,7 +40,8 @@ def severities(fail_on: str | None) -> frozenset[str]:
 def code(run: Run, fail_on: Collection[str]) -> int:
     """The exit code of a run."""
     required = [f for r in run.results for f in required_open(r)]
-    if any(f.verdict in ("noncompliant", "pending") and f.severity in fail_on for f in required):
+    late = [f for f in required if OVERDUE not in fail_on or f.overdue(run.started.date())]
+    if any(f.verdict in ("noncompliant", "pending") and f.severity in fail_on for f in late):
         return FAILED
     unassessed = any(r.outcome in ("unreachable", "failed") for r in run.results)
     if run.interrupted or unassessed or any(f.verdict == "unknown" for f in required):

@@ -93,6 +93,7 @@ def import_(paths: tuple[str, ...], history: str | None, inventory: str | None, 
         marker=lambda: token_hex(12),
         attestations=opened.attestations,
         waivers=opened.waivers,
+        policy=opened.policy,
     )
     run = make_run(audit.rulebook, utc_now())
     with Store(options.history_path(history, opened)) as store:

@@ -47,7 +47,7 @@ MAX_BYTES = 64_000_000
 @options.history
 @options.formats(*FORMS)
 @options.output
-@click.option("--fail-on", metavar="SEVERITIES", help="Exit 1 only for these severities and above; default all.")
+@click.option("--fail-on", metavar="SEVERITIES", help="Exit 1 only for these severities and above, or `overdue`; default all.")
 def judge(paths: tuple[str, ...], latest: bool, as_of: str | None, run_id: str | None, max_age: str, inventory: str | None, rule_paths: tuple[str, ...],
           history: str | None, form: str | None, output: Path | None, fail_on: str | None) -> int:  # fmt: skip
     """Hold facts against rules without touching a host: files, folders of *.json, or the history's.
@@ -67,6 +67,7 @@ def judge(paths: tuple[str, ...], latest: bool, as_of: str | None, run_id: str |
         marker=lambda: token_hex(12),
         attestations=opened.attestations,
         waivers=opened.waivers,
+        policy=opened.policy,
     )
     if paths:
         before, given = _from_files(paths, opened)

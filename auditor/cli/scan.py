@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from secrets import token_hex
 from types import FrameType
@@ -35,6 +35,7 @@ from auditor.rulebook import Rulebook, load
 from auditor.scan import Audit, scan_all, utc_now
 from auditor.transports.deadline import Stop
 from auditor.transports.sshconfig import resolve_all
+from auditor.waiving import remarks
 
 if TYPE_CHECKING:
     from auditor.history.store import Store
@@ -52,7 +53,9 @@ def _shared(function: options.F) -> options.F:
         options.output,
         click.option("--report", "report_path", metavar="FILE", default=None, help=f"The HTML report; default ./{REPORT}."),
         click.option("--no-report", is_flag=True, help="Write no HTML report."),
-        click.option("--fail-on", metavar="SEVERITIES", help="Exit 1 only for these severities and above; default all."),
+        click.option(
+            "--fail-on", metavar="SEVERITIES", help="Exit 1 only for these severities and above, or `overdue`; default all."
+        ),
         click.option("--jobs", type=click.IntRange(1, 1024), default=32, show_default=True, help="Hosts at once."),
         click.option("--deep", is_flag=True, help="Also ask apt-get -s what it would install (about 4 s of CPU on each host)."),
         click.option("--quiet", is_flag=True, help="No output but errors; files are written."),
@@ -107,12 +110,17 @@ def _run(targets: list[Target], opened: Inventory, *, whole: bool = False, no_ma
         marker=lambda: token_hex(12),
         attestations=opened.attestations,
         waivers=opened.waivers,
+        policy=opened.policy,
         deep=deep,
     )
     run = make_run(rulebook, utc_now())
+    noted = remarks(opened.waivers, [r.id for r in rulebook.rules], list(opened.targets.values()), run.started.date())
+    run = replace(run, remarks=tuple(noted))
     path = None if no_history else options.history_path(history, opened)
     keeper = Keeper(path, run, rulebook.rules, opened.targets, opened.mail if whole and not no_mail else None)
     targets = keeper.with_known_logins(targets)
+    if opened.policy.deadlines or opened.policy.groups:
+        audited = replace(audited, seen=keeper.failing_since())
     run = gather(run, targets, audited, keeper, jobs, quiet, whole=whole)
     page = None if no_report else Path(report_path or REPORT)
     delivered = deliver(run, rulebook, form, output, quiet=quiet, page=page, keeper=keeper) and keeper.send_mails()
@@ -213,6 +221,14 @@ class Keeper:
         except HistoryError as e:
             self._fail(e)
             return targets
+
+    def failing_since(self) -> dict[str, dict[str, date]]:
+        """By target and rule: since when it is known to be lacking."""
+        try:
+            return self._store.failing_since() if self._store else {}
+        except HistoryError as e:
+            self._fail(e)
+            return {}
 
     def add(self, result: TargetResult) -> None:
         self._try(lambda store: store.add(self._run, result, listed=result.target.name in self._inventory))

@@ -8,7 +8,7 @@ known findings, marked stale; one that left the inventory, and one that was neve
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
@@ -351,6 +351,24 @@ def _streaks(db: Database) -> tuple[dict[str, float], dict[str, tuple[int, float
         {s: sum(d) / len(d) for s, d in fixed.items()},
         {s: (len(d), sum(d) / len(d), max(d)) for s, d in still.items()},
     )
+
+
+def failing_since(db: Database) -> dict[str, dict[str, date]]:
+    """By target and rule: since when a required finding fails; unknown in between does not end it."""
+    found: dict[str, dict[str, date]] = {}
+    began: dict[tuple[str, str], str] = {}
+    for host, rule, verdict, since, until in db.execute(
+        "select targets.name, rules.id, verdict, a_run.started, f.until from findings f join targets on targets.n=f.target"
+        " join rules on rules.n=f.rule join results a on a.n=f.since join runs a_run on a_run.n=a.run"
+        " where obligation='required' and targets.removed is null order by f.target, f.rule, f.since"
+    ):
+        if verdict in FAILING:
+            began.setdefault((host, rule), since)
+        elif verdict != "unknown":
+            began.pop((host, rule), None)
+        if until is None and verdict in FAILING:
+            found.setdefault(host, {})[rule] = datetime.fromisoformat(began[host, rule]).date()
+    return found
 
 
 def _by_finding(db: Database) -> Iterator[list[tuple[str, str, str, str | None, bool]]]:

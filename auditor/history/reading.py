@@ -140,4 +140,5 @@ def head(row: dict[str, Any]) -> Run:
         interrupted=bool(row["interrupted"]) or not row["finished"],
         auditor=row["auditor"],
         rulebook=Rulebook(row["digest"], row["rules"], row["newest_source"]),
+        remarks=tuple(msgspec.json.decode(row["remarks"])) if row["remarks"] else (),
     )

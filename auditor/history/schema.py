@@ -23,6 +23,7 @@ TABLES = {
         "interrupted": "1 where it was stopped early",
         "auditor": "version of the program",
         "rulebook": "by which rules it judged",
+        "remarks": "what somebody should look at beside the findings: JSON; null for nothing",
         "thinned": "1 where pruning left only what others refer to: it cannot be shown any more",
     },
     "rulebooks": {
@@ -110,7 +111,7 @@ TABLES = {
 _CREATE = """
 create table rulebooks (n integer primary key, digest text not null unique, rules integer not null, newest_source text not null, ids blob);
 create table runs (n integer primary key, id text not null unique, started text not null, finished text, interrupted integer not null,
-    auditor text not null, rulebook integer not null references rulebooks(n), thinned integer not null default 0);
+    auditor text not null, rulebook integer not null references rulebooks(n), remarks text, thinned integer not null default 0);
 create table rules (n integer primary key, id text not null unique, title text not null);
 create table machines (n integer primary key, id text not null unique);
 create table targets (n integer primary key, name text not null unique, address text, connection text not null, first_seen text not null,

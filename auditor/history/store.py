@@ -12,6 +12,7 @@ import sqlite3
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any, Self
 
@@ -134,6 +135,11 @@ class Store:
             rows = self.db.execute("select name, login, server, host_key, kex from logins join targets on n=target").fetchall()
         known = {(name, how): KnownLogin(*taught) for name, how, *taught in rows}
         return [replace(t, known_login=known.get((t.name, login_of(t)))) for t in targets]
+
+    def failing_since(self) -> dict[str, dict[str, date]]:
+        """By target and rule: since when a required finding fails without interruption."""
+        with self.guard("read"):
+            return questions.failing_since(self.db)
 
     def runs(self, limit: int = 100) -> list[dict[str, Any]]:
         """The newest runs first, each with its counts."""

@@ -187,9 +187,9 @@ class Writer:
             self._db.execute("insert or replace into logins select n, ?, ?, ?, ? from targets where name=?", (*row, name))
 
     def finish(self, number: int, run: Run) -> None:
-        self._db.execute(
-            "update runs set finished=?, interrupted=? where n=?", (iso(run.finished), int(run.interrupted), number)
-        )
+        remarks = contents.encode(run.remarks).decode() if run.remarks else None
+        row = (iso(run.finished), int(run.interrupted), remarks, number)
+        self._db.execute("update runs set finished=?, interrupted=?, remarks=? where n=?", row)
 
     def close_removed(self, number: int, names: Iterable[str]) -> None:
         """Entries of the inventory that it has no more; `names` are all that it has."""

@@ -6,6 +6,7 @@ references. All faults are reported at once, as file:line: message.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +20,8 @@ from auditor.errors import FileFaults
 from auditor.inventory.given import read_attestations, read_waivers
 from auditor.model.finding import Attestation, Waiver
 from auditor.model.mailing import Mailing, is_address
+from auditor.model.policy import Policy
+from auditor.model.rule import SEVERITIES
 from auditor.model.target import NETWORKED, Auth, Become, Connection, HostKeyChecking, Target, Timeouts, parse_hop
 from auditor.spans import FORM, span
 from auditor.yamlfile import Faults, bind, compose, did_you_mean, pairs
@@ -77,10 +80,23 @@ class Inventory(Struct, frozen=True, kw_only=True):
     history: Path | None = None
     retention: Retention | None = None
     mail: Mailing | None = None
+    policy: Policy = Policy()
     unused: tuple[str, ...] = ()
 
 
-_TOP = ("defaults", "hosts", "groups", "waivers", "attestations", "schedule", "mail", "history", "retention")
+_TOP = (
+    "defaults",
+    "hosts",
+    "groups",
+    "waivers",
+    "attestations",
+    "schedule",
+    "mail",
+    "history",
+    "retention",
+    "deadlines",
+    "max_age",
+)
 _PATHS = ("key_file", "known_hosts", "path", "cert_file", "cert_key_file", "ca_file")
 _SECRETS = ("password", "key_passphrase")
 
@@ -136,6 +152,7 @@ class _Reader:
         attestations = self._given("attestations", read_attestations)
         retention = self._retention()
         mail = self._mail()
+        policy = self._policy()
         lines = self.faults.texts() + self.others
         if lines:
             raise FileFaults(lines)
@@ -148,6 +165,7 @@ class _Reader:
             history=self._file("history"),
             retention=retention,
             mail=mail,
+            policy=policy,
             unused=tuple(key for key in ("schedule",) if key in self.top),
         )
 
@@ -167,14 +185,41 @@ class _Reader:
         for key, where, value in pairs(node, self.faults, "retention"):
             if key not in ("nightly", "monthly"):
                 self.faults.add(where, f"unknown key {key!r}{did_you_mean(key, ('nightly', 'monthly'))}")
-            elif (length := span(value.value if isinstance(value, yaml.ScalarNode) else "")) is None:
-                self.faults.add(value, f"retention: {key} is no span; {FORM}")
-            else:
+            elif (length := self._span(f"retention: {key}", value)) is not None:
                 found[key] = length
         kept = Retention(**found)
         if kept.monthly < kept.nightly:
             self.faults.add(node, "retention: monthly is shorter than nightly")
         return kept
+
+    def _policy(self) -> Policy:
+        """`deadlines: {critical: 14d, …, groups: {legacy: {critical: 90d}}}` and `max_age: 90d`."""
+        own: dict[str, timedelta] = {}
+        groups: dict[str, dict[str, timedelta]] = {}
+        for key, where, value in self._entries("deadlines"):
+            if key == "groups":
+                for group, place, spans in pairs(value, self.faults, "groups"):
+                    if group not in self.groups:
+                        self.faults.add(
+                            place, f"deadlines: the group {group!r} is not declared{did_you_mean(group, self.groups)}"
+                        )
+                    groups[group] = dict(self._deadlines(pairs(spans, self.faults, f"groups of deadlines, {group}")))
+            else:
+                own.update(self._deadlines([(key, where, value)]))
+        return Policy(own, groups, self._span("max_age", self.top["max_age"]) if "max_age" in self.top else None)
+
+    def _deadlines(self, given: Iterable[tuple[str, yaml.Node, yaml.Node]]) -> Iterator[tuple[str, timedelta]]:
+        for severity, where, value in given:
+            if severity not in SEVERITIES:
+                self.faults.add(where, f"deadlines: {severity!r} is no severity{did_you_mean(severity, SEVERITIES)}")
+            elif (length := self._span(f"deadlines: {severity}", value)) is not None:
+                yield severity, length
+
+    def _span(self, what: str, node: yaml.Node) -> timedelta | None:
+        length = span(node.value) if isinstance(node, yaml.ScalarNode) else None
+        if length is None:
+            self.faults.add(node, f"{what} is no span; {FORM}")
+        return length
 
     def _mail(self) -> Mailing | None:
         node = self.top.get("mail")

@@ -77,6 +77,8 @@ def subject(run: Run, past: Past | None) -> str:
     new, fixed, unknown = kinds.count("new") + kinds.count("came back"), kinds.count("fixed"), kinds.count("became unknown")
     parts = [f"{count} {word}" for count, word in ((new, "new"), (fixed, "fixed"), (unknown, "became unknown")) if count]
     total = len(run.results)
+    if n.overdue:
+        parts.append(f"{n.overdue} overdue")
     if n.unassessed:
         parts.append(f"{n.unassessed} of {total} hosts not assessed")
     if n.failing_hosts:
@@ -122,13 +124,15 @@ def _text(d: Digest) -> list[str]:
         for number, a in enumerate(d.actions, 1):
             lines += [f"  {number}. {a.title}", f"     on {_hosts(a)}; settles {a.settled}"]
         lines += [""]
+    if d.run.remarks:
+        lines += ["To be looked at:", *(f"  {remark}" for remark in d.run.remarks[:_SHOWN]), ""]
     if d.link:
         lines += [f"The whole report: {d.link}"]
     if d.attached:
         lines += ["The whole report is attached."]
     elif not d.link:
         lines += [f"The whole report: auditor report export {d.run.id}"]
-    return [one_line(line, 500) if not line.startswith(" ") else "  " + one_line(line, 500) for line in lines]
+    return [" " * (len(line) - len(line.lstrip())) + one_line(line, 500) for line in lines]
 
 
 def _hosts(a: Action) -> str:

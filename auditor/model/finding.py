@@ -33,7 +33,8 @@ class Step(Struct, frozen=True):
 class Finding(Struct, frozen=True, kw_only=True):
     """One rule on one target. The texts are plain strings for people; `evidence` says how it was read, and from what
     document the requirement is; `step` is what settles it together with others of its kind; `generated`: from a rule that an
-    importer wrote, which reports show in short; `settles` names what would settle an unknown (a collector, a right, an attestation)."""
+    importer wrote, which reports show in short; `settles` names what would settle an unknown (a collector, a right, an attestation).
+    `due` is the last day on which a required finding may be open, by the policy."""
 
     rule: str
     title: str
@@ -49,6 +50,11 @@ class Finding(Struct, frozen=True, kw_only=True):
     settles: str = ""
     step: Step | None = None
     generated: bool = False
+    due: datetime.date | None = None
+
+    def overdue(self, today: datetime.date) -> int:
+        """Days since it was due; 0 where it is not, or not yet."""
+        return max(0, (today - self.due).days) if self.due else 0
 
 
 class Waiver(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -51,7 +51,8 @@ class Rulebook(Struct, frozen=True):
 
 
 class Run(Struct, frozen=True, kw_only=True):
-    """`finished` is None while a run goes on, or where it was killed; `interrupted` where it was stopped early."""
+    """`finished` is None while a run goes on, or where it was killed; `interrupted` where it was stopped early.
+    `remarks`: what somebody should look at beside the findings, such as waivers that end."""
 
     id: str
     started: datetime
@@ -59,6 +60,7 @@ class Run(Struct, frozen=True, kw_only=True):
     interrupted: bool = False
     auditor: str
     rulebook: Rulebook
+    remarks: tuple[str, ...] = ()
     results: tuple[TargetResult, ...] = ()
 
     def verdicts(self) -> Counter[Verdict]:

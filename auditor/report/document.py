@@ -25,6 +25,7 @@ def document(run: Run) -> dict[str, Any]:
             "interrupted": run.interrupted,
             "auditor": run.auditor,
             "rulebook": run.rulebook,
+            "remarks": run.remarks,
         },
         "summary": {
             "targets": len(run.results),

@@ -45,6 +45,7 @@ class Figures(Struct, frozen=True, kw_only=True):
     verdicts: dict[Verdict, int]
     compliance: float | None
     waived: int
+    overdue: int
     actions: tuple[Action, ...]
     relaxed: tuple[str, ...]
 
@@ -69,6 +70,7 @@ def figures(run: Run) -> Figures:
         verdicts=dict(run.verdicts()),
         compliance=good / (good + bad) if good + bad else None,
         waived=waived,
+        overdue=sum(1 for r in counted for f in required_open(r) if f.overdue(run.started.date())),
         actions=_actions(counted),
         relaxed=tuple(dict.fromkeys(text for r in run.results for text in (*r.target.relaxed, *r.relaxed))),
     )

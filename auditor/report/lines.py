@@ -12,7 +12,7 @@ from auditor.model.run import Run
 from auditor.printable import cell
 
 _FIELDS = ("rule", "title", "severity", "obligation", "verdict", "observed", "required", "why", "remediation")
-_HEAD = ("run", "host", "address", "outcome", "error", *_FIELDS, "waived_by", "waived_until", "waiver_reason")
+_HEAD = ("run", "host", "address", "outcome", "error", *_FIELDS, "due", "waived_by", "waived_until", "waiver_reason")
 
 
 def _rows(run: Run) -> Iterator[dict[str, str | None]]:
@@ -24,7 +24,12 @@ def _rows(run: Run) -> Iterator[dict[str, str | None]]:
         for f in r.findings:
             w = f.waiver
             until = (str(w.expires) if w.expires else "permanent") if w else None
-            waived = {"waived_by": w.owner if w else None, "waived_until": until, "waiver_reason": w.reason if w else None}
+            waived = {
+                "due": str(f.due) if f.due else None,
+                "waived_by": w.owner if w else None,
+                "waived_until": until,
+                "waiver_reason": w.reason if w else None,
+            }
             yield {**head, **{name: getattr(f, name) for name in _FIELDS}, **waived}
 
 

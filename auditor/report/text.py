@@ -30,6 +30,10 @@ def _lines(run: Run) -> Iterator[str]:
     yield f"Findings: {counts}" + (f"; {n.waived} waived" if n.waived else "")
     if n.compliance is not None:
         yield f"Of the required findings that could be judged, {n.compliance:.0%} are compliant."
+    for remark in run.remarks:
+        yield f"Note: {one_line(remark)}"
+    if n.overdue:
+        yield f"{n.overdue} of them are overdue by the deadlines of the inventory."
     if n.relaxed:
         yield f"Relaxed by the operator: {'; '.join(n.relaxed)}"
     yield ""
