@@ -47,10 +47,10 @@ check: $(VENV)/.tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	PYTHONPATH=. $(BIN)/cog --check -P docs/cli.md docs/rules.md
+	PYTHONPATH=. $(BIN)/cog --check -P docs/cli.md docs/history.md docs/rules.md
 
 docs: $(VENV)/.tests
-	PYTHONPATH=. $(BIN)/cog -r -P docs/cli.md docs/rules.md
+	PYTHONPATH=. $(BIN)/cog -r -P docs/cli.md docs/history.md docs/rules.md
 
 bench: packages $(VENV)/.installed
 	$(BIN)/python -m bench

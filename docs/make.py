@@ -13,6 +13,7 @@ from msgspec import inspect as mi
 
 from auditor import shipped
 from auditor.cli import cli as program
+from auditor.history.schema import TABLES
 from auditor.model.rule import Check, Obligation
 from auditor.rulebook import load
 
@@ -72,3 +73,17 @@ def rules() -> str:
             f"Source: {r.provenance.source}. {'; '.join(x.title for x in r.references)}.\n\n{notes}"
         )
     return "\n" + "\n".join(out) + "\n"
+
+
+def tables() -> str:
+    """The history's data dictionary."""
+    rows = []
+    for table, columns in TABLES.items():
+        rows += [
+            f"### {table}",
+            "| column | what it is |",
+            "|---|---|",
+            *(f"| `{c}` | {text} |" for c, text in columns.items()),
+            "",
+        ]
+    return "\n".join(rows)

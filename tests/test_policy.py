@@ -12,18 +12,17 @@ from msgspec.structs import replace
 from auditor.cli import exits
 from auditor.evaluate import States, evaluate
 from auditor.history import questions
+from auditor.model.facts import Setting
 from auditor.model.finding import Finding
 from auditor.model.policy import Policy
 from auditor.model.rule import Rule
 from tests.conftest import Run as Auditor
 from tests.given import LINUX, RULES, WHEN
 from tests.history.test_questions import after
+from tests.mail.test_mail import run_of
 
 TODAY = WHEN.date()
 (BASE,) = (r for r in RULES if r.id == "linux-somaxconn")
-LACKING = replace(
-    LINUX, settings={**(LINUX.settings or {}), "sysctl:net.core.somaxconn": None, "sysctl:net.ipv4.tcp_syncookies": None}
-)
 
 
 def rule(**more: object) -> Rule:
@@ -31,8 +30,6 @@ def rule(**more: object) -> Rule:
 
 
 def found(policy: Policy, given: Rule, facts: object = None, **more: object) -> Finding:
-    from auditor.model.facts import Setting
-
     bad = replace(LINUX, settings={**(LINUX.settings or {}), "sysctl:net.core.somaxconn": Setting("present", "1")})
     (made,) = evaluate(facts or bad, [given], today=TODAY, policy=policy, **more)  # type: ignore[arg-type]
     return made
@@ -80,8 +77,6 @@ def test_old_knowledge_is_no_good_news() -> None:
 
 def test_hosts_in_the_same_state_with_other_deadlines_are_not_mixed() -> None:
     states, rules = States(), [rule(published=date(2026, 11, 1))]
-    from auditor.model.facts import Setting
-
     bad = replace(LINUX, settings={**(LINUX.settings or {}), "sysctl:net.core.somaxconn": Setting("present", "1")})
     dues = [
         states.evaluate(replace(bad, target=name), rules, today=TODAY, groups=groups, policy=FORTNIGHT)[0].due
@@ -91,9 +86,6 @@ def test_hosts_in_the_same_state_with_other_deadlines_are_not_mixed() -> None:
 
 
 def test_exit_code_on_overdue_only() -> None:
-    from tests.history.test_questions import result
-    from tests.mail.test_mail import run_of
-
     run = run_of("mc")
     (r,) = run.results
     for due, code in ((None, 0), (WHEN.date(), 0), (WHEN.date() - timedelta(days=1), 1)):
@@ -102,7 +94,6 @@ def test_exit_code_on_overdue_only() -> None:
         assert exits.code(one, exits.severities("overdue")) == code
         assert exits.code(one, exits.severities("overdue,critical")) == 0  # it is important, not critical
         assert exits.code(one, exits.severities(None)) == 1
-    assert result
 
 
 def test_since_when_a_finding_fails(tmp_path: Path) -> None:

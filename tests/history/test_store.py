@@ -18,7 +18,7 @@ from sqlite_utils import Database
 
 from auditor.errors import HistoryError
 from auditor.evaluate import evaluate
-from auditor.history.schema import migrations
+from auditor.history.schema import TABLES, migrations
 from auditor.history.store import Store, zstd
 from auditor.history.writing import Writer
 from auditor.model.facts import HostFacts, Setting, Volatile
@@ -377,3 +377,12 @@ def test_damaged_facts_are_said_to_be_damaged(tmp_path: Path) -> None:
     db.close()
     with Store(tmp_path / "a.db") as s, pytest.raises(HistoryError, match="is damaged"):
         s.run("r1")
+
+
+def test_the_data_dictionary_is_that_of_the_tables(tmp_path: Path) -> None:
+    with Store(tmp_path / "a.db") as s:
+        real = {t: [c.name for c in s.db.table(t).columns] for t in s.db.table_names() if not t.startswith(("_", "sqlite_"))}
+        assert real == {table: list(columns) for table, columns in TABLES.items()}
+        assert {c for t in s.db.table_names() for f in s.db.table(t).foreign_keys for c in [f.other_table]} <= set(TABLES)
+        for view in ("host_results", "finding_history", "open_findings"):
+            assert list(s.db.query(f"select * from {view}")) == []
