@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from auditor import secrets
 from auditor.errors import FileFaults
+from auditor.inventory import ansible
 from auditor.inventory.given import read_attestations, read_waivers
 from auditor.model.finding import Attestation, Waiver
 from auditor.model.mailing import Mailing, is_address
@@ -70,7 +71,8 @@ class Retention(Struct, frozen=True):
 
 
 class Inventory(Struct, frozen=True, kw_only=True):
-    """`path` is None where there is no inventory. `unused` are keys that this release reads and does not use yet."""
+    """`path` is None where there is no inventory. `unused` are keys that this release reads and does not use yet;
+    `remarks` say what was left out of a foreign inventory."""
 
     path: Path | None = None
     targets: dict[str, Target] = {}
@@ -82,6 +84,7 @@ class Inventory(Struct, frozen=True, kw_only=True):
     mail: Mailing | None = None
     policy: Policy = Policy()
     unused: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 _TOP = (
@@ -96,6 +99,7 @@ _TOP = (
     "retention",
     "deadlines",
     "max_age",
+    "ansible",
 )
 _PATHS = ("key_file", "known_hosts", "path", "cert_file", "cert_key_file", "ca_file")
 _SECRETS = ("password", "key_passphrase")
@@ -148,6 +152,9 @@ class _Reader:
             jumps.append((name, node, hops))
         for name, node, hops in jumps:
             targets[name] = self._with_jumps(targets[name], node, hops, targets, {n: h for n, _, h in jumps})
+        foreign = self._foreign()
+        for name, target in foreign.targets.items():
+            targets.setdefault(name, target)  # one of our own stands in for Ansible's of the same name
         waivers = self._given("waivers", read_waivers)
         attestations = self._given("attestations", read_attestations)
         retention = self._retention()
@@ -159,7 +166,8 @@ class _Reader:
         return Inventory(
             path=self.path,
             targets=targets,
-            groups=tuple(self.groups),
+            groups=tuple(dict.fromkeys((*self.groups, *foreign.groups))),
+            remarks=foreign.remarks,
             waivers=waivers,
             attestations=attestations,
             history=self._file("history"),
@@ -175,6 +183,17 @@ class _Reader:
     def _file(self, key: str) -> Path | None:
         node = self.top.get(key)
         return self._absolute(node.value) if isinstance(node, yaml.ScalarNode) and node.value else None
+
+    def _foreign(self) -> ansible.Taken:
+        """`ansible: hosts.ini`: the targets of an inventory of Ansible's."""
+        path = self._file("ansible")
+        if path is None:
+            return ansible.Taken({}, (), ())
+        try:
+            return ansible.read(path)
+        except FileFaults as e:
+            self.others.extend(e.faults)
+            return ansible.Taken({}, (), ())
 
     def _retention(self) -> Retention | None:
         """`retention: {nightly: 90d, monthly: 3y}`; either may be left out."""

@@ -12,6 +12,7 @@ import platformdirs
 from msgspec.structs import replace
 
 from auditor.errors import UsageFault
+from auditor.inventory import ansible
 from auditor.inventory.native import Inventory, load
 from auditor.model.target import NETWORKED, Auth, Connection, Target
 from auditor.yamlfile import did_you_mean
@@ -36,7 +37,20 @@ def find(given: str | None) -> Path | None:
 def open_inventory(given: str | None, *, check_secrets: bool = True) -> Inventory:
     """The inventory, or an empty one where there is none; FileFaults or UsageFault."""
     path = find(given)
-    return load(path, check_secrets=check_secrets) if path else Inventory()
+    if path is None:
+        return Inventory()
+    if ansible.is_ansible(_beginning(path), path.suffix):
+        taken = ansible.read(path)
+        return Inventory(path=path, targets=taken.targets, groups=taken.groups, remarks=taken.remarks)
+    return load(path, check_secrets=check_secrets)
+
+
+def _beginning(path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return file.read(200_000)
+    except OSError as e:
+        raise UsageFault(f"the inventory {path} cannot be read: {e.strerror}") from None
 
 
 def select(words: Iterable[str], inventory: Inventory) -> list[Target]:
