@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 
 from msgspec import Struct
 
-from auditor.model.facts import HostFacts, Platform, Program
+from auditor.model.facts import HostFacts, Package, Platform, Program
 from auditor.model.rule import Branch, Component, Rule
 
 
@@ -30,12 +30,25 @@ class Host:
         self.facts = facts
         self._covers: dict[str, bool | None] = {}
         self._parts: dict[Component, Applies] = {}
+        self._packages: dict[str, list[Package]] | None = None
 
     def covers(self, pattern: str) -> bool | None:
         """Does a product pattern cover this host? None where that is not known."""
         if pattern not in self._covers:
             self._covers[pattern] = covers(pattern, self.facts.platform)
         return self._covers[pattern]
+
+    def packages(self, name: str) -> list[Package]:
+        """The installed packages of a name; none where the packages are not known."""
+        if self._packages is None:
+            self._packages = {}
+            for package in self.facts.packages or ():
+                self._packages.setdefault(package.name, []).append(package)
+        return self._packages.get(name, [])
+
+    def is_elsewhere(self, rule: Rule) -> bool:
+        """Is a rule about other products than this host's, whatever else is on it?"""
+        return _product(rule, self).known is False
 
     def part(self, component: Component) -> Applies:
         """Is a part on this host?"""

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from auditor.applies import Applies, Host, applies, is_about
 from auditor.checks import judge
 from auditor.checks.judgement import Case, Judgement
-from auditor.model.facts import HostFacts, Volatile
+from auditor.model.facts import HostFacts, Platform, Volatile
 from auditor.model.finding import Attestation, Finding, Waiver, WaiverNote
 from auditor.model.policy import Policy
 from auditor.model.rule import Rule
@@ -36,17 +36,24 @@ def evaluate(
     waivers: Sequence[Waiver] = (),
     policy: Policy = NO_POLICY,
     seen: Mapping[str, date] = NEVER,
+    elsewhere: dict[str, Finding] | None = None,
 ) -> tuple[Finding, ...]:
     """One finding for each rule of the host's family (of all families where it is not known), in the rules' order.
 
     `groups` are the target's, for attestations and waivers that name `@group`; `seen` says since when the host is known
-    to lack what a rule asks for."""
+    to lack what a rule asks for; `elsewhere` keeps the findings of rules about other products, for hosts of the same one."""
     family, host = facts.platform.family, Host(facts)
-    return tuple(
-        finding(host, rule, today, groups, attestations, waivers, policy, seen)
-        for rule in rules
-        if (family is None or rule.family == family) and is_about(rule, host)
-    )
+    kept = {} if elsewhere is None or waivers else elsewhere  # a waiver may name one host of many
+    found = []
+    for rule in rules:
+        if known := kept.get(rule.id):
+            found.append(known)
+        elif (family is None or rule.family == family) and is_about(rule, host):
+            made = finding(host, rule, today, groups, attestations, waivers, policy, seen)
+            found.append(made)
+            if made.verdict == "not_applicable" and host.is_elsewhere(rule):
+                kept[rule.id] = made
+    return tuple(found)
 
 
 class States:
@@ -57,6 +64,7 @@ class States:
     def __init__(self) -> None:
         self._rules: Sequence[Rule] = ()
         self._judged: dict[bytes, tuple[Finding, ...]] = {}
+        self._elsewhere: dict[tuple[Platform, str | None], dict[str, Finding]] = {}
 
     def evaluate(
         self,
@@ -72,16 +80,25 @@ class States:
     ) -> tuple[Finding, ...]:
         """The findings of one host, as the function gives them."""
         if rules is not self._rules:
-            self._rules, self._judged = rules, {}
-        given = [[g for g in some if matches(g.targets, facts.target, groups)] for some in (attestations, waivers)]
+            self._rules, self._judged, self._elsewhere = rules, {}, {}
+        attested = [a for a in attestations if matches(a.targets, facts.target, groups)]
+        waived = [w for w in waivers if matches(w.targets, facts.target, groups)]
         late = (groups if policy.groups else (), seen if policy.deadlines or policy.groups else NEVER)
-        key = hashlib.sha256(_encode((_state(facts), given, today, policy, late))).digest()
+        key = hashlib.sha256(_encode((_state(facts), attested, waived, today, policy, late))).digest()
         found = self._judged.get(key)
         if found is None:
             if len(self._judged) >= self._KEPT:
                 self._judged.pop(next(iter(self._judged)), None)  # another thread may have been quicker
             found = evaluate(
-                facts, rules, today=today, groups=groups, attestations=attestations, waivers=waivers, policy=policy, seen=seen
+                facts,
+                rules,
+                today=today,
+                groups=groups,
+                attestations=attested,
+                waivers=waived,
+                policy=policy,
+                seen=seen,
+                elsewhere=self._elsewhere.setdefault((facts.platform, facts.way), {}),
             )
             self._judged[key] = found
         return found
@@ -114,7 +131,7 @@ def finding(
 ) -> Finding:
     """The one finding of one rule on one host."""
     facts = host.facts
-    case = Case(facts, _attestation(rule, facts.target, groups, attestations), today)
+    case = Case(facts, _attestation(rule, facts.target, groups, attestations), today, host.packages)
     judged = _aged(_judge(applies(rule, host), case), rule, policy, today)
     return Finding(
         rule=rule.id,

@@ -17,6 +17,7 @@ from pathlib import Path
 from bench import ansible, contestants, fleet, netns, table
 from bench.advisories import advisories
 from bench.contestants import Product
+from bench.history import history
 from bench.latency import latency
 from bench.measure import others, say
 from bench.memory import memory
@@ -33,6 +34,7 @@ PARTS: dict[str, Callable[[Scene], list[table.Row]]] = {
     "startup": startup,
     "windows": windows,
     "advisories": advisories,
+    "history": history,
 }
 CONTACTS = ("bench.contact:first_login", "bench.contact:known_login")
 RUNNERS = {
@@ -57,6 +59,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--contact", action="append", help="module:function(inventory, host), repeatable")
     parser.add_argument("--slowlink", type=Path, default=Path("../shared/tools/slowlink.py"))
     parser.add_argument("--archive", type=Path, default=Path("../shared/advisories/kb/kb-articles.zip"), help="KB articles")
+    parser.add_argument("--nights", type=int, default=365, help="of the made history")
     parser.add_argument("--rtt", type=float, default=0.05, help="round-trip time of the slow link, seconds")
     parser.add_argument("--limit", type=float, default=300, help="time limit of one run, seconds")
     parser.add_argument("--environment", type=Path, default=Path(".bench/venv"), help="where Ansible is or will be")
@@ -115,6 +118,7 @@ def main() -> int:
             slowlink=asked.slowlink,
             rtt=asked.rtt,
             archive=asked.archive,
+            nights=asked.nights,
             ansible=program,
             without_ansible=about,
         )

@@ -24,5 +24,6 @@ class Scene:
     slowlink: Path
     rtt: float
     archive: Path
+    nights: int
     ansible: Path | None
     without_ansible: str

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 
 from msgspec import Struct
 
-from auditor.model.facts import HostFacts
+from auditor.model.facts import HostFacts, Package
 from auditor.model.finding import Attestation, Step, Verdict
 
 
 class Case(Struct, frozen=True):
     """One host before one rule. `attestation` is the newest one for this rule and target, whatever its dates;
-    `today` is the date of judging."""
+    `today` is the date of judging; `packages` gives the installed packages of a name."""
 
     facts: HostFacts
     attestation: Attestation | None
     today: date
+    packages: Callable[[str], list[Package]]
 
 
 class Judgement(Struct, frozen=True):

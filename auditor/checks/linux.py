@@ -13,7 +13,7 @@ def judge_package(check: PackageCheck, case: Case) -> Judgement:
     required = f"{check.name} {check.fixed} or later"
     if case.facts.packages is None:
         return unread(case.facts, "packages", "The installed packages", required)
-    installed = [p for p in case.facts.packages if p.name == check.name]
+    installed = case.packages(check.name)
     if not installed:
         return Judgement("not_applicable", f"{check.name} is not installed", required, "there is nothing to fix")
     observed = ", ".join(f"{p.name} {p.full_version}{' (held)' if p.hold else ''}" for p in installed)

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from auditor.errors import UsageFault
 from auditor.model.rule import SEVERITIES
 from auditor.model.run import Run
-from auditor.report.figures import required_open
+from auditor.report.figures import required_open, states
 
 ALL_WELL, FAILED, USAGE, INCOMPLETE, INTERNAL = range(5)
 
@@ -39,7 +39,7 @@ def severities(fail_on: str | None) -> frozenset[str]:
 
 def code(run: Run, fail_on: Collection[str]) -> int:
     """The exit code of a run."""
-    required = [f for r in run.results for f in required_open(r)]
+    required = [f for findings, _ in states(run.results) for f in required_open(findings)]
     late = [f for f in required if OVERDUE not in fail_on or f.overdue(run.started.date())]
     if any(f.verdict in ("noncompliant", "pending") and f.severity in fail_on for f in late):
         return FAILED

@@ -53,24 +53,28 @@ class Figures(Struct, frozen=True, kw_only=True):
 def figures(run: Run) -> Figures:
     """Count a run."""
     counted = [r for r in run.results if r.outcome in ("assessed", "partial")]
-    good = bad = waived = 0
+    failing = unknown = good = bad = waived = overdue = 0
     for findings, names in states(run.results):
-        required = [f.verdict for f in findings if f.obligation == "required" and not f.waiver]
-        good += len(names) * required.count("compliant")
-        bad += len(names) * (required.count("noncompliant") + required.count("pending"))
+        required = required_open(findings)
+        verdicts = Counter(f.verdict for f in required)
+        good += len(names) * verdicts["compliant"]
+        bad += len(names) * (verdicts["noncompliant"] + verdicts["pending"])
         waived += len(names) * sum(1 for f in findings if f.waiver)
-    failing = [r for r in counted if fails(r)]
-    unknown = [r for r in counted if not fails(r) and leaves_open(r)]
+    for findings, names in states(counted):
+        required = required_open(findings)
+        failing += len(names) * fails(required)
+        unknown += len(names) * (leaves_open(required) and not fails(required))
+        overdue += len(names) * sum(1 for f in required if f.overdue(run.started.date()))
     return Figures(
         assessed=len(counted),
         unassessed=len(run.results) - len(counted),
-        failing_hosts=len(failing),
-        unknown_hosts=len(unknown),
-        compliant_hosts=len(counted) - len(failing) - len(unknown),
+        failing_hosts=failing,
+        unknown_hosts=unknown,
+        compliant_hosts=len(counted) - failing - unknown,
         verdicts=dict(run.verdicts()),
         compliance=good / (good + bad) if good + bad else None,
         waived=waived,
-        overdue=sum(1 for r in counted for f in required_open(r) if f.overdue(run.started.date())),
+        overdue=overdue,
         actions=_actions(counted),
         relaxed=tuple(dict.fromkeys(text for r in run.results for text in (*r.target.relaxed, *r.relaxed))),
     )
@@ -84,17 +88,17 @@ def states(results: Iterable[TargetResult]) -> Iterable[tuple[tuple[Finding, ...
     return found.values()
 
 
-def required_open(r: TargetResult) -> Iterable[Finding]:
-    """The required findings that no waiver covers."""
-    return (f for f in r.findings if f.obligation == "required" and not f.waiver)
+def required_open(findings: Iterable[Finding]) -> list[Finding]:
+    """The required findings that have a verdict and that no waiver covers."""
+    return [f for f in findings if f.verdict != "not_applicable" and f.obligation == "required" and not f.waiver]
 
 
-def fails(r: TargetResult) -> bool:
-    return any(f.verdict in ("noncompliant", "pending") for f in required_open(r))
+def fails(required: Iterable[Finding]) -> bool:
+    return any(f.verdict in ("noncompliant", "pending") for f in required)
 
 
-def leaves_open(r: TargetResult) -> bool:
-    return any(f.verdict == "unknown" for f in required_open(r))
+def leaves_open(required: Iterable[Finding]) -> bool:
+    return any(f.verdict == "unknown" for f in required)
 
 
 def _actions(results: list[TargetResult]) -> tuple[Action, ...]:
@@ -102,8 +106,8 @@ def _actions(results: list[TargetResult]) -> tuple[Action, ...]:
     by_rule: dict[str, list[tuple[str, Finding]]] = defaultdict(list)
     by_step: dict[tuple[str, str], list[tuple[str, Finding]]] = defaultdict(list)
     for findings, names in states(results):
-        for f in findings:
-            if f.verdict in ("noncompliant", "pending") and f.obligation == "required" and not f.waiver:
+        for f in required_open(findings):
+            if f.verdict in ("noncompliant", "pending"):
                 (by_step[bundles.key(f.step)] if f.step else by_rule[f.rule]).extend((name, f) for name in names)
     for same in by_step.values():
         if len({f.rule for _, f in same}) == 1:

@@ -22,7 +22,7 @@ from auditor.model.run import Run, TargetResult
 from auditor.printable import printable
 from auditor.report.bundles import Bundle, bundles
 from auditor.report.curve import curve
-from auditor.report.figures import Settle, fails, figures, leaves_open, sentence, settle, state, system
+from auditor.report.figures import Settle, fails, figures, leaves_open, required_open, sentence, settle, state, system
 from auditor.report.folding import fold
 
 TONE = {"noncompliant": "bad", "pending": "pend", "unknown": "open", "compliant": "good", "not_applicable": ""}
@@ -133,7 +133,8 @@ def _host(r: TargetResult) -> HostView:
     ]
     together, alone = bundles(f for f in telling if f.obligation == "required")
     folded = Counter(f.verdict for f in ranked if f.generated)
-    failing, unsure = fails(r), leaves_open(r)
+    required = required_open(r.findings)
+    failing, unsure = fails(required), leaves_open(required)
     return HostView(
         name=r.target.name,
         system=system(platform),

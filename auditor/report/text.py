@@ -69,9 +69,9 @@ def _target(r: TargetResult, like: str) -> Iterator[str]:
         for b in together:
             yield from _bundle(b)
     folded = [f for f in rest if f.generated and f.verdict in ("compliant", "not_applicable")]
-    for f in sorted(rest, key=lambda f: (VERDICTS.index(f.verdict), order[f.severity], f.rule)):
-        if f.verdict != "not_applicable" and not (f.generated and f.verdict == "compliant"):
-            yield from _finding(f)
+    shown = [f for f in rest if f.verdict != "not_applicable" and not (f.generated and f.verdict == "compliant")]
+    for f in sorted(shown, key=lambda f: (VERDICTS.index(f.verdict), order[f.severity], f.rule)):
+        yield from _finding(f)
     for verdict, word in (("compliant", "ok"), ("not_applicable", "n/a")):
         if count := sum(1 for f in folded if f.verdict == verdict):
             yield f"  {word:8} {count} {'advisory' if count == 1 else 'advisories'} of the archives (auditor explain HOST ID, or --format json, has each)"

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
+from auditor.applies import Host
 from auditor.checks import judge
 from auditor.checks.judgement import Case
 from auditor.model.facts import (
@@ -27,6 +28,10 @@ from auditor.model.rule import PackageCheck, SettingCheck
 from tests.given import LINUX, WHEN, find, package, platform, verdict
 
 LISTS = LINUX.updates.lists if LINUX.updates else ()
+
+
+def case(facts: HostFacts) -> Case:
+    return Case(facts, None, WHEN.date(), Host(facts).packages)
 
 
 def listening(*listeners: Listener) -> HostFacts:
@@ -226,8 +231,8 @@ SETTINGS = [
 
 @pytest.mark.parametrize(("comparison", "setting", "expected"), SETTINGS)
 def test_settings(comparison: dict[str, object], setting: Setting | None, expected: str) -> None:
-    case = Case(replace(LINUX, settings={KEY: setting}), None, WHEN.date())
-    assert judge(SettingCheck(KEY, **comparison), case).verdict == expected  # type: ignore[arg-type]
+    found = case(replace(LINUX, settings={KEY: setting}))
+    assert judge(SettingCheck(KEY, **comparison), found).verdict == expected  # type: ignore[arg-type]
 
 
 PACKAGES = [
@@ -240,5 +245,5 @@ PACKAGES = [
 
 @pytest.mark.parametrize(("name", "fixed", "expected"), PACKAGES)
 def test_package(name: str, fixed: str, expected: str) -> None:
-    assert judge(PackageCheck(name, fixed), Case(LINUX, None, WHEN.date())).verdict == expected
-    assert judge(PackageCheck(name, fixed), Case(replace(LINUX, packages=None), None, WHEN.date())).verdict == "unknown"
+    assert judge(PackageCheck(name, fixed), case(LINUX)).verdict == expected
+    assert judge(PackageCheck(name, fixed), case(replace(LINUX, packages=None))).verdict == "unknown"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from auditor.applies import Host
 from auditor.checks import judge
 from auditor.checks.judgement import Case
 from auditor.evaluate import evaluate
@@ -25,7 +26,7 @@ def case(
 ) -> Case:
     outcomes = () if reason is None else (CollectorOutcome("missing_updates", "failed" if reason else "ok", reason),)
     facts = replace(NODE, missing_updates=missing, outcomes=outcomes, volatile=Volatile(updates_searched=searched))
-    return Case(facts, None, date(2026, 11, 23))
+    return Case(facts, None, date(2026, 11, 23), Host(facts).packages)
 
 
 JUDGED = [
