@@ -59,7 +59,12 @@ class HistoryError(AuditorError):
 
 
 class MailError(AuditorError):
-    """A mail server has not taken a mail; the message names the server and what to do."""
+    """A mail server has not taken a mail; the message names the server and what to do. `unanswered`: it had the whole mail
+    and said neither yes nor no."""
+
+    def __init__(self, message: str, *, unanswered: bool = False) -> None:
+        super().__init__(message)
+        self.unanswered = unanswered
 
 
 class CannotTell(AuditorError):

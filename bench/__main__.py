@@ -59,6 +59,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--contact", action="append", help="module:function(inventory, host), repeatable")
     parser.add_argument("--slowlink", type=Path, default=Path("../shared/tools/slowlink.py"))
     parser.add_argument("--archive", type=Path, default=Path("../shared/advisories/kb/kb-articles.zip"), help="KB articles")
+    parser.add_argument(
+        "--made", type=int, action="append", help="size of a made fleet for the history, repeatable (100 and 1000)"
+    )
     parser.add_argument("--nights", type=int, default=365, help="of the made history")
     parser.add_argument("--rtt", type=float, default=0.05, help="round-trip time of the slow link, seconds")
     parser.add_argument("--limit", type=float, default=300, help="time limit of one run, seconds")
@@ -118,6 +121,7 @@ def main() -> int:
             slowlink=asked.slowlink,
             rtt=asked.rtt,
             archive=asked.archive,
+            made=tuple(asked.made or (100, 1000)),
             nights=asked.nights,
             ansible=program,
             without_ansible=about,

@@ -17,7 +17,7 @@ def history(scene: Scene) -> list[Row]:
     if not scene.product.exists:
         return [Row("history", 0, remark=NO_PRODUCT)]
     rows = []
-    for hosts in scene.hosts:
+    for hosts in scene.made:
         try:
             rows += _fleet(scene, hosts)
         except RuntimeError as error:
@@ -34,7 +34,7 @@ def _fleet(scene: Scene, hosts: int) -> list[Row]:
     asked = {
         "history diff": [],
         "history host h0007": [],
-        "history rule rule-0100": [],
+        f"history rule {made['rule']}": [],
         f"history as-of {made['middle']}": [],
         "history trend": [],
         "judge --latest": ["--max-age", "9y", "--rules", str(rules), "--output", str(scene.folder / "judged.txt")],

@@ -143,6 +143,7 @@ def make(path: Path, hosts: int, nights: int) -> dict[str, object]:
         "saved": saved[-10:],
         "quiet": quiet,
         "reports": reports,
+        "rule": run.results[0].findings[0].rule,
         "middle": f"{BEGIN + timedelta(days=nights // 2):%Y-%m-%d}",
         "rendered": rendered,
         "page": len(page) / 1e6,

@@ -24,6 +24,7 @@ class Scene:
     slowlink: Path
     rtt: float
     archive: Path
+    made: tuple[int, ...]
     nights: int
     ansible: Path | None
     without_ansible: str

@@ -7,6 +7,9 @@ for pair in sshd:openssh-server ip:iproute2 sudo:sudo busybox:busybox ksh:ksh mk
 done
 [ -x /usr/lib/wine/wine64 ] || missing="$missing wine64"
 [ -f /usr/share/openscap/schemas/xccdf/1.2/xccdf_1.2.xsd ] || missing="$missing openscap-common"
+for pair in libidn.so.12:libidn12 libgnutls-dane.so.0:libgnutls-dane0 libnsl.so.2:libnsl2 libdb-5.3.so:libdb5.3; do
+  ls /usr/lib/*/"${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"  # exim's
+done
 if [ -n "$missing" ]; then
   if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
     echo "The tests need these Debian packages; ask an administrator to run: apt-get install$missing" >&2
@@ -31,3 +34,11 @@ fetch() {
 mkdir -p .schemas && cd .schemas || exit 1
 fetch @microsoft/jest-sarif@1.0.0-beta.0 lib/schemas/sarif-2.1.0-rtm.5.json sarif-2.1.0.json 2d99159ae54a3eea97f81781cff48780548657c35949f4b7f25e99a2ba4de4f8
 fetch axe-core@4.10.3 axe.min.js axe.min.js 880970c081707360e64f34cea25ff91892f5bc95675b0776925b9709dd8a68bb
+
+# Debian's exim is unpacked, not installed: installed it would take the place of the machine's own mail server.
+if [ ! -x exim/usr/sbin/exim4 ]; then
+  rm -rf exim && mkdir exim && (cd exim && apt-get download -qq exim4-daemon-light 2>/dev/null && dpkg-deb -x exim4-daemon-light_*.deb .) || {
+    echo "Debian's exim4-daemon-light could not be had; the tests of mails need it" >&2
+    exit 1
+  }
+fi

@@ -53,7 +53,7 @@ def send_due(store: Store, mailing: Mailing, now: datetime, *, all_: bool = Fals
             send(compose(store, run, mailing, to), mailing, to)
         except (MailError, HistoryError) as e:
             with store.transaction():
-                outbox.failed(store.db, run, str(e), now)
+                outbox.failed(store.db, run, e, now)
             print(printable(f"auditor: the mail of run {run} waits in the outbox: {e}"), file=sys.stderr)
             done = False
         else:

@@ -124,6 +124,8 @@ def outbox(now: bool, history: str | None, inventory: str | None, form: str | No
         for r in rows:
             to = ", ".join(msgspec.json.decode(r["recipients"]))
             tries = f"{r['attempts']} {'try' if r['attempts'] == 1 else 'tries'}"
+            if r["unanswered"]:
+                tries += f", {r['unanswered']} of them without an answer: it may have arrived more than once"
             state = (
                 f"sent {r['sent'][:16]}"
                 if r["sent"]

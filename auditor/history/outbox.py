@@ -1,7 +1,8 @@
 """Mails that are due: queued in the transaction that closes their run, kept until the server has taken them.
 
-A duplicate can arise only where the program is killed between the server's answer and the note of it; it carries the
-same Message-ID, and `attempts` counts it.
+A duplicate can arise only where nobody knows how an attempt ended: the program was killed before it could note the
+server's answer, or the server had the whole mail and broke off without one (RFC 1047). Such attempts are counted as
+`unanswered`; what goes out twice carries the same Message-ID.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from typing import Any
 
 import msgspec
 from sqlite_utils import Database
+
+from auditor.errors import HistoryError, MailError
 
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(minutes=5), timedelta(hours=6)
 
@@ -33,24 +36,28 @@ def due(db: Database, now: datetime, *, all_: bool = False) -> list[tuple[str, t
 
 
 def trying(db: Database, run: str) -> None:
-    """Noted before the server is asked, so that a kill in between is counted."""
-    db.execute("update mails set attempts=attempts+1 where run=(select n from runs where id=?)", (run,))
+    """Noted before the server is asked; an attempt before it that nobody noted the end of was cut short by a kill."""
+    db.execute(
+        "update mails set attempts=attempts+1, unanswered=unanswered+under_way, under_way=1 where run=(select n from runs where id=?)",
+        (run,),
+    )
 
 
 def sent(db: Database, run: str, now: datetime) -> None:
     db.execute(
-        "update mails set sent=?, error=null, next_try=null where run=(select n from runs where id=?)",
+        "update mails set sent=?, error=null, next_try=null, under_way=0 where run=(select n from runs where id=?)",
         (now.isoformat(timespec="milliseconds"), run),
     )
 
 
-def failed(db: Database, run: str, error: str, now: datetime) -> None:
+def failed(db: Database, run: str, error: MailError | HistoryError, now: datetime) -> None:
     """It waits twice as long after each failure, six hours at most."""
     (attempts,) = db.execute("select attempts from mails where run=(select n from runs where id=?)", (run,)).fetchone()
     wait = min(_FIRST_WAIT * 2 ** min(attempts - 1, 10), _LONGEST_WAIT)
+    unanswered = isinstance(error, MailError) and error.unanswered
     db.execute(
-        "update mails set error=?, next_try=? where run=(select n from runs where id=?)",
-        (error, (now + wait).isoformat(timespec="milliseconds"), run),
+        "update mails set error=?, next_try=?, unanswered=unanswered+?, under_way=0 where run=(select n from runs where id=?)",
+        (str(error), (now + wait).isoformat(timespec="milliseconds"), unanswered, run),
     )
 
 
@@ -58,7 +65,7 @@ def listed(db: Database, limit: int = 100) -> list[dict[str, Any]]:
     """The newest mails first."""
     return list(
         db.query(
-            "select id as run, recipients, queued, attempts, next_try, error, sent from mails join runs on n=run order by n desc limit ?",
+            "select id as run, recipients, queued, attempts, unanswered, next_try, error, sent from mails join runs on n=run order by n desc limit ?",
             [limit],
         )
     )

@@ -94,6 +94,8 @@ TABLES = {
         "recipients": "to whom: JSON",
         "queued": "when it became due: with the end of its run",
         "attempts": "how often a server was asked to take it",
+        "unanswered": "attempts of which nobody knows how they ended: it may have arrived once more for each",
+        "under_way": "1 while a server is asked",
         "next_try": "not before then",
         "error": "why the last attempt failed",
         "sent": "when a server took it; null while it waits",
@@ -167,3 +169,10 @@ def intervals(db: Database) -> None:
     first_schema.carry_over(db)
     for table in reversed(first_schema.TABLES):
         db.execute(f"drop table old_{table}")
+
+
+@migrations()
+def unanswered_mails(db: Database) -> None:
+    """Attempts whose end nobody knows are counted."""
+    for column in ("unanswered", "under_way"):
+        db.execute(f"alter table mails add column {column} integer not null default 0")

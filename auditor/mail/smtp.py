@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import smtplib
 import ssl
 from email.message import EmailMessage
+from typing import Any
 
 from auditor import secrets
 from auditor.errors import HostError, MailError
@@ -13,17 +15,35 @@ from auditor.model.mailing import Mailing
 PORTS = {"starttls": 587, "tls": 465, "none": 25}  # RFC 6409, RFC 8314, RFC 5321
 
 
+class _Plain(smtplib.SMTP):
+    """`handed`: the mail itself is on its way, and the server has not answered to it."""
+
+    handed = False
+
+    def data(self, msg: Any) -> tuple[int, bytes]:
+        self.handed = True
+        answer = super().data(msg)
+        self.handed = False
+        return answer
+
+
+class _Tls(smtplib.SMTP_SSL, _Plain):
+    pass
+
+
 def send(mail: EmailMessage, mailing: Mailing, to: tuple[str, ...]) -> None:
     """Hand it over. Raises MailError, for people, where the server has not taken it for every recipient."""
     port = mailing.port or PORTS[mailing.security]
     where = f"{mailing.server}:{port}"
+    server = None
     try:
-        with _connection(mailing, port) as server:
-            if mailing.security == "starttls":
-                server.starttls(context=_tls(mailing))
-            if mailing.user:
-                server.login(mailing.user, secrets.resolve(mailing.password) if mailing.password else "")
-            refused = server.send_message(mail, to_addrs=list(to))
+        server = _connection(mailing, port)
+        if mailing.security == "starttls":
+            server.starttls(context=_tls(mailing))
+        if mailing.user:
+            server.login(mailing.user, secrets.resolve(mailing.password) if mailing.password else "")
+        refused = server.send_message(mail, to_addrs=list(to))
+        _part(server)
     except smtplib.SMTPRecipientsRefused as e:
         raise MailError(f"{where} refused every recipient: {_answers(e.recipients)}") from None
     except smtplib.SMTPAuthenticationError as e:
@@ -34,27 +54,40 @@ def send(mail: EmailMessage, mailing: Mailing, to: tuple[str, ...]) -> None:
         raise MailError(f"{where} answered {e.smtp_code}: {_said(e)}") from None
     except smtplib.SMTPException as e:
         if "timed out" in str(e):  # smtplib's own way to tell of a read that took too long
-            raise MailError(f"{where} did not answer within {mailing.timeout:g} s") from None
-        raise MailError(f"{where} broke off: {e}") from None
+            raise _late(where, mailing, server) from None
+        raise MailError(f"{where} broke off: {e}", unanswered=bool(server and server.handed)) from None
     except ssl.SSLError as e:
         reason = getattr(e, "verify_message", "") or e.reason or str(e)
         raise MailError(
             f"the certificate of {where} is not trusted, or TLS failed: {reason}; `ca_file` names another authority"
         ) from None
     except TimeoutError:
-        raise MailError(f"{where} did not answer within {mailing.timeout:g} s") from None
+        raise _late(where, mailing, server) from None
     except OSError as e:
         raise MailError(f"{where} cannot be reached: {e.strerror or e}") from None
     except HostError as e:
         raise MailError(f"the password for {where} cannot be had: {e}") from None
+    finally:
+        if server:
+            server.close()
     if refused:
         raise MailError(f"{where} refused some recipients: {_answers(refused)}")
 
 
-def _connection(mailing: Mailing, port: int) -> smtplib.SMTP:
+def _connection(mailing: Mailing, port: int) -> _Plain:
     if mailing.security == "tls":
-        return smtplib.SMTP_SSL(mailing.server, port, timeout=mailing.timeout, context=_tls(mailing))
-    return smtplib.SMTP(mailing.server, port, timeout=mailing.timeout)
+        return _Tls(mailing.server, port, timeout=mailing.timeout, context=_tls(mailing))
+    return _Plain(mailing.server, port, timeout=mailing.timeout)
+
+
+def _part(server: _Plain) -> None:
+    """A server that is bad at parting has the mail all the same."""
+    with contextlib.suppress(OSError):
+        server.quit()
+
+
+def _late(where: str, mailing: Mailing, server: _Plain | None) -> MailError:
+    return MailError(f"{where} did not answer within {mailing.timeout:g} s", unanswered=bool(server and server.handed))
 
 
 def _tls(mailing: Mailing) -> ssl.SSLContext:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from auditor.cli.mailing import send_due, wanted
+from auditor.cli.mailing import compose, send_due, wanted
 from auditor.errors import MailError
 from auditor.history import outbox
 from auditor.history.store import Store
@@ -28,7 +28,8 @@ from auditor.model.past import Change, Past
 from auditor.model.run import Rulebook, Run
 from tests.conftest import Run as Auditor
 from tests.given import WHEN
-from tests.history.test_questions import SOME, after, result
+from tests.history.test_questions import SOME, result
+from tests.mail.exim import exim
 from tests.mail.server import Inbox, certificate, login, odd, smtp
 
 MAILING = Mailing(server="127.0.0.1", sender="auditor@example.com", to=("kim@example.com",), security="none")
@@ -150,6 +151,17 @@ def test_servers_that_hang_refuse_and_cut_off(talk: object, said: str) -> None:
         hand_over(replace(MAILING, port=port, timeout=0.5))
 
 
+def test_a_server_that_is_bad_at_parting_has_the_mail() -> None:
+    class Rude(Inbox):
+        async def handle_QUIT(self, *_: object) -> str:
+            return "451 not yet"
+
+    inbox = Rude()
+    with smtp(inbox) as port:
+        hand_over(replace(MAILING, port=port))
+    assert len(inbox.mails) == 1
+
+
 def test_a_server_that_is_away_and_one_without_tls() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -194,6 +206,62 @@ def test_no_mail_is_lost_while_the_server_is_away(tmp_path: Path, capsys: pytest
             assert all(r["sent"] for r in rows)
     ids = [re.search(r"Message-ID: (\S+)", e.content.decode())[1] for e in inbox.mails]  # type: ignore[index,union-attr]
     assert sorted(ids) == [f"<auditor.night{n}@example.com>" for n in range(3)]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="exim's binary insists on a user of its own, which needs a mount namespace")
+def test_debians_exim_over_starttls(tmp_path: Path) -> None:
+    """Put off with a 451 first, as by greylisting; then delivered, byte for byte."""
+    path = tmp_path / "a.db"
+    night(path, 0, "mc")
+    with exim() as server, Store(path) as s:
+        given = replace(MAILING, port=server.port, security="starttls", ca_file=str(server.ca))
+        server.away.touch()
+        assert not send_due(s, given, WHEN)
+        assert "451 try again later" in outbox.listed(s.db)[0]["error"]
+        server.away.unlink()
+        assert send_due(s, given, WHEN + timedelta(hours=1))
+        (mail,) = server.delivered(1)
+        sent = compose(s, "night0", given, given.to).as_bytes().replace(b"\r\n", b"\n")
+        boundary = rb"={15}\d+=="
+        assert re.sub(boundary, b"=", mail).endswith(re.sub(boundary, b"=", sent))
+        with pytest.raises(MailError, match=r"refused every recipient: kim@example.org \(550 relay not permitted\)"):
+            hand_over(replace(given, to=("kim@example.org",)))
+        with pytest.raises(MailError, match="only over TLS"):
+            hand_over(replace(given, security="none"))
+        assert len(server.delivered(1)) == 1
+
+
+def test_an_attempt_of_unknown_end_is_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A kill after the server's 250, and a server that breaks off once it has the whole mail: tried again under the same
+    Message-ID, and counted."""
+    path, taken = tmp_path / "a.db", []
+
+    def greedy(c: socket.socket) -> None:
+        c.sendall(b"220 hello\r\n")
+        got = b""
+        while not got.endswith(b"\r\n.\r\n"):
+            got += (new := c.recv(65536))
+            if new.split(b" ")[0].strip().upper() in (b"EHLO", b"HELO", b"MAIL", b"RCPT"):
+                c.sendall(b"250 yes\r\n")
+            elif new.strip().upper() == b"DATA":
+                c.sendall(b"354 go on\r\n")
+        taken.append(got)
+
+    night(path, 0, "mc")
+    with Store(path) as s:
+        with odd(greedy) as port:
+            assert not send_due(s, replace(MAILING, port=port), WHEN)
+        assert len(taken) == 1
+        assert outbox.listed(s.db)[0]["unanswered"] == 1
+        with s.transaction():
+            outbox.trying(s.db, "night0")  # and killed here
+    inbox = Inbox()
+    with Store(path) as s, smtp(inbox) as port:
+        assert send_due(s, replace(MAILING, port=port), WHEN + timedelta(days=1))
+        (row,) = outbox.listed(s.db)
+        assert (row["attempts"], row["unanswered"]) == (3, 2)
+    ids = [re.search(rb"Message-ID: (\S+)", m)[1] for m in (taken[0], inbox.mails[0].content)]  # type: ignore[index,arg-type]
+    assert ids[0] == ids[1]
 
 
 def test_the_wait_doubles_up_to_six_hours(tmp_path: Path) -> None:
@@ -297,7 +365,7 @@ def test_settings_that_are_wrong(auditor: Auditor, home: Path, line: str, said: 
 
 
 def test_an_empty_history_has_nothing_to_mail(auditor: Auditor, home: Path) -> None:
-    after(home / "auditor.db").close() if False else Store(home / "auditor.db").close()
+    Store(home / "auditor.db").close()
     (home / "inventory.yaml").write_text("hosts: {a: {address: 192.0.2.1}}\nmail: {server: x, sender: a@b, to: [a@b]}\n")
     assert "has no finished run yet" in auditor("report", "send").stderr
     assert "no mail was ever due" in auditor("report", "outbox").stdout
