@@ -1,13 +1,14 @@
 # make audit   set up, audit this machine, write the report      make test    set up, run all tests
 # make check   lint, types, import contracts, documentation      make bench   the benchmark (docs/performance.md)
 # make demo    audit a posed fleet of Windows hosts and this machine, and show the report
+# make pictures   the pictures of the documentation
 # make fuzz    ten minutes of made-up documents against the reader of advisories
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find auditor rules reports -type f -not -name '*.pyc')
 
-.PHONY: audit test check bench demo fuzz docs lock clean packages
+.PHONY: audit test check bench demo pictures fuzz docs lock clean packages
 
 audit: $(VENV)/.installed
 	@code=0; $(BIN)/auditor scan local || code=$$?; \
@@ -57,6 +58,9 @@ bench: packages $(VENV)/.installed
 
 demo: $(VENV)/.tests
 	$(BIN)/python -m tests.lab.demo
+
+pictures: packages $(VENV)/.tests
+	$(BIN)/python -m tests.lab.pictures
 
 FUZZ_SECONDS ?= 600
 fuzz: $(VENV)/.tests

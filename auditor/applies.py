@@ -15,12 +15,14 @@ from auditor.model.rule import Branch, Component, Rule
 
 class Applies(Struct, frozen=True):
     """`known` is None where it cannot be told; `branches` are the product lines that may be this host's: one where the
-    product is known, several where it is known too vaguely."""
+    product is known, several where it is known too vaguely. `elsewhere`: the rule is about other products, whatever else is
+    on this host."""
 
     known: bool | None
     why: str
     branches: tuple[Branch, ...] = ()
     settles: str = ""
+    elsewhere: bool = False
 
 
 class Host:
@@ -45,10 +47,6 @@ class Host:
             for package in self.facts.packages or ():
                 self._packages.setdefault(package.name, []).append(package)
         return self._packages.get(name, [])
-
-    def is_elsewhere(self, rule: Rule) -> bool:
-        """Is a rule about other products than this host's, whatever else is on it?"""
-        return _product(rule, self).known is False
 
     def part(self, component: Component) -> Applies:
         """Is a part on this host?"""
@@ -107,7 +105,7 @@ def _product(rule: Rule, host: Host) -> Applies:
     if possible:
         why = f"which edition of {platform.product or platform.family} this is, is not known"
         return Applies(None, why, tuple(possible), "platform: the product and its edition")
-    return Applies(False, f"the rule does not cover {platform.product or platform.family}")
+    return Applies(False, f"the rule does not cover {platform.product or platform.family}", elsewhere=True)
 
 
 EDITIONS = ("server", "enterprise", "terminal-server", "workstation")  # any other word leaves the edition open

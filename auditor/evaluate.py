@@ -49,9 +49,10 @@ def evaluate(
         if known := kept.get(rule.id):
             found.append(known)
         elif (family is None or rule.family == family) and is_about(rule, host):
-            made = finding(host, rule, today, groups, attestations, waivers, policy, seen)
+            applicable = applies(rule, host)
+            made = finding(host, rule, applicable, today, groups, attestations, waivers, policy, seen)
             found.append(made)
-            if made.verdict == "not_applicable" and host.is_elsewhere(rule):
+            if applicable.elsewhere:
                 kept[rule.id] = made
     return tuple(found)
 
@@ -122,6 +123,7 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 def finding(
     host: Host,
     rule: Rule,
+    applicable: Applies,
     today: date,
     groups: Sequence[str],
     attestations: Sequence[Attestation],
@@ -129,10 +131,10 @@ def finding(
     policy: Policy,
     seen: Mapping[str, date],
 ) -> Finding:
-    """The one finding of one rule on one host."""
+    """The one finding of one rule on one host; `applicable` says whether it applies there."""
     facts = host.facts
     case = Case(facts, _attestation(rule, facts.target, groups, attestations), today, host.packages)
-    judged = _aged(_judge(applies(rule, host), case), rule, policy, today)
+    judged = _aged(_judge(applicable, case), rule, policy, today)
     return Finding(
         rule=rule.id,
         title=rule.title,

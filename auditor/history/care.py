@@ -113,7 +113,7 @@ def _prune(db: Database, edge: str, end: str) -> None:
     newest += " union select max(n) from results where outcome in ('assessed', 'partial') group by target"
     thinned = f"run in (select n from runs where thinned) and n not in ({newest})"
     db.execute(f"update results set facts=null, offset=null, collectors=null where {thinned}")
-    used = "select since from findings union select until from findings where until is not null"
+    used = "select since from findings union select until from findings where until is not null union select result from replacements"
     db.execute(f"delete from results where {thinned} and n not in ({used})")
     db.execute("delete from runs where thinned and n not in (select run from results)"
                " and n not in (select removed from targets where removed is not null) and n not in (select run from mails)")  # fmt: skip

@@ -169,11 +169,15 @@ def standing(db: Database, high: int) -> Iterator[Row]:
         )
 
 
-_ENDS = """
+# The first result of the machine that a finding is of; 0 where it is the first one under its name.
+_ERA = "coalesce((select max(result) from replacements r where r.target={0}.target and r.result<={1}), 0)"
+_ENDS = f"""
 select targets.name as host, rules.id as rule, rules.title, new.severity as severity,
-    (select verdict from findings o where o.target=c.target and o.rule=c.rule and o.since<=:low and (o.until is null or o.until>:low)) as before,
+    (select verdict from findings o where o.target=c.target and o.rule=c.rule and o.since<=:low and (o.until is null or o.until>:low)
+        and o.since>={_ERA.format("c", ":high")}) as before,
     new.verdict as after,
-    exists (select 1 from findings p where p.target=c.target and p.rule=c.rule and p.until<=:low and p.verdict in ('noncompliant', 'pending')) as had
+    exists (select 1 from findings p where p.target=c.target and p.rule=c.rule and p.until<=:low and p.verdict in ('noncompliant', 'pending')
+        and p.since>={_ERA.format("c", ":high")}) as had
 from (select distinct target, rule from findings where (since > :low and since <= :high) or (until > :low and until <= :high)) c
     join targets on targets.n=c.target join rules on rules.n=c.rule
     left join findings new on new.target=c.target and new.rule=c.rule and new.since<=:high and (new.until is null or new.until>:high)
@@ -182,7 +186,8 @@ order by host, rule
 
 
 def diff(db: Database, low: int, high: int) -> list[Change]:
-    """What changed between two states of the fleet: findings, hosts, facts."""
+    """What changed between two states of the fleet: findings, hosts, facts. What another machine lacks is new, and nothing
+    of the one before it is fixed."""
     before, after = ({h.host: h for h in fleet(db, n)} for n in (low, high))
     renamed = dict(db.execute(_SAME_MACHINE, (low,)).fetchall())
     changes = list(_hosts(before, after, renamed, (_began(db, low), _began(db, high))))
@@ -356,33 +361,34 @@ def _streaks(db: Database) -> tuple[dict[str, float], dict[str, tuple[int, float
 def failing_since(db: Database) -> dict[str, dict[str, date]]:
     """By target and rule: since when a required finding fails; unknown in between does not end it."""
     found: dict[str, dict[str, date]] = {}
-    began: dict[tuple[str, str], str] = {}
-    for host, rule, verdict, since, until in db.execute(
-        "select targets.name, rules.id, verdict, a_run.started, f.until from findings f join targets on targets.n=f.target"
+    began: dict[tuple[str, str, int], str] = {}
+    for host, rule, era, verdict, since, until in db.execute(
+        f"select targets.name, rules.id, {_ERA.format('f', 'f.since')}, verdict, a_run.started, f.until from findings f join targets on targets.n=f.target"
         " join rules on rules.n=f.rule join results a on a.n=f.since join runs a_run on a_run.n=a.run"
         " where obligation='required' and targets.removed is null order by f.target, f.rule, f.since"
     ):
         if verdict in FAILING:
-            began.setdefault((host, rule), since)
+            began.setdefault((host, rule, era), since)
         elif verdict != "unknown":
-            began.pop((host, rule), None)
+            began.pop((host, rule, era), None)
         if until is None and verdict in FAILING:
-            found.setdefault(host, {})[rule] = datetime.fromisoformat(began[host, rule]).date()
+            found.setdefault(host, {})[rule] = datetime.fromisoformat(began[host, rule, era]).date()
     return found
 
 
 def _by_finding(db: Database) -> Iterator[list[tuple[str, str, str, str | None, bool]]]:
-    """The intervals of each required finding that ever failed: verdict, severity, since, until, is the next one met."""
+    """The intervals of each required finding of a machine that ever failed: verdict, severity, since, until, is the next
+    one met."""
     rows: list[Any] = db.execute(
-        "select f.target, f.rule, verdict, severity, a_run.started, b_run.started from findings f"
+        f"select f.target, f.rule, {_ERA.format('f', 'f.since')}, verdict, severity, a_run.started, b_run.started from findings f"
         " join results a on a.n=since join runs a_run on a_run.n=a.run left join results b on b.n=until left join runs b_run on b_run.n=b.run"
         " where obligation='required' and exists (select 1 from findings x where x.target=f.target and x.rule=f.rule and x.verdict in ('noncompliant', 'pending'))"
         " order by f.target, f.rule, since"
     ).fetchall()
     group: list[Any] = []
     for n, row in enumerate(rows):
-        following = rows[n + 1] if n + 1 < len(rows) and rows[n + 1][:2] == row[:2] else None
-        group.append((*row[2:], bool(following and following[2] in ("compliant", "not_applicable"))))
+        following = rows[n + 1] if n + 1 < len(rows) and rows[n + 1][:3] == row[:3] else None
+        group.append((*row[3:], bool(following and following[3] in ("compliant", "not_applicable"))))
         if following is None:
             yield group
             group = []

@@ -35,6 +35,10 @@ TABLES = {
     },
     "rules": {"n": "number", "id": "as findings name it", "title": "its title when it was last seen"},
     "machines": {"n": "number", "id": "what a host says of itself that is nobody else's: machine-id, MachineGuid"},
+    "replacements": {
+        "target": "of which target",
+        "result": "the first result of another machine than the one that had answered until then",
+    },
     "targets": {
         "n": "number",
         "name": "entry of the inventory, or the address of a call",
@@ -94,11 +98,11 @@ TABLES = {
         "recipients": "to whom: JSON",
         "queued": "when it became due: with the end of its run",
         "attempts": "how often a server was asked to take it",
-        "unanswered": "attempts of which nobody knows how they ended: it may have arrived once more for each",
-        "under_way": "1 while a server is asked",
         "next_try": "not before then",
         "error": "why the last attempt failed",
         "sent": "when a server took it; null while it waits",
+        "unanswered": "attempts of which nobody knows how they ended: it may have arrived once more for each",
+        "under_way": "1 while a server is asked",
     },
     "reports": {"run": "of which run", "created": "when", "html": "zstd"},
     "logins": {
@@ -148,6 +152,8 @@ create view finding_history as select targets.name as host, rules.id as rule, ru
     left join results as b on b.n = findings.until left join runs as last on last.n = b.run;
 create view open_findings as select * from finding_history where until is null and verdict in ('noncompliant', 'pending', 'unknown');
 """
+_REPLACEMENTS = """create table if not exists replacements (target integer not null references targets(n),
+    result integer not null references results(n), primary key (target, result)) without rowid"""
 
 
 @migrations()
@@ -166,9 +172,21 @@ def intervals(db: Database) -> None:
     for statement in _CREATE.split(";\n"):
         if statement.strip():
             db.execute(statement)
+    db.execute(_REPLACEMENTS)  # carrying over writes by today's writer
     first_schema.carry_over(db)
     for table in reversed(first_schema.TABLES):
         db.execute(f"drop table old_{table}")
+
+
+@migrations()
+def mails_and_remarks(db: Database) -> None:
+    """For histories written before runs had mails and remarks."""
+    db.execute(
+        "create table if not exists mails (run integer primary key references runs(n), recipients text not null, queued text not null,"
+        " attempts integer not null, next_try text, error text, sent text)"
+    )
+    if "remarks" not in db.table("runs").columns_dict:
+        db.execute("alter table runs add column remarks text")
 
 
 @migrations()
@@ -176,3 +194,15 @@ def unanswered_mails(db: Database) -> None:
     """Attempts whose end nobody knows are counted."""
     for column in ("unanswered", "under_way"):
         db.execute(f"alter table mails add column {column} integer not null default 0")
+
+
+@migrations()
+def replacements(db: Database) -> None:
+    """When another machine began to answer under a name."""
+    db.execute(_REPLACEMENTS)
+    before: dict[int, int] = {}
+    found = db.execute("select target, n, machine from results where machine is not null order by n").fetchall()
+    for target, result, machine in found:
+        if before.setdefault(target, machine) != machine:
+            db.execute("insert or ignore into replacements values (?,?)", (target, result))
+            before[target] = machine

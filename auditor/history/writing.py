@@ -141,6 +141,7 @@ class Writer:
             return
         if before is not None:
             self._db.execute("update findings set until=? where target=? and until is null", (place, target))
+            self._db.execute("insert into replacements values (?,?)", (target, place))
         self._db.execute("update targets set machine=? where n=?", (machine, target))
 
     def _rows(self, findings: tuple[Finding, ...]) -> list[_Row]:

@@ -23,6 +23,7 @@ from auditor.printable import one_line
 from auditor.report.figures import Action, Figures, figures, sentence
 
 MAX_ATTACHED = 5_000_000  # bytes; many servers refuse mails from 10 MB on, and base64 adds a third
+_HEADER = 200  # characters: folded at the usual 78, a subject could begin with an empty line, which some readers show
 _NO_ID = re.compile(r"[^A-Za-z0-9._-]")
 _SHOWN = 20  # changes, and hosts; the rest is counted
 _MATTERS = ("new", "came back", "became unknown", "not assessed", "another machine")
@@ -63,6 +64,7 @@ def message(run: Run, past: Past | None, mailing: Mailing, report: bytes | None,
         mail.add_attachment(
             report, maintype="text", subtype="html", filename=f"auditor-{one_line(run.id)}.html", params={"charset": "utf-8"}
         )
+    mail.policy = SMTP.clone(max_line_length=_HEADER)
     return mail
 
 

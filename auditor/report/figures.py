@@ -11,11 +11,13 @@ from auditor.model.facts import Platform
 from auditor.model.finding import Finding, Verdict
 from auditor.model.rule import SEVERITIES
 from auditor.model.run import Run, TargetResult
+from auditor.printable import one_line
 from auditor.report import bundles
 
 
 class Action(Struct, frozen=True):
-    """One thing to do, and what it settles: a rule that is not met, or a step that settles several (`rules`)."""
+    """What to do, and what it settles: a rule that is not met, or a step that settles several (`rules`). `parts` is how many
+    things that is to do: a service pack is one, hotfixes are as many as there are."""
 
     rule: str
     title: str
@@ -25,6 +27,7 @@ class Action(Struct, frozen=True):
     pending: int
     settled: int
     rules: tuple[str, ...] = ()
+    parts: int = 1
 
 
 class Settle(Struct, frozen=True):
@@ -35,13 +38,16 @@ class Settle(Struct, frozen=True):
 
 
 class Figures(Struct, frozen=True, kw_only=True):
-    """`compliance` is the share of required findings that are compliant, among those that could be judged, or None."""
+    """`compliance` is the share of required findings that are compliant, among those that could be judged, or None;
+    `missing` and `open` count the required findings that are not met, and that could not be told."""
 
     assessed: int
     unassessed: int
     failing_hosts: int
     unknown_hosts: int
     compliant_hosts: int
+    missing: int
+    open: int
     verdicts: dict[Verdict, int]
     compliance: float | None
     waived: int
@@ -53,12 +59,13 @@ class Figures(Struct, frozen=True, kw_only=True):
 def figures(run: Run) -> Figures:
     """Count a run."""
     counted = [r for r in run.results if r.outcome in ("assessed", "partial")]
-    failing = unknown = good = bad = waived = overdue = 0
+    failing = unknown = good = bad = open_ = waived = overdue = 0
     for findings, names in states(run.results):
         required = required_open(findings)
         verdicts = Counter(f.verdict for f in required)
         good += len(names) * verdicts["compliant"]
         bad += len(names) * (verdicts["noncompliant"] + verdicts["pending"])
+        open_ += len(names) * verdicts["unknown"]
         waived += len(names) * sum(1 for f in findings if f.waiver)
     for findings, names in states(counted):
         required = required_open(findings)
@@ -71,6 +78,8 @@ def figures(run: Run) -> Figures:
         failing_hosts=failing,
         unknown_hosts=unknown,
         compliant_hosts=len(counted) - failing - unknown,
+        missing=bad,
+        open=open_,
         verdicts=dict(run.verdicts()),
         compliance=good / (good + bad) if good + bad else None,
         waived=waived,
@@ -102,7 +111,7 @@ def leaves_open(required: Iterable[Finding]) -> bool:
 
 
 def _actions(results: list[TargetResult]) -> tuple[Action, ...]:
-    """Required actions that settle the most come first; advised ones never outrank them."""
+    """What settles the most, for each thing that it is to do, comes first."""
     by_rule: dict[str, list[tuple[str, Finding]]] = defaultdict(list)
     by_step: dict[tuple[str, str], list[tuple[str, Finding]]] = defaultdict(list)
     for findings, names in states(results):
@@ -126,7 +135,7 @@ def _actions(results: list[TargetResult]) -> tuple[Action, ...]:
         for rule, found in by_rule.items()
     ]
     order = {s: n for n, s in enumerate(SEVERITIES)}
-    return tuple(sorted([*steps, *actions], key=lambda a: (-a.settled, order[a.severity], a.title)))  # type: ignore[index]
+    return tuple(sorted([*steps, *actions], key=lambda a: (-a.settled / a.parts, order[a.severity], a.title)))  # type: ignore[index]
 
 
 def _step(found: list[tuple[str, Finding]]) -> Action:
@@ -144,6 +153,7 @@ def _step(found: list[tuple[str, Finding]]) -> Action:
         sum(1 for _, f in found if f.verdict == "pending"),
         len(found),
         rules,
+        1 if step.kind == "service_pack" else len({f.step.level for _, f in found if f.step}),
     )
 
 
@@ -156,6 +166,9 @@ def settle(r: TargetResult) -> Settle | None:
 def sentence(run: Run, n: Figures) -> str:
     """The verdict of a run in one sentence."""
     total = len(run.results)
+    stopped = "The run was stopped early. " if run.interrupted else ""
+    if total == 1 and not n.unassessed:
+        return stopped + _of_one(run, n)
     hosts = "host" if total == 1 else "hosts"
     parts = []
     if n.failing_hosts:
@@ -164,22 +177,27 @@ def sentence(run: Run, n: Figures) -> str:
         parts.append(f"{n.unassessed} could not be assessed")
     if n.unknown_hosts:
         parts.append(f"{n.unknown_hosts} {_do(n.unknown_hosts, 'leaves', 'leave')} required questions open")
-    stopped = "The run was stopped early. " if run.interrupted else ""
     if not parts and not any(f.verdict == "compliant" for r in run.results for f in r.findings):
-        return (
-            f"{stopped}Nothing required applied to {'the one host' if total == 1 else f'any of the {total} hosts'}."
-            if total
-            else f"{stopped}No host was audited."
-        )
+        return f"{stopped}Nothing required applied to any of the {total} hosts." if total else f"{stopped}No host was audited."
     if not parts:
-        all_of = "The one host has" if total == 1 else f"All {total} hosts have"
-        return f"{stopped}{all_of} everything that is required." if total else f"{stopped}No host was audited."
+        return f"{stopped}All {total} hosts have everything that is required."
     rest = (
         f", {n.compliant_hosts} {_do(n.compliant_hosts, 'has', 'have')} everything that is required"
         if n.compliant_hosts
         else ""
     )
     return f"{stopped}Of {total} {hosts}, {', '.join(parts)}{rest}."
+
+
+def _of_one(run: Run, n: Figures) -> str:
+    name = one_line(run.results[0].target.name, 60)
+    if n.failing_hosts:
+        open_ = f", and leaves {n.open} required {_do(n.open, 'question', 'questions')} open" if n.open else ""
+        return f"{name} lacks something required{open_}."
+    if n.unknown_hosts:
+        return f"{name} leaves {n.open} required {_do(n.open, 'question', 'questions')} open."
+    met = any(f.verdict == "compliant" for f in run.results[0].findings)
+    return f"{name} has everything that is required." if met else f"Nothing required applied to {name}."
 
 
 def _do(count: int, one: str, many: str) -> str:

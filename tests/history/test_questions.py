@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -108,7 +108,28 @@ def test_two_machines_that_shared_a_name_are_not_mixed(tmp_path: Path) -> None:
         s.finish(run)
         rows = questions.of_host(s.db, "h")
         assert [(r.since[:10], r.until and r.until[:10]) for r in rows] == [("2026-11-24", None), ("2026-11-23", "2026-11-24")]
-        assert ("another machine", "h", "") in changes(s, 0, 1)
+        assert changes(s, 0, 1) == [("new", "h", "rule-0"), ("another machine", "h", "")]
+
+
+def test_another_machine_neither_fixes_nor_goes_on(tmp_path: Path) -> None:
+    """What the machine before lacked is not fixed by the next one, has not come back on it, and is not as old on it."""
+    path = tmp_path / "a.db"
+    after(path, {"h": "mm"}, {"h": "cc"}, {"h": "mm"}, machines={"h": "one"}).close()
+    with Store(path) as s:
+        before = questions.trend(s.db, 9)
+        assert not s.db.execute("select count(*) from replacements").fetchone()[0]
+        for n, letters in ((3, "cm"), (4, "mm")):
+            when = WHEN + timedelta(days=n)
+            run = Run(id=f"day{n}", started=when, finished=when, auditor="0", rulebook=Rulebook("d", 3, "2026-01-01"))
+            s.begin(run, SOME)
+            s.add(run, result("h", letters, when, "two"), listed=True)
+            s.finish(run)
+        assert changes(s, 2, 3) == [("new", "h", "rule-1"), ("another machine", "h", "")]
+        assert changes(s, 3, 4) == [("new", "h", "rule-0")]
+        assert questions.failing_since(s.db) == {"h": {"rule-0": date(2026, 11, 27), "rule-1": date(2026, 11, 26)}}
+        now = questions.trend(s.db, 9)
+        assert (before.fix_days, now.fix_days) == ({"important": 1.0}, {"important": 1.0})
+        assert now.open_days == {"important": (2, 0.5, 1.0)}
 
 
 def test_the_fleet_as_it_stood(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from sqlite_utils import Database
 
 from auditor.errors import HistoryError
 from auditor.evaluate import evaluate
+from auditor.history import outbox
 from auditor.history.schema import TABLES, migrations
 from auditor.history.store import Store, zstd
 from auditor.history.writing import Writer
@@ -195,6 +197,34 @@ def test_a_history_of_the_first_form_is_carried_over(tmp_path: Path) -> None:
             assert found.rulebook == run.rulebook
         assert s.report("r1") == b"<html>"
     assert counts(path, "sqlite_master where name like 'old%'") == [0]
+
+
+_UNDONE = {
+    "replacements": ["drop table replacements"],
+    "unanswered_mails": [f"alter table mails drop column {column}" for column in ("unanswered", "under_way")],
+    "mails_and_remarks": ["drop table mails", "alter table runs drop column remarks"],
+}
+
+
+@pytest.mark.parametrize("back", range(1, 4))
+def test_a_history_of_every_form_since_then_is_brought_up_to_date(tmp_path: Path, back: int) -> None:
+    path = tmp_path / "a.db"
+    for number, machine in ((1, "m1"), (3, "m1"), (5, "m2")):
+        store(path, run_of(result(replace(LINUX, machine_id=machine)), number=number))
+    with closing(sqlite3.connect(path)) as db, db:
+        for name in list(_UNDONE)[:back]:
+            for statement in _UNDONE[name]:
+                db.execute(statement)
+            assert db.execute(f"delete from {migrations.migrations_table} where name=?", (name,)).rowcount == 1
+    with pytest.raises(HistoryError, match="another version"):
+        Store(path, create=False)
+    with Store(path) as s:
+        assert s.db.execute("select result from replacements").fetchall() == [(3,)]
+        outbox.queue(s.db, "r5", ("kim@example.com",), WHEN)
+        assert outbox.listed(s.db)[0]["unanswered"] == 0
+        assert len(s.run("r5").results) == 1
+        assert s.run("r5").remarks == ()
+    store(path, run_of(result(LINUX), number=7))
 
 
 def test_a_full_disk_while_carrying_over_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -27,7 +27,7 @@ from tests.lab.windows.wsman import WsmanServer
 from tests.lab.windows.wsman_tls import Authority
 
 _ROOT = Path(__file__).parents[2]
-_PASSWORD = "Demo-1"
+PASSWORDS = {"DEMO_PASSWORD": "Demo-1", "DEMO_WRONG_PASSWORD": "Demo-2"}
 # name in the fleet: (posed host, group)
 WINRM = {
     "plant-node-a": ("nt40-enterprise-sp5-node", "plant"),
@@ -78,7 +78,7 @@ def main(words: Sequence[str] | None = None) -> int:
             "--report",
             str(given.output.absolute()),
         ]
-        env = {**os.environ, "DEMO_PASSWORD": _PASSWORD, "DEMO_WRONG_PASSWORD": "Demo-2", "PYTHONPATH": str(_ROOT)}
+        env = {**os.environ, **PASSWORDS, "PYTHONPATH": str(_ROOT)}
         code = subprocess.run(command, env=env, cwd=folder).returncode  # our own program
     if code not in (0, 1, 3) or not given.output.exists():
         return code or 4
@@ -88,14 +88,16 @@ def main(words: Sequence[str] | None = None) -> int:
     return 0
 
 
-def fleet(folder: Path, stack: contextlib.ExitStack) -> Path:
+def fleet(folder: Path, stack: contextlib.ExitStack, winrm: Mapping[str, tuple[str, str]] = WINRM) -> Path:
     """Start the servers and write the inventory that reaches them."""
     authority = Authority(folder, "authority")
     tls = authority.server("localhost")
     hosts: dict[str, dict[str, object]] = {"this-machine": {"connection": "local", "groups": ["datacentre"]}}
-    for number, (name, (posed, group)) in enumerate(WINRM.items()):
+    for number, (name, (posed, group)) in enumerate(winrm.items()):
         secure = number % 2 == 1  # half of them over TLS, half with NTLM's own encryption
-        server = stack.enter_context(WsmanServer(load_host(posed), "audit", _PASSWORD, tls=tls if secure else None))
+        server = stack.enter_context(
+            WsmanServer(load_host(posed), "audit", PASSWORDS["DEMO_PASSWORD"], tls=tls if secure else None)
+        )
         hosts[name] = {"connection": "winrm", "port": server.port, "scheme": "https" if secure else "http", "groups": [group]}
     hosts["web-2019"] = {**hosts["dc-2019"], "password": "env:DEMO_WRONG_PASSWORD"}
     hosts["old-backup"] = {"connection": "winrm", "port": free_port(), "scheme": "http", "groups": ["office"]}

@@ -20,4 +20,4 @@ def test_demo(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert "Windows NT Server 4.0, Terminal Server Edition, Service Pack 5" in shown
     assert "Windows Server 2025, build 26100" in shown
     assert str(tmp_path) in shown
-    assert demo._PASSWORD not in page + shown
+    assert demo.PASSWORDS["DEMO_PASSWORD"] not in page + shown

@@ -81,6 +81,15 @@ def test_the_mail_reads_well_in_either_part() -> None:
     assert mail["Auto-Submitted"] == "auto-generated"
 
 
+def test_a_subject_of_any_length_stays_on_its_line() -> None:
+    for hosts in range(1, 400):
+        run = run_of("mc", "-", name="h" * hosts)
+        raw = message(run, past(*["new"] * hosts, *["fixed"] * hosts), MAILING, None).as_bytes()
+        line = raw.partition(b"\r\n")[0].decode()
+        assert line == f"Subject: {subject(run, past(*['new'] * hosts, *['fixed'] * hosts))}"
+        assert max(map(len, raw.split(b"\r\n"))) < 998
+
+
 def test_nothing_of_a_host_becomes_a_header_or_markup() -> None:
     run = run_of("m", "-", name=EVIL, ident=EVIL)
     mail = message(run, past("new"), replace(MAILING, link="https://example.com/{run}"), None)
