@@ -1,7 +1,8 @@
 """The history of a fleet over a year of nights: its size, saving a run, what it answers, judging its facts anew.
 
 The fleet is made (bench/history_made.py): hosts of 800 packages and 20 findings, 1 % of which change each night. Making a
-year of 1,000 hosts takes some ten minutes, since each night is stored as a run stores it; `--nights` makes it shorter.
+year of 1,000 hosts takes some twenty minutes, since each night is stored as a run stores it, with its report; `--nights`
+makes it shorter.
 """
 
 import json

@@ -128,8 +128,7 @@ def make(path: Path, hosts: int, nights: int) -> dict[str, object]:
             saved.append(time.perf_counter() - started)
             if still:
                 quiet = (used(path) - before) / hosts
-            # A page a week stands for the nightly one: it is made in the time of many nights' storing.
-            elif night % 7 == 0:
+            else:
                 store.add_report(run, render(run, "html", (), store.past(run)))
                 reports += 1
     started = time.perf_counter()

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from auditor.errors import UsageFault
 from auditor.model.rule import SEVERITIES
 from auditor.model.run import Run
-from auditor.report.figures import required_open, states
+from auditor.report.required import required_open, states
 
 ALL_WELL, FAILED, USAGE, INCOMPLETE, INTERNAL = range(5)
 

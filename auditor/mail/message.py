@@ -20,13 +20,23 @@ from auditor.model.mailing import Mailing
 from auditor.model.past import Change, Past
 from auditor.model.run import Run, TargetResult
 from auditor.printable import one_line
-from auditor.report.figures import Action, Figures, figures, sentence
+from auditor.report.actions import Action
+from auditor.report.figures import Figures, figures, knowledge, sentence
 
 MAX_ATTACHED = 5_000_000  # bytes; many servers refuse mails from 10 MB on, and base64 adds a third
 _HEADER = 200  # characters: folded at the usual 78, a subject could begin with an empty line, which some readers show
 _NO_ID = re.compile(r"[^A-Za-z0-9._-]")
+_ACTIONS, _APART = 5, 3  # actions; changes of one kind on one host that are told one by one
 _SHOWN = 20  # changes, and hosts; the rest is counted
 _MATTERS = ("new", "came back", "became unknown", "not assessed", "another machine")
+
+
+class Told(Struct, frozen=True):
+    """What changed: one thing, or all of one kind on one host."""
+
+    kind: str
+    host: str
+    what: str
 
 
 class Digest(Struct, frozen=True):
@@ -35,10 +45,13 @@ class Digest(Struct, frozen=True):
     run: Run
     figures: Figures
     sentence: str
+    knowledge: str
     since: str
-    changes: list[Change]
+    changes: list[Told]
     more_changes: int
     actions: tuple[Action, ...]
+    more_actions: int
+    before: float | None
     lost: list[TargetResult]
     link: str
     attached: bool
@@ -77,7 +90,7 @@ def subject(run: Run, past: Past | None) -> str:
     n = figures(run)
     kinds = [c.kind for c in past.changes] if past else []
     new, fixed, unknown = kinds.count("new") + kinds.count("came back"), kinds.count("fixed"), kinds.count("became unknown")
-    parts = [f"{count} {word}" for count, word in ((new, "new"), (fixed, "fixed"), (unknown, "became unknown")) if count]
+    parts = [f"{count} {word}" for count, word in ((new, "new"), (unknown, "became unknown")) if count]
     total = len(run.results)
     if n.overdue:
         parts.append(f"{n.overdue} overdue")
@@ -87,45 +100,65 @@ def subject(run: Run, past: Past | None) -> str:
         parts.append(f"{n.failing_hosts} of {total} hosts lack something")
     elif n.unknown_hosts:
         parts.append(f"{n.unknown_hosts} of {total} hosts leave questions open")
+    if fixed:
+        parts.append(f"{fixed} fixed")
     stopped = "stopped early, " if run.interrupted else ""
     return one_line(f"auditor: {stopped}{', '.join(parts) or 'everything required is met'}", 150)
 
 
 def _digest(run: Run, past: Past | None, mailing: Mailing, report: bytes | None) -> Digest:
     n = figures(run)
-    told = [c for c in past.changes if c.kind != "facts changed"] if past else []
-    told.sort(key=lambda c: (c.kind not in _MATTERS, c.kind, c.host, c.rule))
+    told = _told([c for c in past.changes if c.kind != "facts changed"]) if past else []
+    judged = [p.compliance for p in past.points[:-1] if p.compliance is not None] if past else []
     return Digest(
         run=run,
         figures=n,
         sentence=sentence(run, n),
+        knowledge=knowledge(run),
         since=past.before[:16].replace("T", " ") if past else "",
         changes=told[:_SHOWN],
         more_changes=max(0, len(told) - _SHOWN),
-        actions=n.actions[:5],
+        actions=n.actions[:_ACTIONS],
+        more_actions=max(0, len(n.actions) - _ACTIONS),
+        before=judged[-1] if judged else None,
         lost=[r for r in run.results if r.error],
         link=one_line(mailing.link.replace("{run}", run.id)) if mailing.link else "",
         attached=bool(mailing.attach and report and len(report) <= MAX_ATTACHED),
     )
 
 
+def _told(changes: list[Change]) -> list[Told]:
+    """What matters first; where much of one kind happened on one host, it is one line."""
+    groups: dict[tuple[bool, str, str], list[Change]] = {}
+    for c in changes:
+        groups.setdefault((c.kind not in _MATTERS, c.kind, c.host), []).append(c)
+    told = []
+    for (_, kind, host), same in sorted(groups.items()):
+        if len(same) > _APART:
+            told.append(Told(kind, host, f"{len(same)} findings: {', '.join(c.rule for c in same[:6])} …"))
+        else:
+            told += [Told(kind, host, f"{c.rule} {c.title}".strip()) for c in same]
+    return told
+
+
 def _text(d: Digest) -> list[str]:
-    lines = [d.sentence, f"{d.run.started:%A %-d %B %Y, %H:%M} UTC, run {d.run.id}", ""]
+    lines = [d.sentence, f"{d.run.started:%A %-d %B %Y, %H:%M} UTC, run {d.run.id}, {d.knowledge}", ""]
     if d.figures.compliance is not None:
-        lines += [f"Of the required findings that could be judged, {d.figures.compliance:.0%} are met.", ""]
+        before = f" ({d.before:.0%} after the run before)" if d.before is not None else ""
+        lines += [f"Of the required findings that could be judged, {d.figures.compliance:.0%} are met{before}.", ""]
     if d.lost:
         lines += [f"Not assessed, so nothing is known of them from this run ({len(d.lost)}):"]
         lines += [f"  {r.target.name}: {r.error.kind}: {r.error.message}" for r in d.lost[:_SHOWN] if r.error]
         lines += [f"  and {len(d.lost) - _SHOWN} more", ""] if len(d.lost) > _SHOWN else [""]
     if d.since:
         lines += [f"Changed since {d.since} UTC:" if d.changes else f"Nothing changed since {d.since} UTC."]
-        lines += [f"  {c.kind}: {c.host}" + (f", {c.rule} {c.title}" if c.rule else "") for c in d.changes]
-        lines += [f"  and {d.more_changes} more", ""] if d.more_changes else [""]
+        lines += [f"  {c.kind}: {c.host}" + (f", {c.what}" if c.what else "") for c in d.changes]
+        lines += [f"  and {d.more_changes} more changes", ""] if d.more_changes else [""]
     if d.actions:
         lines += ["What to do first:"]
         for number, a in enumerate(d.actions, 1):
-            lines += [f"  {number}. {a.title}", f"     on {_hosts(a)}; settles {a.settled}"]
-        lines += [""]
+            lines += [f"  {number}. {a.title} ({a.severity})", f"     {a.remediation}", f"     on {_hosts(a)}; {a.effect}"]
+        lines += [f"  and {d.more_actions} more, in the report", ""] if d.more_actions else [""]
     if d.run.remarks:
         lines += ["To be looked at:", *(f"  {remark}" for remark in d.run.remarks[:_SHOWN]), ""]
     if d.link:

@@ -42,7 +42,7 @@ class Bundle(Struct, frozen=True):
 def said(step: Step, count: int = 1) -> str:
     if step.kind == "service_pack":
         return f"{label(step.line)} Service Pack {step.level}"
-    return f"hotfix {step.level}" if count == 1 else f"{count} hotfixes, each of which its article offers"
+    return f"hotfix {step.level}" if count == 1 else f"{count} hotfixes, one for each advisory"
 
 
 def bundles(findings: Iterable[Finding]) -> tuple[list[Bundle], list[Finding]]:

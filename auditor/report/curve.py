@@ -38,7 +38,7 @@ def curve(points: Sequence[Point]) -> Curve | None:
     first, last = judged[0], judged[-1]
     words = (
         f"Required findings that are met, of those that could be judged: {first[1]:.1%} on {first[0].started[:10]}, "
-        f"{last[1]:.1%} on {last[0].started[:10]} ({len(judged)} runs)"
+        f"{last[1]:.1%} on {last[0].started[:10]} ({len(judged)} runs; a host that was not assessed counts as it was last known)"
     )
     middle = (lowest + 100) // 2
     grid = [(_height(level, lowest), f"{level} %") for level in (lowest, middle, 100)]

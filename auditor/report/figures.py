@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections import Counter
+from datetime import date
 
 from msgspec import Struct
 
 from auditor.model.facts import Platform
-from auditor.model.finding import Finding, Verdict
-from auditor.model.rule import SEVERITIES
+from auditor.model.finding import Verdict
 from auditor.model.run import Run, TargetResult
 from auditor.printable import one_line
-from auditor.report import bundles
-
-
-class Action(Struct, frozen=True):
-    """What to do, and what it settles: a rule that is not met, or a step that settles several (`rules`). `parts` is how many
-    things that is to do: a service pack is one, hotfixes are as many as there are."""
-
-    rule: str
-    title: str
-    severity: str
-    remediation: str
-    targets: tuple[str, ...]
-    pending: int
-    settled: int
-    rules: tuple[str, ...] = ()
-    parts: int = 1
+from auditor.report.actions import Action, actions
+from auditor.report.required import fails, leaves_open, required_open, states
 
 
 class Settle(Struct, frozen=True):
@@ -84,76 +69,8 @@ def figures(run: Run) -> Figures:
         compliance=good / (good + bad) if good + bad else None,
         waived=waived,
         overdue=overdue,
-        actions=_actions(counted),
+        actions=actions(counted),
         relaxed=tuple(dict.fromkeys(text for r in run.results for text in (*r.target.relaxed, *r.relaxed))),
-    )
-
-
-def states(results: Iterable[TargetResult]) -> Iterable[tuple[tuple[Finding, ...], list[str]]]:
-    """The findings of hosts, those that share them together: hosts in the same state were judged once."""
-    found: dict[int, tuple[tuple[Finding, ...], list[str]]] = {}
-    for r in results:
-        found.setdefault(id(r.findings), (r.findings, []))[1].append(r.target.name)
-    return found.values()
-
-
-def required_open(findings: Iterable[Finding]) -> list[Finding]:
-    """The required findings that have a verdict and that no waiver covers."""
-    return [f for f in findings if f.verdict != "not_applicable" and f.obligation == "required" and not f.waiver]
-
-
-def fails(required: Iterable[Finding]) -> bool:
-    return any(f.verdict in ("noncompliant", "pending") for f in required)
-
-
-def leaves_open(required: Iterable[Finding]) -> bool:
-    return any(f.verdict == "unknown" for f in required)
-
-
-def _actions(results: list[TargetResult]) -> tuple[Action, ...]:
-    """What settles the most, for each thing that it is to do, comes first."""
-    by_rule: dict[str, list[tuple[str, Finding]]] = defaultdict(list)
-    by_step: dict[tuple[str, str], list[tuple[str, Finding]]] = defaultdict(list)
-    for findings, names in states(results):
-        for f in required_open(findings):
-            if f.verdict in ("noncompliant", "pending"):
-                (by_step[bundles.key(f.step)] if f.step else by_rule[f.rule]).extend((name, f) for name in names)
-    for same in by_step.values():
-        if len({f.rule for _, f in same}) == 1:
-            by_rule[same[0][1].rule].extend(same)
-    steps = [_step(same) for same in by_step.values() if len({f.rule for _, f in same}) > 1]
-    actions = [
-        Action(
-            rule,
-            f"Not met: {found[0][1].title}",
-            found[0][1].severity,
-            found[0][1].remediation,
-            tuple(name for name, _ in found),
-            sum(1 for _, f in found if f.verdict == "pending"),
-            len(found),
-        )
-        for rule, found in by_rule.items()
-    ]
-    order = {s: n for n, s in enumerate(SEVERITIES)}
-    return tuple(sorted([*steps, *actions], key=lambda a: (-a.settled / a.parts, order[a.severity], a.title)))  # type: ignore[index]
-
-
-def _step(found: list[tuple[str, Finding]]) -> Action:
-    """The step that settles several rules at once."""
-    step = bundles.highest([f.step for _, f in found if f.step])
-    rules = tuple(dict.fromkeys(f.rule for _, f in found))
-    order = {s: n for n, s in enumerate(SEVERITIES)}
-    worst = min((f.severity for _, f in found), key=lambda s: order[s])
-    return Action(
-        "",
-        bundles.said(step, len(rules)),
-        worst,
-        f"{'Apply it' if step.kind == 'service_pack' else 'Apply them'} and restart the host; it settles {len(rules)} advisories.",
-        tuple(dict.fromkeys(name for name, _ in found)),
-        sum(1 for _, f in found if f.verdict == "pending"),
-        len(found),
-        rules,
-        1 if step.kind == "service_pack" else len({f.step.level for _, f in found if f.step}),
     )
 
 
@@ -187,6 +104,14 @@ def sentence(run: Run, n: Figures) -> str:
         else ""
     )
     return f"{stopped}Of {total} {hosts}, {', '.join(parts)}{rest}."
+
+
+def knowledge(run: Run) -> str:
+    """How old what it judged by is: the day on which the youngest rule was read from its source."""
+    if not run.rulebook.newest:
+        return "rules of unknown age"
+    days = (run.started.date() - date.fromisoformat(run.rulebook.newest)).days
+    return f"rules as of {run.rulebook.newest}, {days} {_do(days, 'day', 'days')} old"
 
 
 def _of_one(run: Run, n: Figures) -> str:

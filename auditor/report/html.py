@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import date
 from functools import lru_cache
 from typing import Any
 
@@ -22,8 +21,9 @@ from auditor.model.run import Run, TargetResult
 from auditor.printable import printable
 from auditor.report.bundles import Bundle, bundles
 from auditor.report.curve import curve
-from auditor.report.figures import Settle, fails, figures, leaves_open, required_open, sentence, settle, state, system
+from auditor.report.figures import Settle, figures, knowledge, sentence, settle, state, system
 from auditor.report.folding import fold
+from auditor.report.required import fails, leaves_open, required_open
 
 TONE = {"noncompliant": "bad", "pending": "pend", "unknown": "open", "compliant": "good", "not_applicable": ""}
 SAID = {
@@ -79,7 +79,6 @@ def html(run: Run, rules: Iterable[Rule], past: Past | None = None) -> bytes:
     }
     fleet = len(assessed) > _MANY_HOSTS
     total = sum(n.verdicts.values())
-    newest = run.rulebook.newest
     text = _template().render(
         run=run,
         n=n,
@@ -94,7 +93,7 @@ def html(run: Run, rules: Iterable[Rule], past: Past | None = None) -> bytes:
         curve=curve(past.points) if past else None,
         changed=sorted(Counter(c.kind for c in past.changes).items()) if past else [],
         shares=_shares(n.verdicts, total),
-        age=(run.started.date() - date.fromisoformat(newest)).days if newest else None,
+        knowledge=knowledge(run),
         script=DIGEST,
         tone=TONE,
         said=SAID,

@@ -9,7 +9,7 @@ from auditor.model.finding import VERDICTS, Finding
 from auditor.model.run import Run, TargetResult
 from auditor.printable import one_line
 from auditor.report.bundles import bundles
-from auditor.report.figures import figures, sentence
+from auditor.report.figures import figures, knowledge, sentence
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&-])")
 
@@ -27,13 +27,14 @@ def _lines(run: Run) -> Iterator[str]:
     n = figures(run)
     yield f"# Compliance, {run.started:%Y-%m-%d %H:%M} UTC\n"
     yield f"{plain(sentence(run, n))}\n"
+    yield f"Run {plain(run.id)}, {knowledge(run)}.\n"
     yield "| verdict | findings |\n|---|--:|"
     for verdict in VERDICTS:
         yield f"| {verdict.replace('_', ' ')} | {n.verdicts.get(verdict, 0)} |"
     if n.actions:
         yield "\n## What to do next\n"
         for a in n.actions[:10]:
-            yield f"1. {plain(a.title)}: {len(a.targets)} {'host' if len(a.targets) == 1 else 'hosts'}, settles {a.settled}. {plain(a.remediation)}"
+            yield f"1. {plain(a.title)}: {len(a.targets)} {'host' if len(a.targets) == 1 else 'hosts'}, {a.effect}. {plain(a.remediation)}"
     for r in run.results:
         yield from _host(r)
 

@@ -11,7 +11,7 @@ from auditor.model.rule import SEVERITIES, Obligation
 from auditor.model.run import Run, TargetResult
 from auditor.printable import one_line
 from auditor.report.bundles import Bundle, bundles
-from auditor.report.figures import figures, sentence, settle, state, system
+from auditor.report.figures import figures, knowledge, sentence, settle, state, system
 
 _MANY = 24  # ids of what is not required, before the rest is counted
 OBLIGATIONS = get_args(Obligation)
@@ -45,9 +45,9 @@ def _lines(run: Run) -> Iterator[str]:
     if n.actions:
         yield "What to do first"
         for number, a in enumerate(n.actions[:5], 1):
-            yield f"  {number}. {one_line(a.title)} ({len(a.targets)} {'host' if len(a.targets) == 1 else 'hosts'}): {one_line(a.remediation, 400)}"
+            yield f"  {number}. {one_line(a.title)} ({len(a.targets)} {'host' if len(a.targets) == 1 else 'hosts'}, {a.effect}): {one_line(a.remediation, 400)}"
         yield ""
-    yield f"Rules: {run.rulebook.rules}, rulebook {run.rulebook.digest[:12]}, newest source read {run.rulebook.newest}; auditor {run.auditor}; run {run.id}"
+    yield f"Rules: {run.rulebook.rules}, rulebook {run.rulebook.digest[:12]}, {knowledge(run)}; auditor {run.auditor}; run {run.id}"
 
 
 def _target(r: TargetResult, like: str) -> Iterator[str]:

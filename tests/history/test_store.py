@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from sqlite_utils import Database
 
 from auditor.errors import HistoryError
 from auditor.evaluate import evaluate
-from auditor.history import outbox
+from auditor.history import care, outbox
 from auditor.history.schema import TABLES, migrations
 from auditor.history.store import Store, zstd
 from auditor.history.writing import Writer
@@ -332,6 +333,39 @@ def test_kill_at_any_moment(tmp_path: Path) -> None:
     whole, half = map(int, done.stdout.split())
     assert whole > 100
     assert half > 20
+
+
+WRITER = """
+import sys, time
+from tests.history.test_store import *
+path, name = Path(sys.argv[1]), sys.argv[2]
+for n in range(12):
+    results = [result(changed(LINUX) if (n + k) % 3 else LINUX, f"h{k}") for k in range(4)]
+    run = replace(run_of(*results), id=f"{name}-{n:02}")
+    with Store(path) as s:
+        s.begin(run, RULES)
+        for r in results:
+            time.sleep(0.004)
+            s.add(run, r)
+        s.finish(run)
+"""
+
+
+def test_two_runs_at_once(tmp_path: Path) -> None:
+    """Two programs store runs of the same hosts at the same time: every run is whole, and no time is told twice."""
+    path = tmp_path / "a.db"
+    started = [
+        subprocess.Popen([sys.executable, "-c", WRITER, str(path), name], cwd=Path(__file__).parents[2]) for name in ("a", "b")
+    ]
+    assert [p.wait(120) for p in started] == [0, 0]
+    with Store(path, create=False) as s:
+        assert list(care.faults(s.db)) == []
+        runs = [s.run(f"{name}-{n:02}") for name in "ab" for n in range(12)]
+        assert all(r.finished and len(r.results) == 4 for r in runs)
+        assert all(len(x.findings) == len(runs[0].results[0].findings) for r in runs for x in r.results)
+        order = [run for (run,) in s.db.execute("select run from results order by n").fetchall()]
+        switches = sum(a != b for a, b in pairwise(order))
+        assert switches > 23  # they did write at the same time
 
 
 def test_what_is_no_history(tmp_path: Path) -> None:

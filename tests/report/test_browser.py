@@ -6,12 +6,15 @@ import html as entities
 import json
 import re
 import subprocess
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from auditor.mail.message import message
+from auditor.model.mailing import Mailing
 from auditor.model.past import Change, Past, Point
 from auditor.model.run import Run
 from auditor.report.forms import render
@@ -66,6 +69,19 @@ def test_in_a_real_browser(tmp_path: Path, name: str, width: int, dark: bool) ->
     assert told["violations"] == []
     assert told["over"] <= 0
     assert told["wide"] == []
+
+
+@pytest.mark.parametrize("width", [720, 390])
+def test_a_mail_in_a_real_browser(tmp_path: Path, width: int) -> None:
+    past = Past("2026-11-22T00:00:00", CHANGES, POINTS)
+    mailing = Mailing(
+        server="mx.example.com", sender="auditor@example.com", to=("kim@example.com",), link="https://example.com/{run}"
+    )
+    part = message(replace(RUN, remarks=("a waiver ends soon",)), past, mailing, None).get_body(("html",))
+    assert isinstance(part, EmailMessage)
+    told = seen(part.get_content(), tmp_path, width, dark=False)
+    assert [v for v in told["violations"] if v[0] in ("serious", "critical")] == []  # a mail is no page with landmarks
+    assert told["over"] <= 0
 
 
 def test_the_page_draws_nothing_from_elsewhere() -> None:

@@ -86,7 +86,7 @@ def test_what_changed_and_how_it_developed(tmp_path: Path) -> None:
     assert "<b>1</b> fixed" in page
     assert "<b>1</b> not assessed" in page
     assert (
-        'aria-label="Required findings that are met, of those that could be judged: 66.7% on 2026-11-23, 66.7% on 2026-11-24 (2 runs)"'
+        'aria-label="Required findings that are met, of those that could be judged: 66.7% on 2026-11-23, 66.7% on 2026-11-24 (2 runs; a host that was not assessed counts as it was last known)"'
         in page
     )
 

@@ -1,0 +1,97 @@
+"""What to do first: what settles the most required findings for each thing that it is to do."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from auditor.model.finding import Finding
+from auditor.model.rule import SEVERITIES
+from auditor.model.run import TargetResult
+from auditor.report import bundles
+from auditor.report.required import required_open, states
+
+_Found = list[tuple[str, Finding]]  # with the host's name
+_ORDER: dict[str, int] = {severity: n for n, severity in enumerate(SEVERITIES)}
+
+
+class Action(Struct, frozen=True):
+    """What to do, on which hosts. `rule` is the one rule that it is about, or empty; `parts` is how many things that is to
+    do: a service pack is one, hotfixes are as many as there are; `waived`: on how many more hosts it is waived."""
+
+    title: str
+    severity: str
+    remediation: str
+    targets: tuple[str, ...]
+    settled: int
+    rules: int = 1
+    rule: str = ""
+    parts: int = 1
+    waived: int = 0
+
+    @property
+    def effect(self) -> str:
+        """What it settles, in words."""
+        findings = f"settles {self.settled} {'finding' if self.settled == 1 else 'findings'}"
+        of = f" of {self.rules} rules" if self.rules > 1 else ""
+        return (
+            findings + of + (f"; waived on {self.waived} more {'host' if self.waived == 1 else 'hosts'}" if self.waived else "")
+        )
+
+
+def actions(results: Iterable[TargetResult]) -> tuple[Action, ...]:
+    """Restarts, steps that settle several rules at once, and the other rules that are not met."""
+    waived: Counter[str] = Counter()
+    restart: _Found = []
+    by_rule: dict[str, _Found] = defaultdict(list)
+    by_step: dict[tuple[str, str], _Found] = defaultdict(list)
+    for findings, names in states(results):
+        waived.update({f.rule: len(names) for f in findings if f.waiver and f.verdict in ("noncompliant", "pending")})
+        for f in required_open(findings):
+            if f.verdict == "pending":
+                restart.extend((name, f) for name in names)
+            elif f.verdict == "noncompliant":
+                (by_step[bundles.key(f.step)] if f.step else by_rule[f.rule]).extend((name, f) for name in names)
+    for same in by_step.values():
+        if len({f.rule for _, f in same}) == 1:
+            by_rule[same[0][1].rule].extend(same)
+    done = [_step(same) for same in by_step.values() if len({f.rule for _, f in same}) > 1]
+    done += [_rule(rule, found, waived[rule]) for rule, found in by_rule.items()]
+    done += [_restart(restart)] if restart else []
+    return tuple(sorted(done, key=lambda a: (-a.settled / a.parts, _ORDER[a.severity], a.title)))
+
+
+def _rule(rule: str, found: _Found, waived: int) -> Action:
+    f = found[0][1]
+    return Action(f"Not met: “{f.title}”", f.severity, f.remediation, _hosts(found), len(found), rule=rule, waived=waived)
+
+
+def _restart(found: _Found) -> Action:
+    hosts, rules = _hosts(found), {f.rule for _, f in found}
+    return Action(
+        f"Restart {len(hosts)} {'host' if len(hosts) == 1 else 'hosts'}: what is installed is not in force yet",
+        _worst(found),
+        "In the next maintenance window; what waits for it is named at each host.",
+        hosts,
+        len(found),
+        len(rules),
+        rules.pop() if len(rules) == 1 else "",
+    )
+
+
+def _step(found: _Found) -> Action:
+    step = bundles.highest([f.step for _, f in found if f.step])
+    rules = {f.rule for _, f in found}
+    parts = 1 if step.kind == "service_pack" else len({f.step.level for _, f in found if f.step})
+    how = "Apply it and restart the host." if step.kind == "service_pack" else "Apply them and restart the host."
+    return Action(bundles.said(step, len(rules)), _worst(found), how, _hosts(found), len(found), len(rules), parts=parts)
+
+
+def _hosts(found: _Found) -> tuple[str, ...]:
+    return tuple(sorted({name for name, _ in found}))
+
+
+def _worst(found: _Found) -> str:
+    return min((f.severity for _, f in found), key=_ORDER.__getitem__)
