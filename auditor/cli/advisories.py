@@ -12,10 +12,10 @@ import msgspec
 from auditor.advisories.article import Article
 from auditor.advisories.reading import Reading
 from auditor.cli import exits, options
-from auditor.cli.output import write_file
 from auditor.cli.rules import put
 from auditor.errors import UsageFault
 from auditor.model.rule import Rule
+from auditor.output import write_file
 from auditor.printable import one_line, printable
 from auditor.rulebook import load
 from auditor.yamlfile import did_you_mean

@@ -9,16 +9,16 @@ import click
 import msgspec
 from msgspec.structs import replace
 
+from auditor.audit import make_run
 from auditor.cli import exits, options
 from auditor.cli.judge import read_facts
-from auditor.cli.output import write_file, write_out
-from auditor.cli.scan import make_run
 from auditor.cli.stored import open_store
 from auditor.errors import UsageFault
 from auditor.history.store import Store
 from auditor.inventory.select import open_inventory
 from auditor.model.facts import HostFacts
 from auditor.model.target import Target
+from auditor.output import write_file, write_out
 from auditor.printable import one_line
 from auditor.rulebook import load
 from auditor.scan import Audit, judge_facts, utc_now

@@ -13,8 +13,9 @@ import msgspec
 from msgspec.structs import replace
 
 from auditor import __version__
+from auditor.audit import make_run
 from auditor.cli import exits, options
-from auditor.cli.scan import deliver, make_run
+from auditor.cli.scan import deliver
 from auditor.errors import FileFaults, UsageFault
 from auditor.inventory.native import Inventory
 from auditor.inventory.select import open_inventory

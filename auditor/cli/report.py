@@ -7,15 +7,16 @@ from pathlib import Path
 import click
 import msgspec
 
+from auditor.audit import on_stderr
 from auditor.cli import exits, options
-from auditor.cli.mailing import compose, send_due
-from auditor.cli.output import write_file, write_out
 from auditor.cli.stored import open_store
 from auditor.errors import UsageFault
 from auditor.history import outbox as mails
 from auditor.inventory.select import open_inventory
 from auditor.mail.smtp import send as hand_over
+from auditor.mailing import compose, send_due
 from auditor.model.mailing import Mailing, is_address
+from auditor.output import write_file, write_out
 from auditor.printable import one_line
 from auditor.report.forms import FORMS, render, suffix
 from auditor.scan import utc_now
@@ -115,7 +116,7 @@ def outbox(now: bool, history: str | None, inventory: str | None, form: str | No
     done = True
     with open_store(history, inventory) as store:
         if now:
-            done = send_due(store, _mailing(inventory), utc_now(), all_=True)
+            done = send_due(store, _mailing(inventory), utc_now(), on_stderr, all_=True)
         with store.guard("read"):
             rows = mails.listed(store.db)
     if form == "json":

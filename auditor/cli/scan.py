@@ -2,43 +2,32 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
-import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
 from pathlib import Path
 from secrets import token_hex
 from types import FrameType
-from typing import TYPE_CHECKING
 
 import click
 from msgspec.structs import replace
 
-from auditor import __version__
+from auditor.audit import Keeper, closed, gather, make_run
 from auditor.cli import exits, options
-from auditor.cli.output import write_file, write_out
 from auditor.cli.progress import Progress
-from auditor.errors import HistoryError, UsageFault
+from auditor.errors import UsageFault
 from auditor.inventory.native import Inventory
 from auditor.inventory.select import open_inventory, select
-from auditor.model.mailing import Mailing
-from auditor.model.past import Past
-from auditor.model.rule import Rule
 from auditor.model.run import Run, TargetResult
 from auditor.model.target import Auth, Target
+from auditor.output import write_file, write_out
 from auditor.report.forms import FORMS, SUFFIXES, render
 from auditor.rulebook import Rulebook, load
-from auditor.scan import Audit, scan_all, utc_now
+from auditor.scan import Audit, utc_now
 from auditor.transports.deadline import Stop
 from auditor.transports.sshconfig import resolve_all
 from auditor.waiving import remarks
-
-if TYPE_CHECKING:
-    from auditor.history.store import Store
 
 REPORT = "auditor-report.html"
 
@@ -121,24 +110,18 @@ def _run(targets: list[Target], opened: Inventory, *, whole: bool = False, no_ma
     targets = keeper.with_known_logins(targets)
     if opened.policy.deadlines or opened.policy.groups:
         audited = replace(audited, seen=keeper.failing_since())
-    run = gather(run, targets, audited, keeper, jobs, quiet, whole=whole)
+    with stopped_by_signals() as stop, Progress(targets, quiet) as progress:
+
+        def done(result: TargetResult) -> None:
+            keeper.add(result)
+            progress.done(result)
+
+        results = gather(targets, audited, jobs, stop, done)
+    run = closed(run, results, stop)
+    keeper.finish(run, whole)
     page = None if no_report else Path(report_path or REPORT)
     delivered = deliver(run, rulebook, form, output, quiet=quiet, page=page, keeper=keeper) and keeper.send_mails()
     return exits.delivered(exits.code(run, failing), delivered and not keeper.fault)
-
-
-def make_run(rulebook: Rulebook, started: datetime) -> Run:
-    """A run that begins; its id sorts by time."""
-    return Run(id=f"{started:%Y%m%dT%H%M%S}-{token_hex(3)}", started=started, auditor=__version__, rulebook=rulebook.summary())
-
-
-def share_one_heap() -> None:
-    """glibc gives every thread a heap of its own (mallopt(3), M_ARENA_MAX); under one interpreter lock that is memory for
-    nothing, about 10 MB at 32 threads. Other C libraries have no such call and no such heaps."""
-    try:
-        ctypes.CDLL(None).mallopt(-8, 1)
-    except (AttributeError, OSError):
-        pass  # not glibc
 
 
 @contextmanager
@@ -158,124 +141,6 @@ def stopped_by_signals() -> Iterator[Stop]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def gather(
-    run: Run, targets: list[Target], audited: Audit, keeper: Keeper, jobs: int, quiet: bool, *, whole: bool = False
-) -> Run:
-    """Scan all targets, keeping each result as it arrives. `whole`: they are the whole inventory."""
-    share_one_heap()
-    results: list[TargetResult] = []
-    workers = min(jobs, len(targets))
-    with (
-        stopped_by_signals() as stop,
-        ThreadPoolExecutor(max_workers=workers, thread_name_prefix="host") as pool,
-        Progress(targets, quiet) as progress,
-    ):
-        for result in scan_all(targets, audited, pool, stop):
-            keeper.add(result)
-            results.append(result.slim())
-            progress.done(result)
-    order = {t.name: n for n, t in enumerate(targets)}
-    results.sort(key=lambda r: order[r.target.name])
-    run = replace(run, finished=utc_now(), interrupted=stop.asked.is_set(), results=tuple(results))
-    keeper.finish(run, whole)
-    return run
-
-
-class Keeper:
-    """The history during a run: what goes wrong with it is said once and never costs the audit."""
-
-    def __init__(
-        self,
-        path: Path | None,
-        run: Run,
-        rules: Sequence[Rule],
-        inventory: Collection[str],
-        mailing: Mailing | None = None,
-    ) -> None:
-        self.fault: HistoryError | None = None
-        self._run = run
-        self._inventory = inventory
-        self._mailing = mailing
-        self._store: Store | None = None
-        if path is not None:
-            from auditor.history.store import Store  # sqlite_utils costs a tenth of a second
-
-            try:
-                self._store = Store(path)
-                self._store.begin(run, rules)
-            except HistoryError as e:
-                self._fail(e)
-
-    def _fail(self, fault: HistoryError) -> None:
-        print(f"auditor: {fault}\nauditor: the audit goes on without its history", file=sys.stderr)
-        self.fault = fault
-        if self._store:
-            self._store.close()
-        self._store = None
-
-    def with_known_logins(self, targets: list[Target]) -> list[Target]:
-        try:
-            return self._store.with_known_logins(targets) if self._store else targets
-        except HistoryError as e:
-            self._fail(e)
-            return targets
-
-    def failing_since(self) -> dict[str, dict[str, date]]:
-        """By target and rule: since when it is known to be lacking."""
-        try:
-            return self._store.failing_since() if self._store else {}
-        except HistoryError as e:
-            self._fail(e)
-            return {}
-
-    def add(self, result: TargetResult) -> None:
-        self._try(lambda store: store.add(self._run, result, listed=result.target.name in self._inventory))
-
-    def finish(self, run: Run, whole: bool) -> None:
-        everything = self._inventory if whole and not run.interrupted else None
-        self._try(lambda store: store.finish(run, everything, self._recipients(run, store)))
-
-    def _recipients(self, run: Run, store: Store) -> tuple[str, ...]:
-        """To whom a mail is due, by the policy."""
-        if self._mailing is None:
-            return ()
-        from auditor.cli.mailing import wanted
-        from auditor.history import outbox
-
-        asked = wanted(run, store.past(run), self._mailing, outbox.last_sent(store.db))
-        return self._mailing.to if asked else ()
-
-    def send_mails(self) -> bool:
-        """Send what is due, of this run and of earlier ones. False where something waits; that was said."""
-        if self._store is None or self._mailing is None:
-            return True
-        from auditor.cli.mailing import send_due
-
-        try:
-            return send_due(self._store, self._mailing, utc_now())
-        except HistoryError as e:
-            self._fail(e)
-            return False
-
-    def past(self) -> Past | None:
-        """What came before this run, once it is finished; None where there is no history, or nothing before."""
-        try:
-            return self._store.past(self._run) if self._store else None
-        except HistoryError as e:
-            self._fail(e)
-            return None
-
-    def add_report(self, run: Run, html: bytes) -> None:
-        self._try(lambda store: store.add_report(run, html))
-
-    def _try(self, write: Callable[[Store], None]) -> None:
-        if self._store:
-            try:
-                write(self._store)
-            except HistoryError as e:
-                self._fail(e)
 
 
 def deliver(

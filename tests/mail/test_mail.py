@@ -17,12 +17,13 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from auditor.cli.mailing import compose, send_due, wanted
+from auditor.audit import on_stderr
 from auditor.errors import MailError
 from auditor.history import outbox
 from auditor.history.store import Store
 from auditor.mail.message import message, subject
 from auditor.mail.smtp import send
+from auditor.mailing import compose, send_due, wanted
 from auditor.model.mailing import Mailing, is_address
 from auditor.model.past import Change, Past
 from auditor.model.run import Rulebook, Run
@@ -213,17 +214,17 @@ def test_no_mail_is_lost_while_the_server_is_away(tmp_path: Path, capsys: pytest
         for number in range(2):
             night(path, number, "mc")
             with Store(path) as s:
-                assert not send_due(s, away, WHEN + timedelta(days=number))
+                assert not send_due(s, away, WHEN + timedelta(days=number), on_stderr)
     assert "waits in the outbox" in capsys.readouterr().err
     with smtp(inbox) as port:
         here = replace(MAILING, port=port)
         night(path, 2, "cc")
         with Store(path) as s:
             now = WHEN + timedelta(days=2)
-            assert not send_due(s, here, now)  # the first is put off
+            assert not send_due(s, here, now, on_stderr)  # the first is put off
             assert [e.content.decode().count("night1") > 0 for e in inbox.mails] == [True, False]  # type: ignore[union-attr]
-            assert send_due(s, here, now)  # nothing is due
-            assert send_due(s, here, now + timedelta(hours=7))
+            assert send_due(s, here, now, on_stderr)  # nothing is due
+            assert send_due(s, here, now + timedelta(hours=7), on_stderr)
             rows = outbox.listed(s.db)
             assert [r["attempts"] for r in rows] == [1, 2, 4]
             assert all(r["sent"] for r in rows)
@@ -239,10 +240,10 @@ def test_debians_exim_over_starttls(tmp_path: Path) -> None:
     with exim() as server, Store(path) as s:
         given = replace(MAILING, port=server.port, security="starttls", ca_file=str(server.ca))
         server.away.touch()
-        assert not send_due(s, given, WHEN)
+        assert not send_due(s, given, WHEN, on_stderr)
         assert "451 try again later" in outbox.listed(s.db)[0]["error"]
         server.away.unlink()
-        assert send_due(s, given, WHEN + timedelta(hours=1))
+        assert send_due(s, given, WHEN + timedelta(hours=1), on_stderr)
         (mail,) = server.delivered(1)
         sent = compose(s, "night0", given, given.to).as_bytes().replace(b"\r\n", b"\n")
         boundary = rb"={15}\d+=="
@@ -273,14 +274,14 @@ def test_an_attempt_of_unknown_end_is_counted(tmp_path: Path, capsys: pytest.Cap
     night(path, 0, "mc")
     with Store(path) as s:
         with odd(greedy) as port:
-            assert not send_due(s, replace(MAILING, port=port), WHEN)
+            assert not send_due(s, replace(MAILING, port=port), WHEN, on_stderr)
         assert len(taken) == 1
         assert outbox.listed(s.db)[0]["unanswered"] == 1
         with s.transaction():
             outbox.trying(s.db, "night0")  # and killed here
     inbox = Inbox()
     with Store(path) as s, smtp(inbox) as port:
-        assert send_due(s, replace(MAILING, port=port), WHEN + timedelta(days=1))
+        assert send_due(s, replace(MAILING, port=port), WHEN + timedelta(days=1), on_stderr)
         (row,) = outbox.listed(s.db)
         assert (row["attempts"], row["unanswered"]) == (3, 2)
     ids = [re.search(rb"Message-ID: (\S+)", m)[1] for m in (taken[0], inbox.mails[0].content)]  # type: ignore[index,arg-type]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 from datetime import datetime
 from email.message import EmailMessage
 
@@ -14,7 +14,6 @@ from auditor.mail.smtp import send
 from auditor.model.mailing import Mailing
 from auditor.model.past import Past
 from auditor.model.run import Run
-from auditor.printable import printable
 from auditor.report.figures import figures
 from auditor.spans import span
 
@@ -43,7 +42,7 @@ def compose(store: Store, ident: str, mailing: Mailing, to: tuple[str, ...]) -> 
     return message(run, store.past(run), mailing, report, to)
 
 
-def send_due(store: Store, mailing: Mailing, now: datetime, *, all_: bool = False) -> bool:
+def send_due(store: Store, mailing: Mailing, now: datetime, say: Callable[[str], None], *, all_: bool = False) -> bool:
     """Send what waits in the outbox. False where something still waits; that was said."""
     done = True
     for run, to in outbox.due(store.db, now, all_=all_):
@@ -54,7 +53,7 @@ def send_due(store: Store, mailing: Mailing, now: datetime, *, all_: bool = Fals
         except (MailError, HistoryError) as e:
             with store.transaction():
                 outbox.failed(store.db, run, e, now)
-            print(printable(f"auditor: the mail of run {run} waits in the outbox: {e}"), file=sys.stderr)
+            say(f"the mail of run {run} waits in the outbox: {e}")
             done = False
         else:
             with store.transaction():

@@ -1,0 +1,1 @@
+"""The agent: named audits at their times, unattended, for years."""

@@ -1,0 +1,173 @@
+"""One audit: the results of many targets, gathered into a run that is kept, reported and mailed."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, datetime
+from pathlib import Path
+from secrets import token_hex
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from auditor import __version__
+from auditor.errors import HistoryError
+from auditor.model.mailing import Mailing
+from auditor.model.past import Past
+from auditor.model.rule import Rule
+from auditor.model.run import Run, TargetResult
+from auditor.model.target import Target
+from auditor.printable import printable
+from auditor.rulebook import Rulebook
+from auditor.scan import Audit, scan_all, utc_now
+from auditor.transports.deadline import Stop
+
+if TYPE_CHECKING:
+    from auditor.history.store import Store
+
+Say = Callable[[str], None]
+
+
+def on_stderr(text: str) -> None:
+    """How a command says what went wrong beside its work."""
+    print(f"auditor: {printable(text)}", file=sys.stderr)
+
+
+def make_run(rulebook: Rulebook, started: datetime) -> Run:
+    """A run that begins; its id sorts by time."""
+    return Run(id=f"{started:%Y%m%dT%H%M%S}-{token_hex(3)}", started=started, auditor=__version__, rulebook=rulebook.summary())
+
+
+def share_one_heap() -> None:
+    """glibc gives every thread a heap of its own (mallopt(3), M_ARENA_MAX); under one interpreter lock that is memory for
+    nothing, about 10 MB at 32 threads. Other C libraries have no such call and no such heaps."""
+    try:
+        ctypes.CDLL(None).mallopt(-8, 1)
+    except (AttributeError, OSError):
+        pass  # not glibc
+
+
+def gather(
+    targets: list[Target], audited: Audit, jobs: int, stop: Stop, done: Callable[[TargetResult], None]
+) -> tuple[TargetResult, ...]:
+    """Scan all targets, `jobs` at a time; `done` gets each whole result as it arrives. Without the long lists, and in the
+    targets' order, they come back."""
+    share_one_heap()
+    results: list[TargetResult] = []
+    workers = max(1, min(jobs, len(targets)))
+    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="host") as pool:
+        for result in scan_all(targets, audited, pool, stop):
+            done(result)
+            results.append(result.slim())
+    order = {t.name: n for n, t in enumerate(targets)}
+    return tuple(sorted(results, key=lambda r: order[r.target.name]))
+
+
+class Keeper:
+    """The history during a run: what goes wrong with it is said once and never costs the audit."""
+
+    def __init__(
+        self,
+        path: Path | None,
+        run: Run,
+        rules: Sequence[Rule],
+        inventory: Collection[str],
+        mailing: Mailing | None = None,
+        say: Say = on_stderr,
+    ) -> None:
+        self.fault: HistoryError | None = None
+        self._run = run
+        self._inventory = inventory
+        self._mailing = mailing
+        self._say = say
+        self._store: Store | None = None
+        if path is not None:
+            from auditor.history.store import Store  # sqlite_utils costs a tenth of a second
+
+            try:
+                self._store = Store(path)
+                self._store.begin(run, rules)
+            except HistoryError as e:
+                self._fail(e)
+
+    def _fail(self, fault: HistoryError) -> None:
+        self._say(str(fault))
+        self._say("the audit goes on without its history")
+        self.fault = fault
+        self.close()
+
+    def close(self) -> None:
+        if self._store:
+            self._store.close()
+        self._store = None
+
+    def with_known_logins(self, targets: list[Target]) -> list[Target]:
+        try:
+            return self._store.with_known_logins(targets) if self._store else targets
+        except HistoryError as e:
+            self._fail(e)
+            return targets
+
+    def failing_since(self) -> dict[str, dict[str, date]]:
+        """By target and rule: since when it is known to be lacking."""
+        try:
+            return self._store.failing_since() if self._store else {}
+        except HistoryError as e:
+            self._fail(e)
+            return {}
+
+    def add(self, result: TargetResult) -> None:
+        self._try(lambda store: store.add(self._run, result, listed=result.target.name in self._inventory))
+
+    def finish(self, run: Run, whole: bool) -> None:
+        """Close the run. `whole`: it was to assess the whole inventory."""
+        everything = self._inventory if whole and not run.interrupted else None
+        self._try(lambda store: store.finish(run, everything, self._recipients(run, store)))
+
+    def _recipients(self, run: Run, store: Store) -> tuple[str, ...]:
+        """To whom a mail is due, by the policy."""
+        if self._mailing is None:
+            return ()
+        from auditor.history import outbox
+        from auditor.mailing import wanted
+
+        asked = wanted(run, store.past(run), self._mailing, outbox.last_sent(store.db))
+        return self._mailing.to if asked else ()
+
+    def send_mails(self) -> bool:
+        """Send what is due, of this run and of earlier ones. False where something waits; that was said."""
+        if self._store is None or self._mailing is None:
+            return True
+        from auditor.mailing import send_due
+
+        try:
+            return send_due(self._store, self._mailing, utc_now(), self._say)
+        except HistoryError as e:
+            self._fail(e)
+            return False
+
+    def past(self) -> Past | None:
+        """What came before this run, once it is finished; None where there is no history, or nothing before."""
+        try:
+            return self._store.past(self._run) if self._store else None
+        except HistoryError as e:
+            self._fail(e)
+            return None
+
+    def add_report(self, run: Run, html: bytes) -> None:
+        self._try(lambda store: store.add_report(run, html))
+
+    def _try(self, write: Callable[[Store], None]) -> None:
+        if self._store:
+            try:
+                write(self._store)
+            except HistoryError as e:
+                self._fail(e)
+
+
+def closed(run: Run, results: tuple[TargetResult, ...], stop: Stop) -> Run:
+    """The run with its results, ended now."""
+    return replace(run, finished=utc_now(), interrupted=stop.asked.is_set(), results=results)

@@ -1,0 +1,29 @@
+"""When the agent audits what: one named audit of the inventory's `schedule`."""
+
+from __future__ import annotations
+
+from datetime import time, timedelta
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """Either `at` (times of day in the zone) or `every` (from midnight UTC on), on `days` of the zone's week.
+
+    `window`: how long a run may take, None for as long as it does; `catch_up`: what was missed runs at the next chance,
+    once; `mail`: other recipients than the inventory's, none for no mail, None for the inventory's."""
+
+    name: str
+    at: tuple[time, ...] = ()
+    every: timedelta | None = None
+    days: frozenset[int] = frozenset(range(7))
+    zone: ZoneInfo
+    targets: tuple[str, ...] = ("@all",)
+    rules: tuple[str, ...] = ()
+    window: timedelta | None = None
+    catch_up: bool = True
+    mail: tuple[str, ...] | None = None
+    deep: bool = False
