@@ -1,4 +1,4 @@
-"""Spans of time as people write them in settings: 14d, 12w, 6m, 3y."""
+"""Spans of time as people write them in settings: 14d, 12w, 6m, 3y, and short ones: 30min, 4h."""
 
 from __future__ import annotations
 
@@ -14,3 +14,13 @@ def span(text: str) -> timedelta | None:
     """A span; None where the text is none."""
     m = _SPAN.fullmatch(text)
     return timedelta(days=int(m[1]) * _DAYS[m[2]]) if m else None
+
+
+_SHORT = re.compile(r"(\d{1,4})(min|h)")
+SHORT_FORM = "write it as 30min or 4h"
+
+
+def short_span(text: str) -> timedelta | None:
+    """A short span; None where the text is none."""
+    m = _SHORT.fullmatch(text)
+    return timedelta(minutes=int(m[1]) * (60 if m[2] == "h" else 1)) if m else None

@@ -55,8 +55,6 @@ def check(inventory: str | None, rule_paths: tuple[str, ...]) -> None:
                 click.echo(f"{opened.path}: {what}: no host fits {pattern!r}{did_you_mean(pattern, opened.targets)}")
     for remark in opened.remarks:
         click.echo(remark)
-    for key in opened.unused:
-        click.echo(f"{opened.path}: `{key}` is read and not used by this release")
 
 
 @inventory.command()

@@ -105,6 +105,7 @@ def _prune(db: Database, edge: str, end: str) -> None:
         {"edge": edge, "end": end},
     )
     db.execute("delete from reports where run in (select n from runs where thinned)")
+    db.execute("delete from nights where due < ?", (end,))
     db.execute("delete from mails where sent is not null and run in (select n from runs where thinned)")
     # The newest results stay whole: they are what is known of a host.
     newest = (
@@ -116,7 +117,8 @@ def _prune(db: Database, edge: str, end: str) -> None:
     used = "select since from findings union select until from findings where until is not null union select result from replacements"
     db.execute(f"delete from results where {thinned} and n not in ({used})")
     db.execute("delete from runs where thinned and n not in (select run from results)"
-               " and n not in (select removed from targets where removed is not null) and n not in (select run from mails)")  # fmt: skip
+               " and n not in (select removed from targets where removed is not null) and n not in (select run from mails)"
+               " and n not in (select run from nights where run is not null)")  # fmt: skip
     db.execute("delete from rulebooks where n not in (select rulebook from runs)")
     _drop_orphans(db)
 

@@ -104,6 +104,15 @@ TABLES = {
         "unanswered": "attempts of which nobody knows how they ended: it may have arrived once more for each",
         "under_way": "1 while a server is asked",
     },
+    "nights": {
+        "name": "named audit of the agent's schedule",
+        "due": "when it was due",
+        "began": "when it was begun, or was found missed",
+        "ended": "when it ended; null while it goes on, and where it was killed",
+        "state": "known (first heard of then), running, done, stopped (before its end), missed",
+        "run": "its run; null where there is none",
+        "reason": "why there is no run, or no whole one",
+    },
     "reports": {"run": "of which run", "created": "when", "html": "zstd"},
     "logins": {
         "target": "of which target",
@@ -206,3 +215,12 @@ def replacements(db: Database) -> None:
         if before.setdefault(target, machine) != machine:
             db.execute("insert or ignore into replacements values (?,?)", (target, result))
             before[target] = machine
+
+
+@migrations()
+def nights(db: Database) -> None:
+    """The agent's named audits."""
+    db.execute(
+        "create table nights (name text not null, due text not null, began text not null, ended text, state text not null,"
+        " run integer references runs(n), reason text, primary key (name, due)) without rowid"
+    )

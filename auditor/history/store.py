@@ -20,8 +20,9 @@ from msgspec.structs import replace
 from sqlite_utils import Database
 
 from auditor.errors import HistoryError
-from auditor.history import outbox, questions, reading
+from auditor.history import nights, outbox, questions, reading
 from auditor.history.contents import Damaged
+from auditor.history.nights import Night
 from auditor.history.reading import Reader
 from auditor.history.schema import migrations
 from auditor.history.writing import Writer, iso, login_of
@@ -102,21 +103,37 @@ class Store:
 
     # Writing
 
-    def begin(self, run: Run, rules: Sequence[Rule]) -> None:
-        """Open a run, judged by these rules."""
+    def begin(self, run: Run, rules: Sequence[Rule], night: Night | None = None) -> None:
+        """Open a run, judged by these rules; `night`: it is that of a named audit."""
         with self.transaction():
             self._run = self._writer.begin(run, rules)
+            if night:
+                nights.begin(self.db, night, self._run, run.started)
+
+    def resume(self, run: Run, rules: Sequence[Rule]) -> None:
+        """Go on with a run that was not ended, judged by the same rules."""
+        with self.transaction():
+            self._run = self._writer.resume(run.id, rules)
 
     def add(self, run: Run, result: TargetResult, *, listed: bool = False) -> None:
         """Store one target's result, whole or not at all. `listed`: the target is an entry of the inventory."""
         with self.transaction():
             self._writer.add(self._run, run, result, listed=listed)
 
-    def finish(self, run: Run, inventory: Iterable[str] | None = None, mail_to: tuple[str, ...] = ()) -> None:
+    def finish(
+        self,
+        run: Run,
+        inventory: Iterable[str] | None = None,
+        mail_to: tuple[str, ...] = (),
+        night: tuple[Night, str] | None = None,
+    ) -> None:
         """Close a run. `inventory`: all names of the inventory, where the run was to assess them all. `mail_to`: its
-        report is due to these, from now on and whatever happens next."""
+        report is due to these, from now on and whatever happens next. `night`: with it a named audit is done, and the
+        reason why it is not whole."""
         with self.transaction():
             self._writer.finish(self._run, run)
+            if night:
+                nights.end(self.db, night[0], "done", night[1], run.finished or run.started)
             if mail_to:
                 outbox.queue(self.db, run.id, mail_to, run.finished or run.started)
             if inventory is not None:
@@ -135,6 +152,15 @@ class Store:
             rows = self.db.execute("select name, login, server, host_key, kex from logins join targets on n=target").fetchall()
         known = {(name, how): KnownLogin(*taught) for name, how, *taught in rows}
         return [replace(t, known_login=known.get((t.name, login_of(t)))) for t in targets]
+
+    def seconds(self) -> dict[str, float]:
+        """By target: how long it took the last time."""
+        with self.guard("read"):
+            rows = self.db.execute(
+                "select name, milliseconds from results join targets on targets.n=target"
+                " where results.n in (select max(n) from results group by target)"
+            ).fetchall()
+        return {name: milliseconds / 1000 for name, milliseconds in rows}
 
     def failing_since(self) -> dict[str, dict[str, date]]:
         """By target and rule: since when a required finding fails without interruption."""

@@ -61,6 +61,13 @@ class Writer:
         self._judged[number] = ids or frozenset()
         return number
 
+    def resume(self, ident: str, rules: Sequence[Rule]) -> int:
+        """Go on with a run, judged by the same rules as before; its number."""
+        (number,) = self._db.execute("select n from runs where id=?", (ident,)).fetchone()
+        self._db.execute("update runs set finished=null, interrupted=0 where n=?", (number,))
+        self._judged[number] = frozenset(r.id for r in rules)
+        return int(number)
+
     def _rule(self, ident: str, title: str) -> int:
         number = self._rules.get(ident)
         if number is None:

@@ -19,8 +19,10 @@ from auditor import secrets
 from auditor.errors import FileFaults
 from auditor.inventory import ansible
 from auditor.inventory.given import read_attestations, read_waivers
+from auditor.inventory.schedule import read_agent, read_schedule
 from auditor.model.finding import Attestation, Waiver
 from auditor.model.mailing import Mailing, is_address
+from auditor.model.plan import AgentSettings, Plan
 from auditor.model.policy import Policy
 from auditor.model.rule import SEVERITIES
 from auditor.model.target import NETWORKED, Auth, Become, Connection, HostKeyChecking, Target, Timeouts, parse_hop
@@ -71,8 +73,7 @@ class Retention(Struct, frozen=True):
 
 
 class Inventory(Struct, frozen=True, kw_only=True):
-    """`path` is None where there is no inventory. `unused` are keys that this release reads and does not use yet;
-    `remarks` say what was left out of a foreign inventory."""
+    """`path` is None where there is no inventory; `remarks` say what was left out of a foreign one."""
 
     path: Path | None = None
     targets: dict[str, Target] = {}
@@ -83,7 +84,8 @@ class Inventory(Struct, frozen=True, kw_only=True):
     retention: Retention | None = None
     mail: Mailing | None = None
     policy: Policy = Policy()
-    unused: tuple[str, ...] = ()
+    plans: tuple[Plan, ...] = ()
+    agent: AgentSettings = AgentSettings()
     remarks: tuple[str, ...] = ()
 
 
@@ -94,6 +96,7 @@ _TOP = (
     "waivers",
     "attestations",
     "schedule",
+    "agent",
     "mail",
     "history",
     "retention",
@@ -160,6 +163,9 @@ class _Reader:
         retention = self._retention()
         mail = self._mail()
         policy = self._policy()
+        folder = self.path.parent.absolute()
+        plans = read_schedule(self.top["schedule"], self.faults, folder) if "schedule" in self.top else ()
+        agent = read_agent(self.top["agent"], self.faults, folder) if "agent" in self.top else AgentSettings()
         lines = self.faults.texts() + self.others
         if lines:
             raise FileFaults(lines)
@@ -174,7 +180,8 @@ class _Reader:
             retention=retention,
             mail=mail,
             policy=policy,
-            unused=tuple(key for key in ("schedule",) if key in self.top),
+            plans=plans,
+            agent=agent,
         )
 
     def _entries(self, key: str) -> list[tuple[str, yaml.Node, yaml.Node]]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import time, timedelta, tzinfo
 
 from msgspec import Struct
 
@@ -20,10 +19,22 @@ class Plan(Struct, frozen=True, kw_only=True):
     at: tuple[time, ...] = ()
     every: timedelta | None = None
     days: frozenset[int] = frozenset(range(7))
-    zone: ZoneInfo
+    zone: tzinfo
     targets: tuple[str, ...] = ("@all",)
     rules: tuple[str, ...] = ()
     window: timedelta | None = None
     catch_up: bool = True
     mail: tuple[str, ...] | None = None
     deep: bool = False
+
+
+class AgentSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`jobs`: hosts at once; `per_jump`: of them through one jump host; `report`: where the newest HTML report lies;
+    `metrics`: a file for Prometheus' textfile collector; `heartbeat`: a command that is run after every audit, the outcome
+    in its environment."""
+
+    jobs: int | None = None
+    per_jump: int | None = None
+    report: str | None = None
+    metrics: str | None = None
+    heartbeat: tuple[str, ...] = ()

@@ -20,7 +20,7 @@ from sqlite_utils import Database
 
 from auditor.errors import HistoryError
 from auditor.evaluate import evaluate
-from auditor.history import care, outbox
+from auditor.history import care, nights, outbox
 from auditor.history.schema import TABLES, migrations
 from auditor.history.store import Store, zstd
 from auditor.history.writing import Writer
@@ -201,13 +201,14 @@ def test_a_history_of_the_first_form_is_carried_over(tmp_path: Path) -> None:
 
 
 _UNDONE = {
+    "nights": ["drop table nights"],
     "replacements": ["drop table replacements"],
     "unanswered_mails": [f"alter table mails drop column {column}" for column in ("unanswered", "under_way")],
     "mails_and_remarks": ["drop table mails", "alter table runs drop column remarks"],
 }
 
 
-@pytest.mark.parametrize("back", range(1, 4))
+@pytest.mark.parametrize("back", range(1, 5))
 def test_a_history_of_every_form_since_then_is_brought_up_to_date(tmp_path: Path, back: int) -> None:
     path = tmp_path / "a.db"
     for number, machine in ((1, "m1"), (3, "m1"), (5, "m2")):
@@ -221,6 +222,7 @@ def test_a_history_of_every_form_since_then_is_brought_up_to_date(tmp_path: Path
         Store(path, create=False)
     with Store(path) as s:
         assert s.db.execute("select result from replacements").fetchall() == [(3,)]
+        assert nights.listed(s.db) == []
         outbox.queue(s.db, "r5", ("kim@example.com",), WHEN)
         assert outbox.listed(s.db)[0]["unanswered"] == 0
         assert len(s.run("r5").results) == 1

@@ -56,7 +56,7 @@ def test_precedence_is_defaults_then_groups_in_order_then_host(full: Path) -> No
     )
     assert inventory.targets["old"].path == str(full.parent / "rec/old")
     assert inventory.history == full.parent / "audit.db"
-    assert (len(inventory.waivers), len(inventory.attestations), inventory.unused) == (1, 1, ("schedule",))
+    assert (len(inventory.waivers), len(inventory.attestations), inventory.plans) == (1, 1, ())
     assert inventory.targets["sudo"].password == f"file:{full.parent / 'pw'}"
 
 

@@ -1,0 +1,80 @@
+"""The named audits of the agent: when each was due, and what became of it.
+
+Every moment at which one was due ends as exactly one row: with its run, or with the reason why there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Literal
+
+from msgspec import Struct
+from sqlite_utils import Database
+
+# known: first heard of, due for nothing yet · running · done · stopped: before its end, and not to be resumed · missed
+State = Literal["known", "running", "done", "stopped", "missed"]
+
+
+class Night(Struct, frozen=True):
+    """A named audit and the moment at which it was due."""
+
+    name: str
+    due: datetime
+
+
+class Open(Struct, frozen=True):
+    """A run of a named audit that has not come to its end."""
+
+    night: Night
+    run: str
+    began: datetime
+
+
+def last(db: Database, name: str) -> datetime | None:
+    """The newest moment that was handled, whatever came of it; None for a name that was never heard of."""
+    row = db.execute("select max(due) from nights where name=?", (name,)).fetchone()
+    return datetime.fromisoformat(row[0]) if row[0] else None
+
+
+def note(db: Database, name: str, moments: Iterable[datetime], state: State, reason: str, now: datetime) -> None:
+    """Moments without a run, and why."""
+    rows = [(name, _iso(moment), _iso(now), _iso(now), state, reason) for moment in moments]
+    db.conn.executemany("insert or ignore into nights (name, due, began, ended, state, reason) values (?,?,?,?,?,?)", rows)
+
+
+def begin(db: Database, night: Night, run: int, now: datetime) -> None:
+    db.execute(
+        "insert or replace into nights (name, due, began, state, run) values (?,?,?,'running',?)",
+        (night.name, _iso(night.due), _iso(now), run),
+    )
+
+
+def end(db: Database, night: Night, state: State, reason: str, now: datetime) -> None:
+    db.execute(
+        "update nights set ended=?, state=?, reason=? where name=? and due=?",
+        (_iso(now), state, reason or None, night.name, _iso(night.due)),
+    )
+
+
+def unfinished(db: Database) -> list[Open]:
+    """The runs that were killed, or stopped to be gone on with, the oldest first."""
+    rows = db.execute(
+        "select name, due, runs.id, began from nights join runs on runs.n=run where state='running' order by due"
+    ).fetchall()
+    return [Open(Night(n, datetime.fromisoformat(d)), run, datetime.fromisoformat(b)) for n, d, run, b in rows]
+
+
+def listed(db: Database, limit: int = 50) -> list[dict[str, Any]]:
+    """What became of the newest ones; those that were only heard of are left out."""
+    return list(
+        db.query(
+            "select name, due, began, ended, state, runs.id as run, reason from nights left join runs on runs.n=run"
+            " where state<>'known' order by due desc, name limit ?",
+            [limit],
+        )
+    )
+
+
+def _iso(when: datetime) -> str:
+    return when.isoformat(timespec="milliseconds")
