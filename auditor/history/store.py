@@ -63,11 +63,22 @@ class Store:
         self.db.execute("pragma journal_mode=wal")
         self.db.execute("pragma synchronous=normal")
         if create:
-            migrations.apply(self.db)
+            if migrations.pending(self.db):
+                self._migrate()
         elif migrations.pending(self.db):
             raise HistoryError(
                 f"{self.path} was written by another version of auditor; run `auditor scan` or `auditor history check --upgrade` once"
             )
+
+    def _migrate(self) -> None:
+        """In one transaction, so that another program that opens the file at the same moment waits for the whole."""
+        self.db.execute("begin immediate")
+        try:
+            migrations.apply(self.db)
+        except BaseException:
+            self.db.execute("rollback")
+            raise
+        self.db.execute("commit")
 
     def __enter__(self) -> Self:
         return self
