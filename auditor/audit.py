@@ -26,6 +26,7 @@ from auditor.scan import Audit, scan_all, utc_now
 from auditor.transports.deadline import Stop
 
 if TYPE_CHECKING:
+    from auditor.history.nights import Night
     from auditor.history.store import Store
 
 Say = Callable[[str], None]
@@ -51,15 +52,15 @@ def share_one_heap() -> None:
 
 
 def gather(
-    targets: list[Target], audited: Audit, jobs: int, stop: Stop, done: Callable[[TargetResult], None]
+    targets: list[Target], audited: Audit, jobs: int, stop: Stop, done: Callable[[TargetResult], None], per_jump: int | None = None
 ) -> tuple[TargetResult, ...]:
-    """Scan all targets, `jobs` at a time; `done` gets each whole result as it arrives. Without the long lists, and in the
-    targets' order, they come back."""
+    """Scan all targets, `jobs` at a time, `per_jump` of them through one jump host; `done` gets each whole result as it
+    arrives. Without the long lists, and in the targets' order, they come back."""
     share_one_heap()
     results: list[TargetResult] = []
     workers = max(1, min(jobs, len(targets)))
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="host") as pool:
-        for result in scan_all(targets, audited, pool, stop):
+        for result in scan_all(targets, audited, pool, stop, per_jump):
             done(result)
             results.append(result.slim())
     order = {t.name: n for n, t in enumerate(targets)}
@@ -77,19 +78,26 @@ class Keeper:
         inventory: Collection[str],
         mailing: Mailing | None = None,
         say: Say = on_stderr,
+        night: Night | None = None,
+        clock: Callable[[], datetime] = utc_now,
+        *,
+        resumed: bool = False,
     ) -> None:
+        """`night`: it is the run of a named audit; `resumed`: it was begun before, and is gone on with."""
         self.fault: HistoryError | None = None
         self._run = run
         self._inventory = inventory
         self._mailing = mailing
         self._say = say
+        self._night = night
+        self._clock = clock
         self._store: Store | None = None
         if path is not None:
             from auditor.history.store import Store  # sqlite_utils costs a tenth of a second
 
             try:
                 self._store = Store(path)
-                self._store.begin(run, rules)
+                self._store.resume(run, rules) if resumed else self._store.begin(run, rules, night)
             except HistoryError as e:
                 self._fail(e)
 
@@ -111,6 +119,14 @@ class Keeper:
             self._fail(e)
             return targets
 
+    def seconds(self) -> dict[str, float]:
+        """By target: how long it took the last time."""
+        try:
+            return self._store.seconds() if self._store else {}
+        except HistoryError as e:
+            self._fail(e)
+            return {}
+
     def failing_since(self) -> dict[str, dict[str, date]]:
         """By target and rule: since when it is known to be lacking."""
         try:
@@ -122,10 +138,15 @@ class Keeper:
     def add(self, result: TargetResult) -> None:
         self._try(lambda store: store.add(self._run, result, listed=result.target.name in self._inventory))
 
-    def finish(self, run: Run, whole: bool) -> None:
-        """Close the run. `whole`: it was to assess the whole inventory."""
+    def finish(self, run: Run, whole: bool, reason: str = "") -> None:
+        """Close the run. `whole`: it was to assess the whole inventory; `reason`: why a named audit did not."""
         everything = self._inventory if whole and not run.interrupted else None
-        self._try(lambda store: store.finish(run, everything, self._recipients(run, store)))
+        night = (self._night, reason) if self._night else None
+        self._try(lambda store: store.finish(run, everything, self._recipients(run, store), night))
+
+    def leave(self, run: Run) -> None:
+        """Close the run, which the agent will go on with: nobody is told yet."""
+        self._try(lambda store: store.finish(run))
 
     def _recipients(self, run: Run, store: Store) -> tuple[str, ...]:
         """To whom a mail is due, by the policy."""
@@ -144,7 +165,7 @@ class Keeper:
         from auditor.mailing import send_due
 
         try:
-            return send_due(self._store, self._mailing, utc_now(), self._say)
+            return send_due(self._store, self._mailing, self._clock(), self._say)
         except HistoryError as e:
             self._fail(e)
             return False

@@ -24,21 +24,29 @@ def write_out(content: bytes) -> bool:
 def write_file(path: Path, content: bytes) -> bool:
     """Whole or not at all, and for its owner's eyes: a report tells a fleet's weak spots. False, and a message, where
     it cannot be written."""
+    fault = put_file(path, content)
+    if fault:
+        print(f"auditor: {fault}", file=sys.stderr)
+    return not fault
+
+
+def put_file(path: Path, content: bytes, mode: int = 0o600) -> str:
+    """Whole or not at all; what is wrong where it cannot be written, else ""."""
     try:
         path = path.resolve()  # a link is followed, not replaced
         if path.exists() and not path.is_file():  # a device or a pipe is written to
             with path.open("wb", buffering=0) as node:
                 node.write(content)
-            return True
+            return ""
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
+                os.fchmod(file.fileno(), mode)
             os.replace(name, path)
         except BaseException:
             os.unlink(name)
             raise
     except OSError as e:
-        print(f"auditor: {path} cannot be written: {e.strerror}; name another place", file=sys.stderr)
-        return False
-    return True
+        return f"{path} cannot be written: {e.strerror}; name another place"
+    return ""

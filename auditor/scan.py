@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Executor, Future, as_completed
+from concurrent.futures import Executor, Future
 from datetime import UTC, date, datetime
+from queue import SimpleQueue
 
 from msgspec import Struct, field
 
@@ -107,12 +109,36 @@ def judge_facts(facts: HostFacts, target: Target, audit: Audit, cut: TargetError
     return TargetResult(target=target, outcome="assessed" if whole else "partial", facts=facts, findings=findings)
 
 
-def scan_all(targets: Iterable[Target], audit: Audit, executor: Executor, stop: Stop) -> Iterator[TargetResult]:
-    """Many targets over an executor, each result as it arrives. After `stop` the rest comes as `interrupted`."""
-    futures: dict[Future[TargetResult], Target] = {executor.submit(_guarded, t, audit, stop): t for t in targets}
-    for future in as_completed(futures):
+def scan_all(
+    targets: Iterable[Target], audit: Audit, executor: Executor, stop: Stop, per_jump: int | None = None
+) -> Iterator[TargetResult]:
+    """Many targets over an executor, each result as it arrives, at most `per_jump` at a time through one jump host. After
+    `stop` the rest comes as `interrupted`."""
+    done: SimpleQueue[tuple[Target, Future[TargetResult]]] = SimpleQueue()
+    waiting: dict[str, deque[Target]] = defaultdict(deque)
+    through: Counter[str] = Counter()
+
+    def submit(target: Target) -> None:
+        executor.submit(_guarded, target, audit, stop).add_done_callback(lambda future: done.put((target, future)))
+
+    left = 0
+    for target in targets:
+        left += 1
+        jump = _first_jump(target)
+        if per_jump and jump and through[jump] >= per_jump:
+            waiting[jump].append(target)
+        else:
+            through[jump] += 1
+            submit(target)
+    for _ in range(left):
+        target, future = done.get()
+        if following := waiting[_first_jump(target)]:
+            submit(following.popleft())
         yield future.result()
-        futures.pop(future)  # its facts are not needed any more, and there may be thousands of them
+
+
+def _first_jump(target: Target) -> str:
+    return target.jump[0].name if target.jump else ""
 
 
 def _guarded(target: Target, audit: Audit, stop: Stop) -> TargetResult:

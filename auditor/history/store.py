@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -60,7 +61,7 @@ class Store:
         tables = set(self.db.table_names())
         if tables and migrations.migrations_table not in tables:
             raise HistoryError(f"{self.path} is a database of something else; name another file with --history")
-        self.db.execute("pragma journal_mode=wal")
+        self._write_ahead()
         self.db.execute("pragma synchronous=normal")
         if create:
             if migrations.pending(self.db):
@@ -69,6 +70,17 @@ class Store:
             raise HistoryError(
                 f"{self.path} was written by another version of auditor; run `auditor scan` or `auditor history check --upgrade` once"
             )
+
+    def _write_ahead(self) -> None:
+        """SQLite does not wait where two programs switch a new file over at the same moment; one of them has to."""
+        for left in range(50, -1, -1):
+            try:
+                self.db.execute("pragma journal_mode=wal")
+                return
+            except sqlite3.OperationalError as e:
+                if "locked" not in str(e) or not left:
+                    raise
+                time.sleep(0.1)
 
     def _migrate(self) -> None:
         """In one transaction, so that another program that opens the file at the same moment waits for the whole."""

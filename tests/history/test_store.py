@@ -295,6 +295,10 @@ path, chance = Path(sys.argv[1]), random.Random(int(sys.argv[2]))
 results = [result(LINUX, f"h{i}") for i in range(5)]
 findings = len(results[0].findings)
 whole = half = 0
+store(path, run_of(*results))
+began = time.monotonic()
+store(path, run_of(*results, number=3))
+once = time.monotonic() - began
 for moment in range(int(sys.argv[3])):
     if moment % 20 == 0:
         for name in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
@@ -309,7 +313,7 @@ for moment in range(int(sys.argv[3])):
             else:
                 now = results
             store(path, replace(run_of(*now), id=f"k{moment:04}-{n:04}"))
-    time.sleep(chance.uniform(0.002, 0.06))
+    time.sleep(chance.uniform(0.1, 6) * once)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     if not path.exists() or path.stat().st_size == 0:

@@ -1,0 +1,162 @@
+"""What is due now: runs to go on with, audits whose time has come, mails that wait."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from contextlib import closing
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from msgspec import Struct
+
+from auditor.agent import night
+from auditor.agent.lock import only_one
+from auditor.agent.log import logging
+from auditor.agent.night import Setting
+from auditor.due import due, missed
+from auditor.history import care, nights
+from auditor.history.nights import Night, Open
+from auditor.history.store import Store
+from auditor.mailing import send_due
+from auditor.model.plan import Plan
+from auditor.model.run import Run
+from auditor.report.required import network_down
+from auditor.transports.deadline import Stop
+
+_LATEST = timedelta(hours=12)  # a run without a window is gone on with so long after its beginning
+_HEARTBEAT = 30.0  # seconds that the heartbeat's command may take
+
+
+class Work(Struct, frozen=True):
+    """An audit to run; `begun` is the run to go on with."""
+
+    plan: Plan
+    due: datetime
+    begun: str | None = None
+
+
+def due_now(setting: Setting, now: datetime) -> list[Work]:
+    """What is to be run, in the order in which it became due. What was missed, and runs that are not gone on with, are
+    closed with their reason."""
+    plans = {plan.name: plan for plan in setting.opened.plans}
+    work: list[Work] = []
+    with closing(Store(setting.history)) as store:
+        for left in nights.unfinished(store.db):
+            plan = plans.get(left.night.name)
+            reason = _why_not(left, plan, store, setting, now)
+            if plan and not reason:
+                work.append(Work(plan, left.night.due, left.run))
+            else:
+                _close(store, left, reason, setting, now)
+        busy = {w.plan.name for w in work}
+        for plan in plans.values():
+            if plan.name not in busy and (moment := _due(store, plan, now)):
+                work.append(Work(plan, moment))
+    return sorted(work, key=lambda w: (w.due, w.plan.name))
+
+
+def _due(store: Store, plan: Plan, now: datetime) -> datetime | None:
+    last = nights.last(store.db, plan.name)
+    if last is None:
+        with store.transaction():
+            nights.note(store.db, plan.name, [now], "known", "first heard of", now)
+        return None
+    if last > now + timedelta(days=2):
+        with store.transaction():
+            store.db.execute("delete from nights where name=? and due > ? and run is null", (plan.name, now.isoformat()))
+            nights.note(store.db, plan.name, [now], "known", "the clock was set back", now)
+        return None
+    moment = due(plan, last, now)
+    gone = missed(plan, last, moment or now - timedelta(minutes=15))
+    if gone:
+        with store.transaction():
+            nights.note(store.db, plan.name, gone, "missed", "the agent was not running, or was busy, at that time", now)
+    return moment
+
+
+def _why_not(left: Open, plan: Plan | None, store: Store, setting: Setting, now: datetime) -> str:
+    """Why a run is not gone on with; "" where it is."""
+    if plan is None:
+        return "it was cut short, and the schedule has no such audit any more"
+    if not timedelta(0) <= now - left.began < (plan.window or _LATEST):
+        return "it was cut short, and its time was over when the agent came back"
+    if store.row(left.run)["digest"] != setting.rulebooks[plan.name].digest:
+        return "it was cut short, and the rules are others since then"
+    return ""
+
+
+def _close(store: Store, left: Open, reason: str, setting: Setting, now: datetime) -> None:
+    """Close a run with what it has; its report is mailed like any other."""
+    from msgspec.structs import replace
+
+    run = replace(store.run(left.run, slim=True), finished=now, interrupted=True, remarks=(reason,))
+    mail = setting.opened.mail
+    store.reopen(run.id)
+    store.finish(run, None, mail.to if mail else (), (left.night, reason))
+
+
+def do(work: Work, setting: Setting, stop: Stop, leaving: Callable[[], bool], log: logging.Logger) -> None:
+    """One audit, alone on its history."""
+    begun = None
+    if work.begun:
+        with closing(Store(setting.history)) as store:
+            begun = store.run(work.begun, slim=True)
+    about = {"audit": work.plan.name, "due": f"{work.due:%Y-%m-%dT%H:%MZ}"}
+    with only_one(run_lock(setting.history), "an audit with this history"):
+        log.info("going on with %s" if begun else "begins", *([begun.id] if begun else []), extra=about)
+        run = night.audit(work.plan, work.due, setting, stop, leaving, begun)
+    about["run"] = run.id
+    for r in run.results:
+        if r.error:
+            log.warning("not assessed: %s: %s", r.error.kind, r.error.message, extra={**about, "target": r.target.name})
+    if network_down(run.results):
+        log.error("network unreachable: none of %d hosts could be reached", len(run.results), extra=about)
+    log.info("%s: %d hosts, %d not assessed", "left, to be gone on with" if leaving() else "done", len(run.results),
+             sum(1 for r in run.results if r.error), extra=about)  # fmt: skip
+    if not leaving():
+        _prune(setting)
+        _heartbeat(work, run, setting, log)
+
+
+def _prune(setting: Setting) -> None:
+    kept = setting.opened.retention
+    if kept:
+        with closing(Store(setting.history)) as store, store.guard("written"):
+            care.prune(store.db, store.path, kept.nightly, kept.monthly, setting.clock())
+
+
+def _heartbeat(work: Work, run: Run, setting: Setting, log: logging.Logger) -> None:
+    """The configured command, told what became of the audit: whoever waits for it notices when it does not come."""
+    command = setting.opened.agent.heartbeat
+    if not command:
+        return
+    told = {
+        "AUDITOR_AUDIT": work.plan.name,
+        "AUDITOR_RUN": run.id,
+        "AUDITOR_OUTCOME": "interrupted" if run.interrupted else "done",
+        "AUDITOR_NOT_ASSESSED": str(sum(1 for r in run.results if r.error)),
+    }
+    env = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG")} | told
+    try:
+        done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=_HEARTBEAT, check=False)
+        if done.returncode:
+            log.error("the heartbeat %s ended with %d", command[0], done.returncode)
+    except (OSError, subprocess.TimeoutExpired) as e:
+        log.error("the heartbeat %s: %s", command[0], e.strerror if isinstance(e, OSError) else f"no end in {_HEARTBEAT:g} s")
+
+
+def send_mails(setting: Setting, now: datetime) -> None:
+    """What waits in the outbox and is due for another try."""
+    mail = setting.opened.mail
+    if mail:
+        with closing(Store(setting.history)) as store:
+            send_due(store, mail, now, setting.say)
+
+
+def run_lock(history: Path) -> Path:
+    return history.with_name(f"{history.name}.lock")
+
+
+__all__ = ["Night", "Work", "do", "due_now", "run_lock", "send_mails"]

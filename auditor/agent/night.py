@@ -1,0 +1,174 @@
+"""One named audit: which hosts, in which order, what is tried again, and how it ends."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from secrets import token_hex
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from auditor.audit import Keeper, Say, gather, make_run
+from auditor.errors import ErrorKind
+from auditor.history.nights import Night
+from auditor.inventory.native import Inventory
+from auditor.inventory.select import select
+from auditor.model.plan import Plan
+from auditor.model.run import Run, TargetResult
+from auditor.model.target import Target
+from auditor.output import put_file
+from auditor.report.forms import render
+from auditor.rulebook import Rulebook
+from auditor.scan import Audit
+from auditor.transports.deadline import Stop
+from auditor.transports.sshconfig import resolve_all
+from auditor.waiving import remarks
+
+# What may be over a little later; everything else needs somebody to change something.
+PASSING: frozenset[ErrorKind] = frozenset(("resolve", "refused", "timeout", "protocol", "jump-failed", "quota"))
+_JOBS = 32
+
+
+class Setting(Struct, frozen=True):
+    """What the agent works with until it is told to read it anew."""
+
+    opened: Inventory
+    rulebooks: dict[str, Rulebook]  # by the name of the plan
+    history: Path
+    clock: Callable[[], datetime]
+    say: Say
+    beat: Callable[[], None]  # called whenever something got done
+
+
+def audit(plan: Plan, due: datetime, setting: Setting, stop: Stop, leaving: Callable[[], bool], begun: Run | None = None) -> Run:
+    """Run it, keep it, write its report, queue its mail. `begun`: the run to go on with, with the results it has.
+
+    `leaving` tells whether the agent itself is to end: then the run is left to be gone on with at the next start."""
+    rulebook, opened = setting.rulebooks[plan.name], setting.opened
+    targets = resolve_all(select(plan.targets, opened))
+    run = begun or make_run(rulebook, setting.clock())
+    keeper = _keeper(plan, due, setting, run, rulebook, resumed=begun is not None)
+    try:
+        has = {r.target.name: r for r in run.results}
+        left = [t for t in keeper.with_known_logins(targets) if t.name not in has]
+        seconds = keeper.seconds()
+        left.sort(key=lambda t: -seconds.get(t.name, 0.0))  # the slowest first, so that the end is not one long wait
+        audited = _audited(plan, setting, rulebook, keeper)
+        with _window(plan, run, setting, stop):
+            results, late = _twice(left, audited, setting, stop, leaving, keeper)
+        found = has | {r.target.name: r.slim() for r in results}
+        run = replace(
+            run,
+            finished=setting.clock(),
+            interrupted=stop.asked.is_set(),
+            results=tuple(found[t.name] for t in targets if t.name in found),
+        )
+        if leaving():
+            keeper.leave(run)
+            return run
+        reason = f"its window of {plan.window} was over; {late} of {len(targets)} hosts had not been assessed" if late else ""
+        noted = remarks(opened.waivers, [r.id for r in rulebook.rules], list(opened.targets.values()), run.started.date())
+        run = replace(run, remarks=(*([reason] if reason else []), *noted))
+        keeper.finish(run, set(plan.targets) == {"@all"}, reason)
+        _deliver(run, rulebook, setting, keeper)
+        keeper.send_mails()
+        return run
+    finally:
+        keeper.close()
+
+
+def _keeper(plan: Plan, due: datetime, setting: Setting, run: Run, rulebook: Rulebook, *, resumed: bool) -> Keeper:
+    mailing = setting.opened.mail
+    if mailing and plan.mail is not None:
+        mailing = replace(mailing, to=plan.mail) if plan.mail else None
+    night = Night(plan.name, due)
+    targets = setting.opened.targets
+    return Keeper(setting.history, run, rulebook.rules, targets, mailing, setting.say, night, setting.clock, resumed=resumed)
+
+
+def _audited(plan: Plan, setting: Setting, rulebook: Rulebook, keeper: Keeper) -> Audit:
+    opened = setting.opened
+    return Audit(
+        rulebook=rulebook,
+        clock=setting.clock,
+        marker=lambda: token_hex(12),
+        attestations=opened.attestations,
+        waivers=opened.waivers,
+        policy=opened.policy,
+        seen=keeper.failing_since() if opened.policy.deadlines or opened.policy.groups else {},
+        deep=plan.deep,
+    )
+
+
+class _window:
+    """Ends a run that takes longer than its plan allows, with what it has."""
+
+    def __init__(self, plan: Plan, run: Run, setting: Setting, stop: Stop) -> None:
+        self._timer = None
+        if plan.window:
+            gone = max(0.0, (setting.clock() - run.started).total_seconds())
+            self._timer = threading.Timer(max(0.0, plan.window.total_seconds() - gone), stop.now)
+            self._timer.daemon = True
+
+    def __enter__(self) -> None:
+        if self._timer:
+            self._timer.start()
+
+    def __exit__(self, *_: object) -> None:
+        if self._timer:
+            self._timer.cancel()
+
+
+def _twice(
+    targets: list[Target], audited: Audit, setting: Setting, stop: Stop, leaving: Callable[[], bool], keeper: Keeper
+) -> tuple[list[TargetResult], int]:
+    """Every host once, and those that failed by a passing fault once more at the end. With how many had no turn, or were
+    cut off in it; where the agent is leaving these are left out, to be asked at its next start."""
+    agent = setting.opened.agent
+    results: list[TargetResult] = []
+    again: list[TargetResult] = []
+    late = 0
+
+    def keep(result: TargetResult) -> None:
+        nonlocal late
+        cut = result.error is not None and result.error.kind == "interrupted"
+        late += cut
+        if not (cut and leaving()):
+            keeper.add(result)
+            results.append(result.slim())
+
+    def first(result: TargetResult) -> None:
+        setting.beat()
+        if result.error and result.error.kind in PASSING and not stop.asked.is_set():
+            again.append(result)
+        else:
+            keep(result)
+
+    def second(result: TargetResult) -> None:
+        setting.beat()
+        keep(result)
+
+    jobs = agent.jobs or _JOBS
+    gather(targets, audited, jobs, stop, first, agent.per_jump)
+    if again and not stop.asked.is_set():
+        gather([r.target for r in again], audited, jobs, stop, second, agent.per_jump)
+    else:
+        for result in again:
+            keep(result)
+    return results, late
+
+
+def _deliver(run: Run, rulebook: Rulebook, setting: Setting, keeper: Keeper) -> None:
+    """The report into the history and to its file, the figures for Prometheus to theirs."""
+    agent = setting.opened.agent
+    html = render(run, "html", rulebook.rules, keeper.past())
+    keeper.add_report(run, html)
+    for path, content, mode in (
+        (agent.report, html, 0o640),
+        (agent.metrics, render(run, "prometheus", rulebook.rules), 0o640),
+    ):
+        if path and (fault := put_file(Path(path), content, mode)):
+            setting.say(fault)
