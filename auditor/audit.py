@@ -52,7 +52,12 @@ def share_one_heap() -> None:
 
 
 def gather(
-    targets: list[Target], audited: Audit, jobs: int, stop: Stop, done: Callable[[TargetResult], None], per_jump: int | None = None
+    targets: list[Target],
+    audited: Audit,
+    jobs: int,
+    stop: Stop,
+    done: Callable[[TargetResult], None],
+    per_jump: int | None = None,
 ) -> tuple[TargetResult, ...]:
     """Scan all targets, `jobs` at a time, `per_jump` of them through one jump host; `done` gets each whole result as it
     arrives. Without the long lists, and in the targets' order, they come back."""

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from auditor.model.plan import Plan
 
-_GRACE = timedelta(minutes=15)  # so late is no miss: the loop looks twice a minute, and machines are busy
+_GRACE = timedelta(minutes=15)  # so late is no miss: the loop looks three times a minute, and machines are busy
 _LEAP = timedelta(days=2)  # a moment so far ahead was noted by a clock that went wrong
 EPOCH = datetime(2020, 1, 1, tzinfo=UTC)  # no clock that is set says anything earlier
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 from collections.abc import Callable
@@ -10,14 +11,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from auditor.agent import night
 from auditor.agent.lock import only_one
-from auditor.agent.log import logging
 from auditor.agent.night import Setting
 from auditor.due import due, missed
 from auditor.history import care, nights
-from auditor.history.nights import Night, Open
+from auditor.history.nights import Open
 from auditor.history.store import Store
 from auditor.mailing import send_due
 from auditor.model.plan import Plan
@@ -89,15 +90,13 @@ def _why_not(left: Open, plan: Plan | None, store: Store, setting: Setting, now:
 
 def _close(store: Store, left: Open, reason: str, setting: Setting, now: datetime) -> None:
     """Close a run with what it has; its report is mailed like any other."""
-    from msgspec.structs import replace
-
     run = replace(store.run(left.run, slim=True), finished=now, interrupted=True, remarks=(reason,))
     mail = setting.opened.mail
     store.reopen(run.id)
     store.finish(run, None, mail.to if mail else (), (left.night, reason))
 
 
-def do(work: Work, setting: Setting, stop: Stop, leaving: Callable[[], bool], log: logging.Logger) -> None:
+def do(work: Work, setting: Setting, stop: Stop, leaving: Callable[[], bool], log: logging.Logger) -> Run:
     """One audit, alone on its history."""
     begun = None
     if work.begun:
@@ -118,6 +117,7 @@ def do(work: Work, setting: Setting, stop: Stop, leaving: Callable[[], bool], lo
     if not leaving():
         _prune(setting)
         _heartbeat(work, run, setting, log)
+    return run
 
 
 def _prune(setting: Setting) -> None:
@@ -157,6 +157,3 @@ def send_mails(setting: Setting, now: datetime) -> None:
 
 def run_lock(history: Path) -> Path:
     return history.with_name(f"{history.name}.lock")
-
-
-__all__ = ["Night", "Work", "do", "due_now", "run_lock", "send_mails"]

@@ -1,4 +1,4 @@
-"""The agent's loop: looks twice a minute at what is due, runs one audit at a time, and ends when it is told to.
+"""The agent's loop: looks three times a minute at what is due, runs one audit at a time, and ends when it is told to.
 
 `schedule` drives it. What is due follows from the history and the clock alone (auditor/due.py), so a killed agent and a
 clock that was set change nothing about it.
@@ -6,6 +6,7 @@ clock that was set change nothing about it.
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from collections.abc import Callable
@@ -18,23 +19,21 @@ from msgspec import Struct
 
 from auditor.agent import attend
 from auditor.agent.lock import only_one
-from auditor.agent.log import logging
 from auditor.agent.night import Setting
 from auditor.agent.notify import Pulse, notify
 from auditor.due import EPOCH, after
 from auditor.errors import FileFaults, HistoryError, UsageFault
 from auditor.transports.deadline import Stop
 
-LOOK = 20.0  # seconds between two looks
 _PATIENCE = 3600.0  # seconds without anything done, after which the agent counts as hanging: more than any host may take
 
 
 class World(Struct, frozen=True):
-    """What is outside: the clock, waiting, and reading the settings anew."""
+    """What is outside: the clock, and reading the settings anew; `pause` is the seconds between two looks."""
 
     clock: Callable[[], datetime]
-    wait: Callable[[threading.Event, float], object]
     read: Callable[[Callable[[], None]], Setting]
+    pause: int = 20
 
 
 class Agent:
@@ -63,9 +62,10 @@ class Agent:
             while not self._leaving:
                 scheduler.run_pending()
                 idle = scheduler.idle_seconds
-                if idle is None or not -LOOK < idle <= LOOK:  # the machine's clock was set: `schedule` counts by it
-                    scheduler, idle = self._scheduler(), LOOK
-                self._world.wait(self._wake, max(0.05, idle))
+                pause = self._world.pause
+                if idle is None or not -pause <= idle <= pause:  # the machine's clock was set: `schedule` counts by it
+                    scheduler, idle = self._scheduler(), float(pause)
+                self._wake.wait(max(0.05, idle))
                 self._wake.clear()
                 if self._again and not self._leaving:
                     self.reload()
@@ -74,7 +74,7 @@ class Agent:
 
     def _scheduler(self) -> schedule.Scheduler:
         scheduler = schedule.Scheduler()
-        scheduler.every(LOOK).seconds.do(self.look)
+        scheduler.every(self._world.pause).seconds.do(self.look)
         return scheduler
 
     def look(self) -> None:

@@ -43,7 +43,9 @@ class Setting(Struct, frozen=True):
     beat: Callable[[], None]  # called whenever something got done
 
 
-def audit(plan: Plan, due: datetime, setting: Setting, stop: Stop, leaving: Callable[[], bool], begun: Run | None = None) -> Run:
+def audit(
+    plan: Plan, due: datetime, setting: Setting, stop: Stop, leaving: Callable[[], bool], begun: Run | None = None
+) -> Run:
     """Run it, keep it, write its report, queue its mail. `begun`: the run to go on with, with the results it has.
 
     `leaving` tells whether the agent itself is to end: then the run is left to be gone on with at the next start."""

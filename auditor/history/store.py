@@ -61,6 +61,11 @@ class Store:
         tables = set(self.db.table_names())
         if tables and migrations.migrations_table not in tables:
             raise HistoryError(f"{self.path} is a database of something else; name another file with --history")
+        newer = {migration.name for migration in migrations.applied(self.db)} - _KNOWN
+        if newer:
+            raise HistoryError(
+                f"{self.path} was written by a newer auditor ({', '.join(sorted(newer))}); use that one, or another --history"
+            )
         self._write_ahead()
         self.db.execute("pragma synchronous=normal")
         if create:
@@ -142,6 +147,10 @@ class Store:
         """Store one target's result, whole or not at all. `listed`: the target is an entry of the inventory."""
         with self.transaction():
             self._writer.add(self._run, run, result, listed=listed)
+
+    def reopen(self, ident: str) -> None:
+        """A run that was not ended, to end it."""
+        self._run = int(self.row(ident)["n"])
 
     def finish(
         self,
@@ -264,6 +273,7 @@ class Store:
         return zstd.decompress(row[0])
 
 
+_KNOWN = frozenset(migration.name for migration in migrations.pending(Database(memory=True)))
 _RUNS = """
 select runs.id, started, finished, interrupted, auditor, digest as rulebook, rules, newest_source, thinned, count(results.n) as targets,
        sum(results.outcome in ('unreachable', 'failed')) as unassessed, sum(required_missing) as missing,

@@ -94,6 +94,8 @@ def subject(run: Run, past: Past | None) -> str:
     total = len(run.results)
     if n.overdue:
         parts.append(f"{n.overdue} overdue")
+    if n.network_down:
+        parts.insert(0, "network unreachable")
     if n.unassessed:
         parts.append(f"{n.unassessed} of {total} hosts not assessed")
     if n.failing_hosts:

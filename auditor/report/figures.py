@@ -12,7 +12,7 @@ from auditor.model.finding import Verdict
 from auditor.model.run import Run, TargetResult
 from auditor.printable import one_line
 from auditor.report.actions import Action, actions
-from auditor.report.required import fails, leaves_open, required_open, states
+from auditor.report.required import fails, leaves_open, network_down, required_open, states
 
 
 class Settle(Struct, frozen=True):
@@ -38,6 +38,7 @@ class Figures(Struct, frozen=True, kw_only=True):
     waived: int
     overdue: int
     actions: tuple[Action, ...]
+    network_down: bool
     relaxed: tuple[str, ...]
 
 
@@ -70,6 +71,7 @@ def figures(run: Run) -> Figures:
         waived=waived,
         overdue=overdue,
         actions=actions(counted),
+        network_down=network_down(run.results),
         relaxed=tuple(dict.fromkeys(text for r in run.results for text in (*r.target.relaxed, *r.relaxed))),
     )
 
@@ -87,6 +89,8 @@ def sentence(run: Run, n: Figures) -> str:
     if total == 1 and not n.unassessed:
         return stopped + _of_one(run, n)
     hosts = "host" if total == 1 else "hosts"
+    if n.network_down and n.unassessed == total:
+        return f"{stopped}The network was unreachable: none of {total} hosts could be reached, and nothing is known of them."
     parts = []
     if n.failing_hosts:
         parts.append(f"{n.failing_hosts} {_do(n.failing_hosts, 'lacks', 'lack')} something required")

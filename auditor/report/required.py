@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from auditor.model.finding import Finding
 from auditor.model.run import TargetResult
+from auditor.model.target import NETWORKED
+
+_SEVERAL = 3
 
 
 def states(results: Iterable[TargetResult]) -> Iterable[tuple[tuple[Finding, ...], list[str]]]:
@@ -27,3 +30,10 @@ def fails(required: Iterable[Finding]) -> bool:
 
 def leaves_open(required: Iterable[Finding]) -> bool:
     return any(f.verdict == "unknown" for f in required)
+
+
+def network_down(results: Sequence[TargetResult]) -> bool:
+    """Could not one of at least three hosts be reached, for want of an answer or of a name? That is one thing to say of the
+    network, and nothing of the hosts."""
+    networked = [r for r in results if r.target.connection in NETWORKED]
+    return len(networked) >= _SEVERAL and all(r.error and r.error.kind in ("resolve", "timeout") for r in networked)

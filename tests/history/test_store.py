@@ -230,6 +230,18 @@ def test_a_history_of_every_form_since_then_is_brought_up_to_date(tmp_path: Path
     store(path, run_of(result(LINUX), number=7))
 
 
+def test_a_history_of_a_newer_program_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    store(path, run_of(result(LINUX)))
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(
+            f"insert into {migrations.migrations_table} (migration_set, name, applied_at) values ('auditor', 'of_2031', '')"
+        )
+    for create in (True, False):
+        with pytest.raises(HistoryError, match=r"was written by a newer auditor \(of_2031\)"):
+            Store(path, create=create)
+
+
 def test_a_full_disk_while_carrying_over_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.db"
     in_first_form(path, [run_of(result(LINUX))])

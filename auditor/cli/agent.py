@@ -1,0 +1,196 @@
+"""`auditor agent`: the nightly audits, unattended."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable
+from datetime import datetime
+
+import click
+import msgspec
+
+from auditor.agent.attend import Work, do, run_lock
+from auditor.agent.lock import holder
+from auditor.agent.log import Form, start
+from auditor.agent.loop import Agent, World, lock_of
+from auditor.agent.night import Setting
+from auditor.audit import Say, on_stderr
+from auditor.cli import exits, options
+from auditor.cli.scan import stopped_by_signals
+from auditor.due import after
+from auditor.errors import UsageFault
+from auditor.history import nights
+from auditor.history.store import Store
+from auditor.inventory.select import open_inventory, select
+from auditor.model.plan import Plan
+from auditor.rulebook import Rulebook, load
+from auditor.scan import utc_now
+
+_log_format = click.option(
+    "--log-format", type=click.Choice(("text", "json")), default="text", show_default=True, help="On standard error."
+)
+
+
+@click.group()
+def agent() -> None:
+    """The audits of the inventory's `schedule`, at their times, unattended."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold secrets
+
+
+@agent.command()
+@options.inventory
+@options.history
+@_log_format
+def run(inventory: str | None, history: str | None, log_format: Form) -> int:
+    """Work until SIGTERM; SIGHUP reads inventory and rules anew.
+
+    What was missed while it was not running is caught up with once, and a run that was cut short is gone on with.
+    """
+    log = start(log_format)
+
+    def say(text: str) -> None:
+        log.warning("%s", text)
+
+    Agent(World(utc_now, lambda beat: read(inventory, history, say, beat)), log).run()
+    return exits.ALL_WELL
+
+
+@agent.command()
+@click.argument("name")
+@options.inventory
+@options.history
+@_log_format
+def once(name: str, inventory: str | None, history: str | None, log_format: Form) -> int:
+    """Run one audit of the schedule now, as the agent does, and end."""
+    setting = read(inventory, history, on_stderr, lambda: None)
+    plan = next((p for p in setting.opened.plans if p.name == name), None)
+    if plan is None:
+        raise UsageFault(f"the schedule has no audit {name!r}; it has {', '.join(p.name for p in setting.opened.plans)}")
+    with stopped_by_signals() as stop:
+        done = do(Work(plan, utc_now()), setting, stop, lambda: False, start(log_format))
+    return exits.code(done, exits.severities(None))
+
+
+@agent.command(name="next")
+@click.option("--count", type=click.IntRange(1, 100), default=1, show_default=True, help="Times of each audit.")
+@options.inventory
+def next_(count: int, inventory: str | None) -> None:
+    """When each audit is due next, in its own time zone."""
+    rows = []
+    for plan in scheduled(inventory):
+        moment = utc_now()
+        for _ in range(count):
+            moment = after(plan, moment)
+            rows.append((moment, plan))
+    for moment, plan in sorted(rows, key=lambda row: (row[0], row[1].name)):
+        click.echo(f"{moment.astimezone(plan.zone):%a %Y-%m-%d %H:%M %Z}  {plan.name}  {', '.join(plan.targets)}")
+
+
+@agent.command()
+@options.inventory
+@options.history
+@options.formats("text", "json")
+def status(inventory: str | None, history: str | None, form: str | None) -> int:
+    """Is the agent running, what became of the newest audits, and what comes next. Exit 3 where it is not running."""
+    opened = open_inventory(inventory, check_secrets=False)
+    path = options.history_path(history, opened)
+    running = holder(lock_of(path))
+    rows = []
+    if path.exists():
+        with Store(path, create=False) as store, store.guard("read"):
+            rows = nights.listed(store.db)
+    if form == "json":
+        upcoming = {plan.name: after(plan, utc_now()) for plan in opened.plans}
+        document = {"process": running, "auditing": holder(run_lock(path)), "next": upcoming, "audits": rows}
+        click.echo(msgspec.json.format(msgspec.json.encode(document), indent=1))
+    else:
+        click.echo(f"the agent runs as process {running}" if running else "the agent is not running")
+        for plan in opened.plans:
+            click.echo(f"next     {after(plan, utc_now()).astimezone(plan.zone):%a %Y-%m-%d %H:%M %Z}  {plan.name}")
+        for r in rows[:20]:
+            reason = f"  {r['reason']}" if r["reason"] else ""
+            click.echo(f"{r['state']:8} {r['due'][:16].replace('T', ' ')} UTC  {r['name']}  {r['run'] or '–'}{reason}")
+    return exits.ALL_WELL if running else exits.INCOMPLETE
+
+
+@agent.command()
+@options.inventory
+@options.history
+def check(inventory: str | None, history: str | None) -> int:
+    """Look at everything that the agent needs, without contacting a host."""
+    setting = read(inventory, history, on_stderr, lambda: None)
+    opened = setting.opened
+    notes = []
+    for plan in opened.plans:
+        targets = select(plan.targets, opened)
+        book = setting.rulebooks[plan.name]
+        window = f", at most {_hours(plan)}" if plan.window else ""
+        click.echo(
+            f"{plan.name}: {len(targets)} hosts, {len(book.rules)} rules, next {after(plan, utc_now()).astimezone(plan.zone):%a %Y-%m-%d %H:%M %Z}{window}"
+        )
+        notes += [f"{plan.name} and {other}: one waits for the other" for other in _overlapping(plan, opened.plans)]
+    if not opened.mail:
+        notes.append("the inventory has no `mail:`: nobody is told of an audit, or of an agent that died")
+    elif not opened.mail.heartbeat and opened.mail.policy != "always":
+        notes.append("mail has no `heartbeat`: silence could be an agent that died")
+    if not opened.retention:
+        notes.append("the inventory has no `retention:`: the history is never thinned")
+    with Store(setting.history) as store:
+        click.echo(f"history: {setting.history}, {len(store.finished(1_000_000))} finished runs")
+    for note in notes:
+        click.echo(f"note: {note}")
+    return exits.ALL_WELL
+
+
+def _hours(plan: Plan) -> str:
+    return f"{plan.window.total_seconds() / 3600:g} h" if plan.window else ""
+
+
+def _overlapping(plan: Plan, plans: tuple[Plan, ...]) -> list[str]:
+    """The audits later in the schedule that become due while this one may still go on, within the next eight days."""
+    if not plan.window:
+        return []
+    found, now = [], utc_now()
+    starts = _times(plan, now)
+    for other in plans[plans.index(plan) + 1 :]:
+        if any(
+            a <= b < a + plan.window or b <= a < b + (other.window or plan.window * 0)
+            for a in starts
+            for b in _times(other, now)
+        ):
+            found.append(other.name)
+    return found
+
+
+def _times(plan: Plan, now: datetime) -> list[datetime]:
+    times = [after(plan, now)]
+    while (times[-1] - now).days < 8 and len(times) < 200:
+        times.append(after(plan, times[-1]))
+    return times
+
+
+def scheduled(inventory: str | None) -> tuple[Plan, ...]:
+    """The schedule; UsageFault where there is none."""
+    opened = open_inventory(inventory, check_secrets=False)
+    if not opened.plans:
+        where = f"{opened.path} has no `schedule:`" if opened.path else "no inventory was found"
+        raise UsageFault(f'{where}; for example: schedule: {{nightly: {{at: "02:00", timezone: Europe/Berlin}}}}')
+    return opened.plans
+
+
+def read(inventory: str | None, history: str | None, say: Say, beat: Callable[[], None]) -> Setting:
+    """Inventory, rules and history, all looked at before anything is begun. FileFaults, UsageFault or HistoryError."""
+    scheduled(inventory)
+    opened = open_inventory(inventory)
+    books: dict[tuple[str, ...], Rulebook] = {}
+    for plan in opened.plans:
+        if not select(plan.targets, opened):
+            raise UsageFault(
+                f"{opened.path}: schedule: {plan.name}: no host of the inventory is meant by {', '.join(plan.targets)}"
+            )
+        if plan.rules not in books:
+            books[plan.rules] = load(plan.rules)
+    path = options.history_path(history, opened)
+    with Store(path):
+        pass  # a history of a newer version, or one that may not be written, is told now
+    return Setting(opened, {plan.name: books[plan.rules] for plan in opened.plans}, path, utc_now, say, beat)
