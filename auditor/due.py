@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 
 from auditor.model.plan import Plan
 
-_GRACE = timedelta(minutes=15)  # so late is no miss: the loop looks three times a minute, and machines are busy
-_LEAP = timedelta(days=2)  # a moment so far ahead was noted by a clock that went wrong
+GRACE = timedelta(minutes=15)  # so late is no miss: the loop looks three times a minute, and machines are busy
+LEAP = timedelta(days=2)  # a moment so far ahead was noted by a clock that went wrong
 EPOCH = datetime(2020, 1, 1, tzinfo=UTC)  # no clock that is set says anything earlier
 
 
@@ -26,7 +26,7 @@ def due(plan: Plan, last: datetime | None, now: datetime) -> datetime | None:
     None where there is none, or where it was missed and the plan does not catch up.
 
     `last` is None for a plan that is new: it is not due for times before it was known."""
-    if last is None or last > now + _LEAP:
+    if last is None or last > now + LEAP:
         return None
     newest = None
     for moment in _moments(plan, max(last, now - timedelta(days=14))):
@@ -34,7 +34,7 @@ def due(plan: Plan, last: datetime | None, now: datetime) -> datetime | None:
             break
         if moment > last:
             newest = moment
-    if newest is None or (not plan.catch_up and now - newest > _GRACE):
+    if newest is None or (not plan.catch_up and now - newest > GRACE):
         return None
     return newest
 

@@ -8,15 +8,14 @@ import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from auditor.agent import night
-from auditor.agent.lock import only_one
+from auditor.agent.lock import only_one, run_lock
 from auditor.agent.night import Setting
-from auditor.due import due, missed
+from auditor.due import GRACE, LEAP, due, missed
 from auditor.history import care, nights
 from auditor.history.nights import Open
 from auditor.history.store import Store
@@ -64,13 +63,12 @@ def _due(store: Store, plan: Plan, now: datetime) -> datetime | None:
         with store.transaction():
             nights.note(store.db, plan.name, [now], "known", "first heard of", now)
         return None
-    if last > now + timedelta(days=2):
+    if last > now + LEAP:
         with store.transaction():
-            store.db.execute("delete from nights where name=? and due > ? and run is null", (plan.name, now.isoformat()))
-            nights.note(store.db, plan.name, [now], "known", "the clock was set back", now)
-        return None
+            nights.misdated(store.db, plan.name, now)
+        last = nights.last(store.db, plan.name) or now
     moment = due(plan, last, now)
-    gone = missed(plan, last, moment or now - timedelta(minutes=15))
+    gone = missed(plan, last, moment or now - GRACE)
     if gone:
         with store.transaction():
             nights.note(store.db, plan.name, gone, "missed", "the agent was not running, or was busy, at that time", now)
@@ -107,11 +105,12 @@ def do(work: Work, setting: Setting, stop: Stop, leaving: Callable[[], bool], lo
         log.info("going on with %s" if begun else "begins", *([begun.id] if begun else []), extra=about)
         run = night.audit(work.plan, work.due, setting, stop, leaving, begun)
     about["run"] = run.id
-    for r in run.results:
-        if r.error:
-            log.warning("not assessed: %s: %s", r.error.kind, r.error.message, extra={**about, "target": r.target.name})
     if network_down(run.results):
         log.error("network unreachable: none of %d hosts could be reached", len(run.results), extra=about)
+    else:
+        for r in run.results:
+            if r.error:
+                log.warning("not assessed: %s: %s", r.error.kind, r.error.message, extra={**about, "target": r.target.name})
     log.info("%s: %d hosts, %d not assessed", "left, to be gone on with" if leaving() else "done", len(run.results),
              sum(1 for r in run.results if r.error), extra=about)  # fmt: skip
     if not leaving():
@@ -153,7 +152,3 @@ def send_mails(setting: Setting, now: datetime) -> None:
     if mail:
         with closing(Store(setting.history)) as store:
             send_due(store, mail, now, setting.say)
-
-
-def run_lock(history: Path) -> Path:
-    return history.with_name(f"{history.name}.lock")

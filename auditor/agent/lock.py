@@ -8,22 +8,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from auditor.errors import UsageFault
+from auditor.errors import HistoryError
 
 
 @contextmanager
 def only_one(path: Path, what: str) -> Iterator[None]:
-    """Hold the lock; UsageFault where another process does, naming it. The file stays: removing it would let two hold it."""
+    """Hold the lock; HistoryError where another process does, naming it. The file stays: removing it would let two hold it."""
     try:
         handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     except OSError as e:
-        raise UsageFault(f"the lock {path} cannot be opened: {e.strerror}") from None
+        raise HistoryError(f"the lock {path} cannot be opened: {e.strerror}") from None
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.pread(handle, 20, 0).decode("ascii", "replace").strip() or "unknown"
-            raise UsageFault(f"{what} is under way already, as process {holder}; one at a time") from None
+            raise HistoryError(f"{what} is under way already, as process {holder}; one at a time") from None
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         yield
@@ -45,3 +45,13 @@ def holder(path: Path) -> int | None:
     finally:
         os.close(handle)
     return None
+
+
+def run_lock(history: Path) -> Path:
+    """Held during an audit of the whole inventory, by whomever it is run."""
+    return history.with_name(f"{history.name}.lock")
+
+
+def agent_lock(history: Path) -> Path:
+    """Held by the agent as long as it lives."""
+    return history.with_name(f"{history.name}.agent-lock")

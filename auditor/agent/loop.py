@@ -11,14 +11,13 @@ import signal
 import threading
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 from types import FrameType
 
 import schedule
 from msgspec import Struct
 
 from auditor.agent import attend
-from auditor.agent.lock import only_one
+from auditor.agent.lock import agent_lock, only_one
 from auditor.agent.night import Setting
 from auditor.agent.notify import Pulse, notify
 from auditor.due import EPOCH, after
@@ -45,7 +44,7 @@ class Agent:
         self._wake = threading.Event()
         self._leaving = self._again = False
         self._stop: Stop | None = None
-        self._early = False
+        self._fault = ""
         self._setting = world.read(self._pulse.beat)
 
     @property
@@ -53,8 +52,8 @@ class Agent:
         return self._setting
 
     def run(self) -> None:
-        """Until SIGTERM or SIGINT. UsageFault where another agent works with the same history."""
-        with only_one(lock_of(self._setting.history), "an agent with this history"), self._signals(), self._pulse:
+        """Until SIGTERM or SIGINT. HistoryError where another agent works with the same history."""
+        with only_one(agent_lock(self._setting.history), "an agent with this history"), self._signals(), self._pulse:
             self._log.info("started: %s", said(self._setting, self._world.clock()))
             notify("READY=1")
             self.look()
@@ -82,11 +81,8 @@ class Agent:
         self._pulse.beat()
         now = self._world.clock()
         if now < EPOCH:
-            if not self._early:
-                self._log.error("the clock says %s; nothing is run until it is set", now.strftime("%Y-%m-%d"))
-            self._early = True
+            self._once("the clock says a day before 2020; nothing is run until it is set")
             return
-        self._early = False
         try:
             for work in attend.due_now(self._setting, now):
                 if self._leaving:
@@ -96,13 +92,17 @@ class Agent:
                 self._stop = None
             attend.send_mails(self._setting, now)
         except (HistoryError, UsageFault) as e:
-            self._log.error("%s", e)
-        except FileFaults as e:
-            for fault in e.faults:
-                self._log.error("%s", fault)
+            self._once(str(e))
         except Exception as e:
-            self._log.exception("a fault of auditor itself, please report it: %s", type(e).__name__, exc_info=False)
-            self._log.error("%s", e)
+            self._once(f"a fault of auditor itself, please report it: {type(e).__name__}: {e}")
+        else:
+            self._fault = ""
+
+    def _once(self, fault: str) -> None:
+        """What goes wrong at every look is said when it begins."""
+        if fault != self._fault:
+            self._log.error("%s", fault)
+        self._fault = fault
 
     def reload(self) -> None:
         """Read inventory and rules anew; what is faulty is refused, and the old settings stay."""
@@ -146,10 +146,6 @@ class _Signals:
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]  # what it gave, it takes
-
-
-def lock_of(history: Path) -> Path:
-    return history.with_name(f"{history.name}.agent-lock")
 
 
 def said(setting: Setting, now: datetime) -> str:

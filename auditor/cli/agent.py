@@ -9,10 +9,10 @@ from datetime import datetime
 import click
 import msgspec
 
-from auditor.agent.attend import Work, do, run_lock
-from auditor.agent.lock import holder
+from auditor.agent.attend import Work, do
+from auditor.agent.lock import agent_lock, holder, run_lock
 from auditor.agent.log import Form, start
-from auditor.agent.loop import Agent, World, lock_of
+from auditor.agent.loop import Agent, World
 from auditor.agent.night import Setting
 from auditor.audit import Say, on_stderr
 from auditor.cli import exits, options
@@ -94,7 +94,7 @@ def status(inventory: str | None, history: str | None, form: str | None) -> int:
     """Is the agent running, what became of the newest audits, and what comes next. Exit 3 where it is not running."""
     opened = open_inventory(inventory, check_secrets=False)
     path = options.history_path(history, opened)
-    running = holder(lock_of(path))
+    running = holder(agent_lock(path))
     rows = []
     if path.exists():
         with Store(path, create=False) as store, store.guard("read"):

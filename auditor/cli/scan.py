@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from secrets import token_hex
 from types import FrameType
+from typing import Any
 
 import click
 from msgspec.structs import replace
 
+from auditor.agent.lock import only_one, run_lock
 from auditor.audit import Keeper, closed, gather, make_run
 from auditor.cli import exits, options
 from auditor.cli.progress import Progress
@@ -83,7 +85,14 @@ def audit(inventory: str | None, limit: tuple[str, ...], no_mail: bool, **shared
     targets = select(limit, opened) if limit else list(opened.targets.values())
     if not targets:
         raise UsageFault(f"{opened.path} has no hosts")
-    return _run(targets, opened, whole=not limit, no_mail=no_mail, **shared)  # type: ignore[arg-type]  # click gives the types that _shared declares
+    history: Any = shared["history"]
+    alone = (
+        nullcontext()
+        if shared["no_history"]
+        else only_one(run_lock(options.history_path(history, opened)), "an audit with this history")
+    )
+    with alone:
+        return _run(targets, opened, whole=not limit, no_mail=no_mail, **shared)  # type: ignore[arg-type]  # click gives the types that _shared declares
 
 
 def _run(targets: list[Target], opened: Inventory, *, whole: bool = False, no_mail: bool = False, rule_paths: tuple[str, ...], history: str | None, no_history: bool,

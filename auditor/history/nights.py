@@ -12,8 +12,8 @@ from typing import Any, Literal
 from msgspec import Struct
 from sqlite_utils import Database
 
-# known: first heard of, due for nothing yet · running · done · stopped: before its end, and not to be resumed · missed
-State = Literal["known", "running", "done", "stopped", "missed"]
+# known: first heard of, due for nothing yet · running · done · missed · misdated: by a clock that was set back since
+State = Literal["known", "running", "done", "missed", "misdated"]
 
 
 class Night(Struct, frozen=True):
@@ -33,7 +33,7 @@ class Open(Struct, frozen=True):
 
 def last(db: Database, name: str) -> datetime | None:
     """The newest moment that was handled, whatever came of it; None for a name that was never heard of."""
-    row = db.execute("select max(due) from nights where name=?", (name,)).fetchone()
+    row = db.execute("select max(due) from nights where name=? and state<>'misdated'", (name,)).fetchone()
     return datetime.fromisoformat(row[0]) if row[0] else None
 
 
@@ -41,6 +41,14 @@ def note(db: Database, name: str, moments: Iterable[datetime], state: State, rea
     """Moments without a run, and why."""
     rows = [(name, _iso(moment), _iso(now), _iso(now), state, reason) for moment in moments]
     db.conn.executemany("insert or ignore into nights (name, due, began, ended, state, reason) values (?,?,?,?,?,?)", rows)
+
+
+def misdated(db: Database, name: str, now: datetime) -> None:
+    """Moments that still lie ahead were noted by a clock that was wrong: they are to come again."""
+    db.execute(
+        "update nights set state='misdated', reason='by a clock that was set back since' where name=? and due>?",
+        (name, _iso(now)),
+    )
 
 
 def begin(db: Database, night: Night, run: int, now: datetime) -> None:

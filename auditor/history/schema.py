@@ -109,7 +109,7 @@ TABLES = {
         "due": "when it was due",
         "began": "when it was begun, or was found missed",
         "ended": "when it ended; null while it goes on, and where it was killed",
-        "state": "known (first heard of then), running, done, stopped (before its end), missed",
+        "state": "known (first heard of then), running, done, missed, misdated (by a clock that was set back since)",
         "run": "its run; null where there is none",
         "reason": "why there is no run, or no whole one",
     },
