@@ -5,6 +5,8 @@ Errors become messages and exit codes here, once.
 
 from __future__ import annotations
 
+import contextlib
+import resource
 import sys
 from importlib import import_module
 
@@ -68,6 +70,8 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; every error ends as a message and an exit code."""
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold secrets
     try:
         code = cli.main(standalone_mode=False, prog_name="auditor")
     except click.exceptions.Abort:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Callable
 from datetime import datetime
 
@@ -34,7 +33,6 @@ _log_format = click.option(
 @click.group()
 def agent() -> None:
     """The audits of the inventory's `schedule`, at their times, unattended."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold secrets
 
 
 @agent.command()
