@@ -63,16 +63,25 @@ class Sshd:
         ]
         (folder / "config").write_text("\n".join(lines) + "\n")
         self._log = (folder / "log").open("ab")
-        command = [*prefix, SSHD, "-D", "-e", "-f", str(folder / "config")]
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=self._log)
+        self._command = [*prefix, SSHD, "-D", "-e", "-f", str(folder / "config")]
+        self.process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stderr=self._log)
+
+    def restart(self) -> None:
+        """After its process was ended: the same server once more."""
+        (self.folder / "log").write_bytes(b"")
+        self.process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stderr=self._log)
+        self._listens()
 
     def __enter__(self) -> Self:
+        self._listens()
+        return self
+
+    def _listens(self) -> None:
         end = time.monotonic() + 20
         while "Server listening" not in self.log():
             if self.process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError(f"sshd did not start: {self.log()}")
             time.sleep(0.02)
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.process.terminate()
