@@ -8,6 +8,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from queue import SimpleQueue
 
 from msgspec import Struct, field
@@ -16,6 +17,7 @@ from auditor import secrets
 from auditor.applies import may_apply
 from auditor.collectors.ask import Answer, Posix
 from auditor.collectors.ask import ask as ask_host
+from auditor.collectors.permitted import Permitted
 from auditor.errors import HostError
 from auditor.evaluate import NEVER, NO_POLICY, States
 from auditor.model.asked import Asked
@@ -82,11 +84,22 @@ def ask(target: Target, audit: Audit, stop: Stop, *, raw: bool = False) -> Answe
         password = f"{secrets.resolve(target.become.password)}\n".encode() if target.become.password else b""
 
     def wishes(platform: Platform) -> Asked:
-        return audit.rulebook.asked(may_apply(platform))
+        return _wishes(audit.rulebook, platform)
 
-    with open_session(target, deadline) as session:
+    with open_session(target, deadline, _permits(audit.rulebook)) as session:
         posix = Posix(deep=audit.deep, sudo=sudo, password=password, raw=raw)
         return ask_host(session, wishes, audit.marker(), posix, missing_updates=target.missing_updates)
+
+
+@lru_cache(256)
+def _wishes(rulebook: Rulebook, platform: Platform) -> Asked:
+    """What a rule that may apply to such a host needs to know; a fleet has many hosts of few kinds."""
+    return rulebook.asked(may_apply(platform))
+
+
+@lru_cache(4)
+def _permits(rulebook: Rulebook) -> Permitted:
+    return Permitted(rulebook.asked())
 
 
 def judge_facts(facts: HostFacts, target: Target, audit: Audit, cut: TargetError | None = None) -> TargetResult:

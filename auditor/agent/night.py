@@ -127,8 +127,9 @@ class _window:
 def _twice(
     targets: list[Target], audited: Audit, setting: Setting, stop: Stop, leaving: Callable[[], bool], keeper: Keeper
 ) -> tuple[list[TargetResult], int]:
-    """Every host once, and those that failed by a passing fault once more at the end. With how many had no turn, or were
-    cut off in it; where the agent is leaving these are left out, to be asked at its next start."""
+    """Every host once, and those that failed by a passing fault once more at the end, in what its own time limit leaves.
+    With how many had no turn, or were cut off in it; where the agent is leaving these are left out, to be asked at its
+    next start."""
     agent = setting.opened.agent
     results: list[TargetResult] = []
     again: list[TargetResult] = []
@@ -144,23 +145,38 @@ def _twice(
 
     def first(result: TargetResult) -> None:
         setting.beat()
-        if result.error and result.error.kind in PASSING and not stop.asked.is_set():
+        if result.error and result.error.kind in PASSING and _rest(result) and not stop.asked.is_set():
             again.append(result)
         else:
             keep(result)
 
     def second(result: TargetResult) -> None:
         setting.beat()
-        keep(result)
+        before = tried[result.target.name]
+        keep(replace(result, target=before.target, seconds=round(before.seconds + result.seconds, 3)))
 
     jobs = agent.jobs or _JOBS
     gather(targets, audited, jobs, stop, first, agent.per_jump)
+    tried = {r.target.name: r for r in again}
     if again and not stop.asked.is_set():
-        gather([r.target for r in again], audited, jobs, stop, second, agent.per_jump)
+        gather([_with_rest(r) for r in again], audited, jobs, stop, second, agent.per_jump)
     else:
         for result in again:
             keep(result)
     return results, late
+
+
+def _rest(result: TargetResult) -> float:
+    """Seconds that a host's own time limit leaves for a second try; 0 where they would not do for reaching it. So a bad host
+    costs a run its limit once, however often it is tried."""
+    limits = result.target.timeouts
+    left = limits.total - result.seconds
+    return left if left >= limits.connect else 0.0
+
+
+def _with_rest(result: TargetResult) -> Target:
+    target = result.target
+    return replace(target, timeouts=replace(target.timeouts, total=_rest(result)))
 
 
 def _deliver(run: Run, rulebook: Rulebook, setting: Setting, keeper: Keeper) -> None:

@@ -147,15 +147,15 @@ def judge_security_updates(check: SecurityUpdatesCheck, case: Case) -> Judgement
     if facts.updates is None:
         return unread(facts, "updates", "The security suites' lists", required)
     updates = facts.updates
-    try:
-        pending = newer(updates.candidates, facts.packages)
-    except ValueError as e:
-        return Judgement("unknown", "a version could not be read", required, str(e), settles="packages: a readable version")
+    pending, unreadable = newer(updates.candidates, facts.packages)
     if pending:
         shown = "; ".join(f"{p.name} {p.full_version} → {c.version}{' (held)' if p.hold else ''}" for p, c in pending)
         aside = "".join(f"; apt preferences: {pin}" for pin in updates.pins[:20])
         why = f"{len(pending)} packages have a newer version in the security suites {_simulated(updates)}"
         return Judgement("noncompliant", shown + aside, required, why.strip(), evidence=tuple(x.name for x in updates.lists))
+    if unreadable:
+        why = f"no version that can be compared: {', '.join(unreadable[:10])}"
+        return Judgement("unknown", "a version could not be read", required, why, settles="packages: a readable version")
     old = _too_old(updates, check, case)
     if old:
         return Judgement(
@@ -171,17 +171,31 @@ def judge_security_updates(check: SecurityUpdatesCheck, case: Case) -> Judgement
     )
 
 
-def newer(candidates: tuple[Candidate, ...], packages: tuple[Package, ...]) -> list[tuple[Package, Candidate]]:
-    """The installed packages of which a security suite offers a newer version, with the newest one offered."""
+def newer(
+    candidates: tuple[Candidate, ...], packages: tuple[Package, ...]
+) -> tuple[list[tuple[Package, Candidate]], list[str]]:
+    """The installed packages of which a security suite offers a newer version, with the newest one offered; and what
+    could not be compared."""
     best: dict[tuple[str, str | None], Candidate] = {}
+    unreadable: list[str] = []
     for c in candidates:
         for key in ((c.package, c.arch), (c.package, None)):  # None: of a package whose architecture is not offered
             known = best.get(key)
-            if known is None or deb.older(known.version, c.version):
-                best[key] = c
+            try:
+                if known is None or deb.older(known.version, c.version):
+                    best[key] = c
+            except ValueError as e:
+                unreadable.append(f"{c.package} {c.version} ({e})")
     offered = {c.package for c in candidates}
-    found = ((p, best.get((p.name, p.arch)) or best.get((p.name, None))) for p in packages if p.name in offered)
-    return [(p, c) for p, c in found if c and deb.older(p.full_version, c.version)]
+    found = list[tuple[Package, Candidate]]()
+    for p in packages:
+        newest = (best.get((p.name, p.arch)) or best.get((p.name, None))) if p.name in offered else None
+        try:
+            if newest and deb.older(p.full_version, newest.version):
+                found.append((p, newest))
+        except ValueError as e:
+            unreadable.append(f"{p.name} {p.full_version} ({e})")
+    return found, unreadable
 
 
 def _simulated(updates: Updates) -> str:

@@ -8,6 +8,7 @@ from importlib import import_module
 
 from auditor.model.target import Connection, Target
 from auditor.transports.deadline import Deadline
+from auditor.transports.permits import Permits
 from auditor.transports.session import Session
 
 # paramiko imports `invoke` only to run ssh_config's `Match exec`, which is refused here: without it that is impossible,
@@ -25,8 +26,9 @@ TRANSPORTS: dict[Connection, str] = {
 }
 
 
-def open_session(target: Target, deadline: Deadline) -> Session:
-    """The session of the target's transport; HostError where it cannot even be prepared."""
+def open_session(target: Target, deadline: Deadline, permits: Permits) -> Session:
+    """The session of the target's transport, which sends nothing that is not permitted; HostError where it cannot even be
+    prepared."""
     module, _, name = TRANSPORTS[target.connection].partition(":")
-    factory: Callable[[Target, Deadline], Session] = getattr(import_module(module), name)
-    return factory(target, deadline)
+    factory: Callable[[Target, Deadline, Permits], Session] = getattr(import_module(module), name)
+    return factory(target, deadline, permits)

@@ -10,6 +10,7 @@ from auditor.model.target import Target
 from auditor.transports.child import Child
 from auditor.transports.command import Command, CommandResult
 from auditor.transports.deadline import Deadline
+from auditor.transports.permits import Permits
 
 
 class LocalSession:
@@ -20,8 +21,8 @@ class LocalSession:
     known_login = None
     recorded_at = None
 
-    def __init__(self, target: Target, deadline: Deadline) -> None:
-        self._target, self._deadline = target, deadline
+    def __init__(self, target: Target, deadline: Deadline, permits: Permits) -> None:
+        self._target, self._deadline, self._permits = target, deadline, permits
 
     def __enter__(self) -> Self:
         return self
@@ -30,6 +31,7 @@ class LocalSession:
         return None
 
     def run(self, command: Command) -> CommandResult:
+        self._permits.command(command)
         started = time.monotonic()
         limit = self._deadline.limit(self._target.timeouts.command, "running the collection script")
         with Child(command.argv) as child:

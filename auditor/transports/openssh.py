@@ -25,6 +25,7 @@ from auditor.transports.child import Child
 from auditor.transports.command import Command, CommandResult
 from auditor.transports.deadline import Deadline
 from auditor.transports.openssh_relaxed import Settings
+from auditor.transports.permits import Permits
 from auditor.transports.session import known_windows
 
 _LOST = TargetError("protocol", "the connection was lost in the middle of the answer; see the host's log")
@@ -37,8 +38,8 @@ class OpensshSession:
     known_login = None
     recorded_at = None
 
-    def __init__(self, target: Target, deadline: Deadline) -> None:
-        self._target, self._deadline = target, deadline
+    def __init__(self, target: Target, deadline: Deadline, permits: Permits) -> None:
+        self._target, self._deadline, self._permits = target, deadline, permits
         self.windows = known_windows(target)
         self.relaxed: tuple[str, ...] = ()  # what ssh_config relaxed for this session, once there was one
 
@@ -50,6 +51,7 @@ class OpensshSession:
 
     def run(self, command: Command) -> CommandResult:
         """HostError where there is no session; an answer that breaks off is a result with `cut`."""
+        self._permits.command(command)
         started, target = time.monotonic(), self._target
         way = (*target.jump, target)
         ssh = program(target)

@@ -27,6 +27,7 @@ from auditor.model.target import Target
 from auditor.model.windows import Readings
 from auditor.transports.command import MAX_STDERR, MAX_STDOUT, Command, CommandResult
 from auditor.transports.deadline import Deadline
+from auditor.transports.permits import Permits
 
 Kind = Literal["posix", "windows-shell", "windows-readings"]
 # What collect.cmd writes, and the word that frames it.
@@ -58,8 +59,8 @@ def write(folder: Path, recording: Recording, contents: dict[str, bytes]) -> Non
         (folder / name).write_bytes(content)
 
 
-def open_recording(target: Target, deadline: Deadline) -> RecordedShell | Kept:
-    """The session of a recording; HostError `protocol` where the path is none."""
+def open_recording(target: Target, deadline: Deadline, permits: Permits) -> RecordedShell | Kept:
+    """The session of a recording; HostError `protocol` where the path is none. Nothing leaves for a host."""
     path = Path(target.path or ".")
     contents, newest = _contents(path)
     if ANSWER in contents:

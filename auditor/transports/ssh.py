@@ -22,6 +22,7 @@ from auditor.transports.command import MAX_STDERR, MAX_STDOUT, Command, CommandR
 from auditor.transports.deadline import Deadline
 from auditor.transports.fastpath import Level, open_exec
 from auditor.transports.login import Login, login
+from auditor.transports.permits import Permits
 from auditor.transports.session import known_windows
 from auditor.transports.ssh_errors import as_host_error
 from auditor.transports.ssh_faults import DeadlineExceeded, Dropped, FastPathRefused
@@ -38,8 +39,8 @@ class SshSession:
     compress = True
     recorded_at = None
 
-    def __init__(self, target: Target, deadline: Deadline) -> None:
-        self._target, self._deadline = target, deadline
+    def __init__(self, target: Target, deadline: Deadline, permits: Permits) -> None:
+        self._target, self._deadline, self._permits = target, deadline, permits
         self.windows = known_windows(target)
         self._transports: list[Any] = []
         self.known_login: KnownLogin | None = None
@@ -53,6 +54,7 @@ class SshSession:
 
     def run(self, command: Command) -> CommandResult:
         """HostError where there is no session; an answer that breaks off is a result with `cut`."""
+        self._permits.command(command)
         started = time.monotonic()
         channel = self._start(command)
         limit = self._deadline.limit(self._target.timeouts.command, "running the collection script")

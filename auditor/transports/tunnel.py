@@ -13,6 +13,7 @@ from paramiko import SSHException
 
 from auditor.model.target import Target
 from auditor.transports.deadline import Deadline
+from auditor.transports.permits import Nothing
 from auditor.transports.ssh import SshSession
 from auditor.transports.tcp import shut
 
@@ -24,7 +25,7 @@ class Tunnel:
     threads join with the SSH channel; closing either side ends both."""
 
     def __init__(self, target: Target, port: int, deadline: Deadline) -> None:
-        self._session = SshSession(replace(target, port=port), deadline)
+        self._session = SshSession(replace(target, port=port), deadline, Nothing())
         self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> Self:

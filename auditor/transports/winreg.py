@@ -20,6 +20,7 @@ from auditor.model.target import Target
 from auditor.model.windows import Subkeys, Table, Value
 from auditor.transports import tcp
 from auditor.transports.deadline import Deadline
+from auditor.transports.permits import Permits
 
 if TYPE_CHECKING:
     from auditor.transports.winreg_rpc import Registry
@@ -56,8 +57,8 @@ class WinregSession:
     known_login = None
     recorded_at = None
 
-    def __init__(self, target: Target, deadline: Deadline) -> None:
-        self._target, self._deadline = target, deadline
+    def __init__(self, target: Target, deadline: Deadline, permits: Permits) -> None:
+        self._target, self._deadline, self._permits = target, deadline, permits
         self._place = target.address or target.name
         self._sock: socket.socket | None = None
         self._line: Line | None = None
@@ -99,6 +100,7 @@ class WinregSession:
 
     def value(self, key: str, name: str) -> Value:
         """One value; the default value's name is the empty one. Texts end at their first NUL."""
+        self._permits.registry("value", key, name)
         code, size, kind, raw = self._step(lambda: self._reg.value(key, name, MAX_VALUE))
         if code in (_NO_FILE, _NO_PATH):
             return Value("absent")
@@ -109,6 +111,7 @@ class WinregSession:
         return typed(_type(kind), raw)
 
     def subkeys(self, key: str) -> Subkeys:
+        self._permits.registry("subkeys", key, None)
         code, names = self._step(lambda: self._reg.subkeys(key, MAX_SUBKEYS))
         if code in (_NO_FILE, _NO_PATH):
             return Subkeys("absent")

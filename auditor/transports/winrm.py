@@ -32,6 +32,7 @@ from auditor.model.windows import Cell
 from auditor.transports import tcp, wsman
 from auditor.transports.command import MAX_STDERR, MAX_STDOUT, Command, CommandResult, too_much
 from auditor.transports.deadline import Deadline
+from auditor.transports.permits import Permits
 from auditor.transports.tunnel import Tunnel
 from auditor.transports.winrm_errors import TOO_LARGE, as_host_error, refusal
 from auditor.transports.winrm_http import Adapter
@@ -49,8 +50,8 @@ class WinrmSession:
     known_login = None
     recorded_at = None
 
-    def __init__(self, target: Target, deadline: Deadline) -> None:
-        self._target, self._deadline = target, deadline
+    def __init__(self, target: Target, deadline: Deadline, permits: Permits) -> None:
+        self._target, self._deadline, self.permits = target, deadline, permits
         self._lanes: list[WinrmLane] = []
         self.lanes = 1 if target.jump else 3
         self.round_trip = 0.0
@@ -114,6 +115,7 @@ class WinrmLane:
 
     def rows(self, wql: str) -> tuple[dict[str, Cell], ...]:
         """All rows of a WQL query on root/cimv2. An enumeration without end is given up."""
+        self._session.permits.query(wql)
         for at_most in _AT_MOST:
             try:
                 return self._rows(wql, at_most)
@@ -140,10 +142,12 @@ class WinrmLane:
 
     def registry(self, method: str, key: str, name: str | None = None) -> Mapping[str, Cell]:
         """The results of one StdRegProv method on a key below HKEY_LOCAL_MACHINE, ReturnValue among them."""
+        self._session.permits.registry(method, key, name)
         return wsman.fields(self._ask(wsman.invoke_registry(self._to, OPERATION_SECONDS, method, key, name)))
 
     def run(self, command: Command) -> CommandResult:
         """Create, Command, Send, Receive until it is done, Signal, Delete."""
+        self._session.permits.command(command)
         started = time.monotonic()
         shell = self._step(lambda p: p.open_shell(codepage=UTF_8, noprofile=True))
         self.left_behind = (shell, None)

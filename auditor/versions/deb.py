@@ -11,6 +11,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 _TURN = re.compile(r"(\D*)(\d*)")
+# What deb-version(7) allows. Without it nonsense has a place too, mostly behind every true version.
+_UPSTREAM, _REVISION = re.compile(r"[0-9][A-Za-z0-9.+~:-]*"), re.compile(r"[A-Za-z0-9.+~]+")
 Part = tuple[tuple[tuple[int, ...], int], ...]
 
 
@@ -25,12 +27,14 @@ class Split(NamedTuple):
 def split(version: str) -> Split:
     """Take `[epoch:]upstream[-revision]` apart.
 
-    Raises ValueError where the epoch is no number or the upstream version is empty."""
+    Raises ValueError where the epoch is no number, the upstream version does not begin with a digit, or there is a
+    character that no version has."""
     epoch, colon, rest = version.partition(":") if ":" in version else ("", "", version)
     upstream, dash, revision = rest.rpartition("-")
     if not dash:
         upstream, revision = rest, ""
-    if not upstream or (colon and not epoch.isdecimal()):
+    wrong = not _UPSTREAM.fullmatch(upstream) or (dash and not _REVISION.fullmatch(revision))
+    if wrong or (colon and not (epoch.isascii() and epoch.isdecimal())):
         raise ValueError(f"not a Debian version: {version!r}")
     return Split(int(epoch) if colon else 0, upstream, revision if dash else None)
 

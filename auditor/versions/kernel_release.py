@@ -35,4 +35,4 @@ def newer_than(running: str, installed: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _ordered(release: str) -> str:
-    return "0:" + _split(release)[0].replace("-rc", "~rc")
+    return "0:" + _split(release)[0].replace("-rc", "~rc").replace("_", ".")

@@ -103,20 +103,29 @@ def test_sigterm_ends_it_within_ten_seconds_and_the_next_one_goes_on(home: Path)
 
 
 def test_killed_at_random_moments(home: Path) -> None:
-    """Twelve kills; whatever they hit, the night ends as one whole run, and the file is sound after each."""
+    """Twelve kills, every other one with some hosts done; whatever they hit, the night ends as one whole run, and the file
+    is sound after each."""
     chance = random.Random(5)
+
+    def stored() -> int:
+        with closing(Store(home / "a.db", create=False)) as store:
+            return int(store.db.execute("select count(*) from results").fetchone()[0])
+
     write(home, recorded(60), "agent: {jobs: 2}\n")
     with closing(Store(home / "a.db")) as store:
         assert list(care.faults(store.db)) == []
     caught = 0
-    for _ in range(12):
+    for n in range(12):
+        before = stored()
         with agent(home) as process:
-            time.sleep(chance.uniform(0.8, 2.2))
+            if n % 2 and before < 50:
+                until(lambda before=before: stored() > before)
+            else:
+                time.sleep(chance.uniform(0.3, 1.5))
             process.kill()
         with closing(Store(home / "a.db", create=False)) as store:
             assert list(care.faults(store.db)) == []
-            done = store.db.execute("select count(*) from results").fetchone()[0]
-        caught += 0 < done < 60
+        caught += 0 < stored() < 60
     with agent(home) as process:
         until(lambda: states(home) == [("done", "")])
         process.send_signal(signal.SIGTERM)

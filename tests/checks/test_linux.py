@@ -161,12 +161,18 @@ UPDATES = [
     (replace(LINUX, updates=None), "unknown"),
     (replace(LINUX, packages=None), "unknown"),
     (updates("not a version:"), "unknown"),
+    (replace(updates(), packages=(package("openssl", "!lie!"),)), "unknown"),
 ]
 
 
 @pytest.mark.parametrize(("facts", "expected"), UPDATES)
 def test_security_updates(facts: HostFacts, expected: str) -> None:
     assert verdict("linux-security-updates", facts) == expected
+
+
+def test_what_is_lacking_is_said_beside_what_cannot_be_read() -> None:
+    facts = replace(updates("3.0.16-1"), packages=(package("openssl", "!lie!"), package("openssl", "3.0.15-1")))
+    assert verdict("linux-security-updates", facts) == "noncompliant"
 
 
 def test_a_hold_and_a_pin_are_shown() -> None:
@@ -247,3 +253,10 @@ PACKAGES = [
 def test_package(name: str, fixed: str, expected: str) -> None:
     assert judge(PackageCheck(name, fixed), case(LINUX)).verdict == expected
     assert judge(PackageCheck(name, fixed), case(replace(LINUX, packages=None))).verdict == "unknown"
+
+
+@pytest.mark.parametrize("version", ["!lie!", "unknown", "9.9<b>", "1-", "١.0"])
+def test_a_version_that_is_none_is_not_newer_than_every_other(version: str) -> None:
+    """By Debian's order letters and signs come behind all digits."""
+    facts = replace(LINUX, packages=(package("openssl", version),))
+    assert judge(PackageCheck("openssl", "3.0.15-1"), case(facts)).verdict == "unknown"

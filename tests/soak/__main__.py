@@ -145,10 +145,11 @@ class Soak:
             self.clock(due - timedelta(hours=3))
             time.sleep(5)
         if number == self.clock_forward:
-            self.clock(due + timedelta(days=2, hours=1))
-            self.truths[key(due + timedelta(days=2))] = self.truths[key(due)]
-            time.sleep(4)
-            self.wait(due + timedelta(days=2), number)
+            # An audit that was never due: behind the last night, so that none is taken for it.
+            ahead = due + timedelta(days=self.total)
+            self.clock(ahead + timedelta(minutes=5))
+            self.truths[key(ahead)] = self.truths[key(due)]
+            self.wait(ahead, number)
 
     @property
     def _clean(self) -> set[int]:

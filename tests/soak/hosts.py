@@ -28,7 +28,7 @@ marker=${SSH_ORIGINAL_COMMAND##* auditor }; marker=${marker%% *}
 say() { sed "s/@MARKER@/$marker/" "$1/said/$where"; }
 read -r ill 2>/dev/null <"$1/ill/$where" || ill=
 case $ill in
-  cut) say "$1" | head -c 20000; kill -9 $PPID ;;
+  cut) say "$1" | head -c 20000; case $(cat /proc/$PPID/comm) in sshd*) kill -9 $PPID ;; esac ;;
   slow) say "$1" | head -c 20000; sleep 2; say "$1" | tail -c +20001 ;;
   lie) say "$1" | sed 's/^\(ii \topenssl\t\)[^\t]*/\1!lie!/' ;;
   flood) say "$1" | head -c 20000; exec yes flood ;;

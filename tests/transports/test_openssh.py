@@ -29,6 +29,7 @@ from auditor.transports.openssh import OpensshSession, _settings, _usual
 from auditor.transports.openssh_errors import FAULTS, logged_in, of_log
 from auditor.transports.openssh_options import environment, words
 from tests.conftest import Run
+from tests.lab.anything import ANYTHING
 from tests.lab.hostile import BANNER, Host, listening, says
 from tests.lab.sshd import free_port, keygen, user
 from tests.transports.test_faults import SERVERS, failed, hostile, known_hosts
@@ -87,7 +88,7 @@ def by_ssh(host: Host, **more: Any) -> Target:
 
 
 def run(target: Target, script: str = "echo out", stdin: bytes = b"", stop: Stop | None = None) -> CommandResult:
-    with OpensshSession(target, Deadline(target.timeouts.total, "reading it", stop)) as session:
+    with OpensshSession(target, Deadline(target.timeouts.total, "reading it", stop), ANYTHING) as session:
         return session.run(Command(("sh", "-c", script), stdin))
 
 
@@ -150,7 +151,7 @@ def test_what_is_not_allowed_is_named(old: Host, audit: Audit, config: Path, mis
 
 def test_what_the_operator_allowed_is_told(old: Host, config: Path) -> None:
     config.write_text(ALLOWED)
-    with OpensshSession(by_ssh(old), Deadline(60, "reading it")) as session:
+    with OpensshSession(by_ssh(old), Deadline(60, "reading it"), ANYTHING) as session:
         session.run(Command(("true",)))
         told = session.relaxed
     assert [what.partition("(")[2] for what in told] == [
@@ -246,7 +247,7 @@ def test_a_shared_connection_of_the_operator_is_used(host: Host, config: Path, t
                 time.sleep(0.02)
             config.write_text(f"ControlPath {shared}\nStrictHostKeyChecking no\n")
             seen = host.log().count("Accepted publickey")
-            with OpensshSession(by_ssh(host), Deadline(60, "reading it")) as session:
+            with OpensshSession(by_ssh(host), Deadline(60, "reading it"), ANYTHING) as session:
                 assert session.run(Command(("echo", "out"))).stdout == b"out\n"
             assert host.log().count("Accepted publickey") == seen
             assert ["without a host key check" in what for what in session.relaxed] == [True]
@@ -489,7 +490,7 @@ def test_a_jump_host_of_ssh_config(host: Host, hop: Host, audit: Audit, config: 
     target = by_ssh(
         host, address="target", known_hosts=known_hosts(config.parent, host.known_hosts_line().replace("127.0.0.1", "target"))
     )
-    with OpensshSession(replace(target, known_hosts=(str(host.known),)), Deadline(60, "reading it")) as session:
+    with OpensshSession(replace(target, known_hosts=(str(host.known),)), Deadline(60, "reading it"), ANYTHING) as session:
         session.run(Command(("true",)))
     assert [what for what in session.relaxed if "hop, jump host by ssh_config" in what and "StrictHostKeyChecking" in what]
     config.write_text("ProxyCommand sh -c 'echo no way there >&2; exit 1'\n")

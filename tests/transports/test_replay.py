@@ -21,6 +21,7 @@ from auditor.transports import replay
 from auditor.transports.deadline import Stop
 from tests.collectors.windows.reading import AUDIT, NOW, RULEBOOK, environment, over_ssh, scanned, verdicts
 from tests.conftest import Run
+from tests.lab.anything import ANYTHING
 from tests.lab.windows import cmd
 from tests.lab.windows.host import load_host
 from tests.lab.windows.wsman import WsmanServer
@@ -147,7 +148,7 @@ def test_readings_of_every_form_come_back(tmp_path: Path) -> None:
     replay.write(
         tmp_path / "kept", replay.Recording(**RECORDING | {"recorded_at": NOW}), {"readings.json": msgspec.json.encode(told)}
     )
-    session = replay.open_recording(Target(name="x", connection="replay", path=str(tmp_path / "kept")), None)
+    session = replay.open_recording(Target(name="x", connection="replay", path=str(tmp_path / "kept")), None, ANYTHING)
     assert isinstance(session, replay.Kept)
     assert session.readings() == told
     assert session.recorded_at == NOW

@@ -25,6 +25,7 @@ from auditor.transports.deadline import Deadline, Stop
 from auditor.transports.winreg import WinregSession, typed
 from auditor.transports.winreg_errors import as_host_error
 from tests.lab import samba
+from tests.lab.anything import ANYTHING
 from tests.lab.hostile import Address, Serve, black_hole, listening, pours, relay, says, shut, trickles
 from tests.lab.samba import Samba
 from tests.lab.sshd import free_port
@@ -121,7 +122,7 @@ def target(at: Samba | Address, user: str = "audit", times: tuple[float, float, 
 @contextlib.contextmanager
 def session(at: Samba | Address, user: str = "audit", **more: Any) -> Iterator[WinregSession]:
     t = target(at, user, **more)
-    with WinregSession(t, Deadline(t.timeouts.total, "auditing")) as opened:
+    with WinregSession(t, Deadline(t.timeouts.total, "auditing"), ANYTHING) as opened:
         yield opened
 
 
@@ -486,7 +487,7 @@ def test_the_operator_stops_it(server: Samba) -> None:
         t = target(address)
         ringing = threading.Timer(0.2, stop.now)
         ringing.start()
-        with pytest.raises(HostError) as caught, WinregSession(t, Deadline(60, "auditing", stop)):
+        with pytest.raises(HostError) as caught, WinregSession(t, Deadline(60, "auditing", stop), ANYTHING):
             pass
         ringing.join()
     assert caught.value.kind == "interrupted"

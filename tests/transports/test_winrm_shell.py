@@ -13,6 +13,7 @@ from auditor.transports import winrm
 from auditor.transports.command import Command
 from auditor.transports.deadline import Deadline, Stop
 from auditor.transports.winrm import WinrmSession
+from tests.lab.anything import ANYTHING
 from tests.lab.windows import wsman_shell
 from tests.lab.windows.host import WindowsHost
 from tests.lab.windows.wsman_faults import Faults
@@ -45,7 +46,7 @@ def test_bytes_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
         return TEXT.encode() * 5_000 + b"\xff\x00", CLIXML, 3
 
     monkeypatch.setattr(wsman_shell, "run", run)
-    with serving() as server, WinrmSession(target(server), Deadline(20, "x", Stop())) as session:
+    with serving() as server, WinrmSession(target(server), Deadline(20, "x", Stop()), ANYTHING) as session:
         result = session.run(Command(ARGV, stdin=f"{TEXT}\r\n".encode(), marker="m"))
         assert server.shells.open == {}
     assert told == ["cmd /q /d", f"{TEXT}\r\n".encode(), 65001]
@@ -56,7 +57,7 @@ def test_bytes_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_output_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(winrm, "MAX_STDOUT", 100_000)
     monkeypatch.setattr(wsman_shell, "run", lambda *_: (b"x" * 300_000, b"", 0))
-    with serving() as server, WinrmSession(target(server), Deadline(60, "x", Stop())) as session:
+    with serving() as server, WinrmSession(target(server), Deadline(60, "x", Stop()), ANYTHING) as session:
         result = session.run(Command(ARGV, stdin=b"", marker="m"))
         assert server.log[-2:] == ["Signal", "Delete shell"]
     assert len(result.stdout) == 100_000
@@ -94,7 +95,7 @@ def test_a_connection_that_the_service_closes_between_two_questions(monkeypatch:
 
     send = Connection._send
     monkeypatch.setattr(Connection, "_send", answer_and_go)
-    with serving() as server, WinrmSession(target(server), Deadline(20, "x", Stop())) as session:
+    with serving() as server, WinrmSession(target(server), Deadline(20, "x", Stop()), ANYTHING) as session:
         lane = session.lane()
         assert lane.registry("EnumKey", "SOFTWARE")["ReturnValue"] == "0"
         end = time.monotonic() + 10

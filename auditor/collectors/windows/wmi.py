@@ -205,7 +205,9 @@ def _file(path: str, windows: str, lane: Lane) -> Value:
         if folder.state != "present":
             return Value("unreadable", reason="the host did not say where its program folder is")
         full = full.replace("%ProgramFiles%", str(folder.data))
-    rows = lane.rows(FILE_WQL.format(path=full.replace("\\", "\\\\").replace("'", "\\'")))
+    if "'" in full or '"' in full:
+        return Value("unreadable", reason="the host's name for its Windows or program folder holds a quotation mark")
+    rows = lane.rows(FILE_WQL.format(path=full.replace("\\", "\\\\")))
     version = cell(rows[0], "Version") if rows else ""
     if not rows:
         return Value("unreadable", reason=f"there is no {full}, or this account may not see it")

@@ -103,7 +103,7 @@ def environment(name: str, value: str) -> Iterator[None]:
 def transport(name: str, factory: Any) -> Iterator[None]:
     """Another maker of sessions in the place of one transport's."""
 
-    def opened(target: Target, deadline: Deadline) -> Any:
+    def opened(target: Target, deadline: Deadline, permits: Any) -> Any:
         assert target.connection == name
         return factory(target, deadline)
 

@@ -1,0 +1,85 @@
+"""The list behind `auditor commands`, as the transports enforce it: what is on it may reach a host, and nothing else."""
+
+from __future__ import annotations
+
+import re
+
+from auditor.collectors.collect import arguments
+from auditor.collectors.script import SCRIPT
+from auditor.collectors.windows import powershell, shell, wmi
+from auditor.collectors.windows.ask import FILE_WQL, UNINSTALL, WQL
+from auditor.collectors.windows.collect import questions
+from auditor.model.asked import Asked
+from auditor.transports.command import Command
+from auditor.transports.permits import refused
+
+_MARKER = re.compile(r"[0-9A-Za-z-]{4,64}")
+_WORD = re.compile(r"'((?:[^']|'')*)'(?:, |$)")
+_BY_NAME = ("DisplayName", "DisplayVersion")  # of a program's key below Uninstall
+
+
+class Permitted:
+    """All that `asked`, the wishes of the loaded rules, can lead to (transports/permits.py: Permits)."""
+
+    def __init__(self, asked: Asked) -> None:
+        wanted = questions(asked)
+        self._settings = frozenset(arguments(asked.linux))
+        self._lines = {*shell.framed(wanted, "MARKER"), "exit", ""}
+        plain = {a.what for a in (*wanted.values, *wanted.keys)} | {wmi.PROGRAM_FILES}
+        self._words = plain | {rf"{a.what}\*" for a in wanted.keys if a.deep} | {"wua", "-"}
+        self._registry = {what.upper() for what in plain | set(UNINSTALL)}
+        self._below = tuple(f"{a.what}\\".upper() for a in wanted.keys if a.deep)
+        self._programs = tuple(f"{key}\\".upper() for key in UNINSTALL)
+        before, after = FILE_WQL.split("{path}")
+        self._queries = frozenset(WQL.values())
+        self._files = re.compile(re.escape(before) + r"[^'\"]+" + re.escape(after))
+
+    def command(self, command: Command) -> None:
+        by = {"sh": self._posix, "cmd": self._shell, "powershell": self._powershell}.get(command.argv[0])
+        if not (by and _MARKER.fullmatch(command.marker) and by(command)):
+            raise refused(" ".join(command.argv))
+
+    def query(self, wql: str) -> None:
+        if wql not in self._queries and not self._files.fullmatch(wql):
+            raise refused(wql)
+
+    def registry(self, method: str, key: str, name: str | None) -> None:
+        full = f"HKLM\\{key.removeprefix('HKLM' + chr(92))}".upper()
+        if name is None:
+            good = full in self._registry or full.startswith(self._below)
+        else:
+            good = f"{full}#{name}".upper() in self._registry or (full.startswith(self._programs) and name in _BY_NAME)
+        if not (good and method in (*wmi.METHODS, "value", "subkeys")):
+            raise refused(f"{method} {key} {name or ''}")
+
+    def _posix(self, command: Command) -> bool:
+        if command.argv[:4] != ("sh", "-c", SCRIPT, "auditor") or len(command.argv) < 8:
+            return False
+        (marker, form, depth, sudo), settings = command.argv[4:8], command.argv[8:]
+        return (
+            marker == command.marker
+            and form in ("gzip", "plain")
+            and depth in ("usual", "deep")
+            and sudo in ("none", "sudo", "sudo-password")
+            and self._settings.issuperset(settings)
+            and (not command.stdin or sudo == "sudo-password")
+        )
+
+    def _shell(self, command: Command) -> bool:
+        lines = command.stdin.decode("ascii", "replace").split("\r\n")
+        return command.argv == shell.ARGV and all(line.replace(command.marker, "MARKER") in self._lines for line in lines)
+
+    def _powershell(self, command: Command) -> bool:
+        first, _, script = command.stdin.decode("ascii", "replace").partition("\n")
+        words, rest = list[str](), first.removeprefix("$auditor = ")
+        while found := _WORD.match(rest):
+            words.append(found[1].replace("''", "'"))
+            rest = rest[found.end() :]
+        return (
+            command.argv == powershell.ARGV
+            and script == powershell.SCRIPT
+            and not rest
+            and first.startswith("$auditor = ")
+            and words[:1] == [command.marker]
+            and self._words.issuperset(words[1:])
+        )
