@@ -2,13 +2,14 @@
 # make check   lint, types, import contracts, documentation      make bench   the benchmark (docs/performance.md)
 # make demo    audit a posed fleet of Windows hosts and this machine, and show the report
 # make pictures   the pictures of the documentation
+# make soak    fifty compressed nights of the agent on a fleet that misbehaves (docs/reliability.md)
 # make fuzz    ten minutes of made-up documents against the reader of advisories
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find auditor rules reports -type f -not -name '*.pyc')
 
-.PHONY: audit test check bench demo pictures fuzz docs lock clean packages
+.PHONY: audit test check bench soak demo pictures fuzz docs lock clean packages
 
 audit: $(VENV)/.installed
 	@code=0; $(BIN)/auditor scan local || code=$$?; \
@@ -55,6 +56,9 @@ docs: $(VENV)/.tests
 
 bench: packages $(VENV)/.installed
 	$(BIN)/python -m bench
+
+soak: packages $(VENV)/.tests
+	$(BIN)/python -m tests.soak --write docs/reliability.md
 
 demo: $(VENV)/.tests
 	$(BIN)/python -m tests.lab.demo

@@ -10,7 +10,9 @@ from concurrent.futures import Executor, Future
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from queue import SimpleQueue
+from typing import TypeVar
 
+import msgspec
 from msgspec import Struct, field
 
 from auditor import secrets
@@ -46,6 +48,8 @@ class Audit(Struct, frozen=True, kw_only=True):
     states: States = field(default_factory=States)
 
 
+Told = TypeVar("Told", HostFacts, TargetError)
+
 # Reading an answer is pure computing: under one interpreter lock, hosts taken one at a time are done as soon, and only
 # one answer is held unpacked in memory, however many arrive together.
 _TURN = threading.Lock()
@@ -57,11 +61,11 @@ def scan(target: Target, audit: Audit, stop: Stop) -> TargetResult:
     try:
         answer = ask(target, audit, stop)
     except HostError as e:
-        return TargetResult(
-            target=target, outcome="unreachable", error=TargetError(e.kind, str(e)), seconds=time.monotonic() - started
-        )
+        error = _without_secrets(TargetError(e.kind, str(e)), target)
+        return TargetResult(target=target, outcome="unreachable", error=error, seconds=time.monotonic() - started)
     with _TURN:
-        facts = answer.facts(target=target.name, way=way(target), now=answer.when or audit.clock())
+        told = answer.facts(target=target.name, way=way(target), now=answer.when or audit.clock())
+        facts = _without_secrets(told, target)
         judged = judge_facts(facts, target, audit, answer.cut)
     return TargetResult(
         target=target,
@@ -89,6 +93,22 @@ def ask(target: Target, audit: Audit, stop: Stop, *, raw: bool = False) -> Answe
     with open_session(target, deadline, _permits(audit.rulebook)) as session:
         posix = Posix(deep=audit.deep, sudo=sudo, password=password, raw=raw)
         return ask_host(session, wishes, audit.marker(), posix, missing_updates=target.missing_updates)
+
+
+def secrets_of(target: Target) -> tuple[str | None, ...]:
+    """The references of what the host, or one on the way to it, is given."""
+    hops = [h.password for h in target.jump]
+    return (target.password, target.become.password if target.become else None, *hops)
+
+
+def _without_secrets(told: Told, target: Target) -> Told:
+    """What a host said, without what it was given to log in or for sudo, should it have said that back."""
+    given = secrets_of(target)
+    if not any(given):
+        return told
+    text = msgspec.json.encode(told)
+    clean = secrets.without(text, given)
+    return told if clean == text else msgspec.json.decode(clean, type=type(told))
 
 
 @lru_cache(256)

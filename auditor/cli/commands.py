@@ -2,32 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import click
 import msgspec
 
 from auditor.cli import options
+from auditor.collectors import least_rights
 from auditor.collectors.script import DIGEST, PRIVILEGED, SCRIPT
 from auditor.collectors.windows.listing import Listing, listing
 from auditor.collectors.windows.powershell import SCRIPT as POWERSHELL
 from auditor.rulebook import load
 
+# What is printed alone, byte for byte; for whom, where that matters.
+_ALONE: dict[str, Callable[[str], str]] = {
+    "script": lambda _: SCRIPT,
+    "powershell": lambda _: POWERSHELL,
+    "sudoers": least_rights.sudoers,
+    "forced-command": lambda _: least_rights.forced_command(),
+    "winrm": least_rights.winrm,
+}
+
 
 @click.command()
-@click.option("--script", is_flag=True, help="Only the text of the collection script for POSIX systems, byte for byte.")
-@click.option("--powershell", is_flag=True, help="Only the text of the PowerShell script, byte for byte.")
+@click.option("--script", "alone", flag_value="script", help="Only the text of the collection script for POSIX systems.")
+@click.option("--powershell", "alone", flag_value="powershell", help="Only the text of the PowerShell script.")
+@click.option("--sudoers", "alone", flag_value="sudoers", help="A sudoers file that allows the listed commands and no other.")
+@click.option(
+    "--forced-command",
+    "alone",
+    flag_value="forced-command",
+    help="A script for `command=` in authorized_keys, which runs the collection script and nothing else.",
+)
+@click.option("--winrm", "alone", flag_value="winrm", help="PowerShell that gives an account what reading by WMI needs.")
+@click.option("--account", metavar="NAME", default="audit", show_default=True, help="For whom --sudoers and --winrm are.")
 @click.option("--family", type=click.Choice(["linux", "windows"]), help="Only what concerns these hosts.")
 @options.rules
 @options.formats("text", "json")
-def commands(script: bool, powershell: bool, family: str | None, rule_paths: tuple[str, ...], form: str | None) -> None:
-    """Everything that can be run or asked on a host, and the least rights that allow it.
+def commands(alone: str | None, account: str, family: str | None, rule_paths: tuple[str, ...], form: str | None) -> None:
+    """Everything that can be run or asked on a host, and set-ups with the least rights that allow it.
 
     POSIX systems get one script: sh -c SCRIPT auditor MARKER FORM DEPTH PRIVILEGE [SETTING]... Windows is asked WMI
-    queries and registry values, or gets one shell command; which values depends on the loaded rules.
+    queries and registry values, or gets one shell command; which values depends on the loaded rules. The transports
+    refuse whatever is not on this list.
     """
-    if script or powershell:
-        click.echo(SCRIPT if script else POWERSHELL, nl=False)
+    if alone:
+        try:
+            click.echo(_ALONE[alone](account), nl=False)
+        except ValueError as e:
+            raise click.BadParameter(str(e), param_hint="--account") from None
         return
     windows = listing(load(rule_paths).asked())
     if form == "json":

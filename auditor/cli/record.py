@@ -8,13 +8,14 @@ from secrets import token_hex
 import click
 import msgspec
 
+from auditor import secrets
 from auditor.cli import exits, options
 from auditor.collectors.script import DIGEST
 from auditor.errors import UsageFault
 from auditor.inventory.select import open_inventory, select
 from auditor.model.target import Auth
 from auditor.rulebook import load
-from auditor.scan import Audit, ask, utc_now, way
+from auditor.scan import Audit, ask, secrets_of, utc_now, way
 from auditor.transports.deadline import Stop
 from auditor.transports.replay import Recording, write
 from auditor.transports.sshconfig import resolve_all
@@ -64,6 +65,7 @@ def record(word: str, folder: Path, inventory: str | None, rule_paths: tuple[str
     contents = {"readings.json": msgspec.json.format(msgspec.json.encode(readings), indent=1)} if readings else {}
     if result:
         contents = {"stdout": result.stdout, "stderr": result.stderr}
+    contents = {name: secrets.without(said, secrets_of(target)) for name, said in contents.items()}
     try:
         write(folder, kept, contents)
     except OSError as e:

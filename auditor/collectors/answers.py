@@ -59,8 +59,9 @@ class Answers(Struct):
         return section
 
 
-def take_apart(stdout: bytes, marker: str, cut: str | None) -> Answers:
-    """Read the framed stream; never raises. `cut` is the transport's reason where the stream may be incomplete."""
+def take_apart(stdout: bytes, marker: str, cut: str | None, stderr: bytes = b"") -> Answers:
+    """Read the framed stream; never raises. `cut` is the transport's reason where the stream may be incomplete; `stderr`
+    is shown where there is no answer."""
     mark = b"\n" + marker.encode()
     _, _, stream = (b"\n" + stdout).partition(mark + b"=")
     form, _, body = stream.partition(b"\n")
@@ -69,7 +70,7 @@ def take_apart(stdout: bytes, marker: str, cut: str | None) -> Answers:
         body, damaged = _unzip(body)
         reason = reason or damaged
     elif form != b"plain":
-        reason = reason or "the host's answer is not the collection script's (a forced command, or no POSIX shell?)"
+        reason = reason or _no_answer(stderr)
         body = b""
     sections: dict[str, Section] = {}
     opened, text, before = "", b"", None
@@ -88,6 +89,12 @@ def take_apart(stdout: bytes, marker: str, cut: str | None) -> Answers:
         elif kind == b"." and head[0] == b"end":
             return Answers(sections, True, "")
     return Answers(sections, False, reason or "the answer ends in the middle")
+
+
+def _no_answer(stderr: bytes) -> str:
+    said = one_line(stderr.decode("utf-8", "replace"))
+    said = f"; it says: {said}" if said else ""
+    return f"the host's answer is not the collection script's (a forced command, or no POSIX shell?){said}"
 
 
 def _unzip(body: bytes) -> tuple[bytes, str]:

@@ -24,7 +24,7 @@ def arguments(settings: Iterable[str]) -> list[str]:
 def read_answer(result: CommandResult, marker: str, *, target: str, way: str, now: datetime) -> HostFacts:
     """Parse every collector's part. A part that cannot be read leaves its facts None and says why in `outcomes`;
     nothing raises."""
-    answers = take_apart(result.stdout, marker, result.cut.message if result.cut else None)
+    answers = take_apart(result.stdout, marker, result.cut.message if result.cut else None, result.stderr)
     facts, outcomes = gather((c.name, partial(c.parse, answers), _seconds(answers, c.sections)) for c in LINUX)
     volatile = Volatile(
         **{name: facts.pop(name) for name in ("counters", "queues", "pids") if name in facts},

@@ -250,6 +250,27 @@ def test_a_passing_fault_is_tried_again_once_at_the_end(house: House) -> None:
     ]
 
 
+def test_a_second_try_has_what_the_first_left_of_the_hosts_limit(house: House) -> None:
+    house.write(hosts=2, more="defaults: {timeouts: {connect: 5, total: 20}}\nagent: {jobs: 1}\n")
+    limits: list[tuple[str, float]] = []
+
+    def takes(seconds: float) -> Any:
+        def tried(target: Target, audit: Audit, stop: Stop) -> TargetResult:
+            limits.append((target.name, target.timeouts.total))
+            return replace(bad("timeout")(target, audit, stop), seconds=seconds)
+
+        return tried
+
+    house.scans |= {"h0": takes(12.5), "h1": takes(16.0)}
+    house.looks(house.agent(), BEGIN + timedelta(hours=15))
+    assert limits == [("h0", 20.0), ("h1", 20.0), ("h0", 7.5)]
+    (run,) = house.runs()
+    assert {r.target.name: (r.seconds, r.target.timeouts.total) for r in run.results} == {
+        "h0": (25.0, 20.0),
+        "h1": (16.0, 20.0),
+    }
+
+
 def test_the_slowest_host_comes_first(house: House) -> None:
     house.write(hosts=4, more="agent: {jobs: 1}\n")
     taking = {"h0": 0.1, "h1": 3.0, "h2": 0.0, "h3": 5.0}

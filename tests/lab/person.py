@@ -25,5 +25,9 @@ class Person:
     def may_sudo(self, *commands: str, nopasswd: bool) -> None:
         """Just these commands, with just these arguments."""
         tag = "NOPASSWD: " if nopasswd else ""
-        self._sudoers.write_text("".join(f"{self.name} ALL=(root) {tag}{c}\n" for c in commands))
+        self.may("".join(f"{self.name} ALL=(root) {tag}{c}\n" for c in commands))
+
+    def may(self, sudoers: str) -> None:
+        """What a whole file of its own says."""
+        self._sudoers.write_text(sudoers)
         self._sudoers.chmod(0o440)
