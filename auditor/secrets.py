@@ -1,7 +1,7 @@
 """Secret references: the inventory names where a secret lies, never the secret itself.
 
 env:NAME            an environment variable
-file:PATH           the first line of a file that only its owner may read (mode 0600 or stricter)
+file:PATH           the first line of a file that only its owner may read (mode 0600 or stricter), or of a systemd credential
 keyring:SERVICE/USER  the desktop's or server's keyring, where the extra `keyring` is installed
 prompt:             what the operator typed at `--ask-password`, kept in memory for this call
 command:WORDS       the first line a command prints (a password manager's, for example); no shell is used
@@ -110,9 +110,16 @@ def _file_problem(path: Path) -> str | None:
         return f"{path}: {e.strerror}"
     if not stat.S_ISREG(mode) or not os.access(path, os.R_OK):
         return f"{path} is not a readable file"
-    if mode & 0o077:
+    if mode & (0o037 if _is_credential(path) else 0o077):
         return f"{path} can be read by others (mode {mode & 0o777:04o}); chmod 600 it"
     return None
+
+
+def _is_credential(path: Path) -> bool:
+    """Is it in the folder that systemd made for this service alone (systemd.exec(5), LoadCredential)? From 254 on an access
+    list lets the service's user in, and the group bits show that list's mask, 0440."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    return bool(folder) and path.resolve().is_relative_to(Path(folder or "").resolve())
 
 
 def _first_line(text: str, reference: str) -> str:

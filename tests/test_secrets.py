@@ -21,6 +21,21 @@ def test_where_secrets_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert secrets.resolve(secrets.keep_typed("typed")) == "typed"
 
 
+def test_a_credential_of_systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its group bits are the mask of an access list that lets only the service's user in; anywhere else they are the group's."""
+    file = tmp_path / "credentials" / "win"
+    file.parent.mkdir()
+    file.write_text("secret\n")
+    file.chmod(0o440)
+    with pytest.raises(HostError, match="can be read by others"):
+        secrets.resolve(f"file:{file}")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(file.parent))
+    assert secrets.resolve(f"file:{file}") == "secret"
+    file.chmod(0o444)
+    with pytest.raises(HostError, match="can be read by others"):
+        secrets.resolve(f"file:{file}")
+
+
 @pytest.mark.parametrize(
     ("reference", "says"),
     [
