@@ -3,7 +3,7 @@
 # make demo    audit a posed fleet of Windows hosts and this machine, and show the report
 # make pictures   the pictures of the documentation
 # make soak    fifty compressed nights of the agent on a fleet that misbehaves (docs/reliability.md)
-# make fuzz    ten minutes of made-up documents against the reader of advisories
+# make fuzz    ten minutes of made-up bytes against one reader (PARSER=posix, windows-shell, ws-man, inventory, …)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -67,9 +67,10 @@ pictures: packages $(VENV)/.tests
 	$(BIN)/python -m tests.lab.pictures
 
 FUZZ_SECONDS ?= 600
+PARSER ?= article
 fuzz: $(VENV)/.tests
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-fuzz.lock
-	$(BIN)/python -m tests.advisories.fuzz .bench/corpus -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -artifact_prefix=.bench/ -print_final_stats=1
+	$(BIN)/python -m tests.fuzz $(PARSER) .bench/corpus-$(PARSER) -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -artifact_prefix=.bench/ -print_final_stats=1
 
 # Renews the lock files; they carry names, versions and hashes, no addresses.
 LOCK := --quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-annotate \

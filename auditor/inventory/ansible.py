@@ -22,6 +22,7 @@ from msgspec.structs import replace
 
 from auditor.errors import FileFaults
 from auditor.model.target import Auth, Become, Connection, Target, parse_hop
+from auditor.yamlfile import MAX_BYTES
 
 # ansible_connection: ours. Others (docker, network_cli, …) reach no host that could be audited.
 _CONNECTIONS: dict[str, Connection] = {
@@ -76,6 +77,8 @@ def is_ansible(text: str, suffix: str) -> bool:
 def read(path: Path) -> Taken:
     """The targets of an inventory. Raises FileFaults (file:line: what is wrong)."""
     try:
+        if path.stat().st_size > MAX_BYTES:
+            raise FileFaults([f"{path}:1: is larger than {MAX_BYTES // 1_000_000} MB"])
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as e:
         raise FileFaults([f"{path}:1: cannot be read: {e}"]) from None
@@ -105,7 +108,7 @@ def _json(path: Path, text: str) -> Groups:
     except ValueError as e:
         line = getattr(e, "lineno", 1)
         raise FileFaults([f"{path}:{line}: is no JSON of `ansible-inventory --list`: {e}"]) from None
-    except (AttributeError, TypeError):
+    except (AttributeError, TypeError, RecursionError):
         raise FileFaults(
             [f"{path}:1: is no JSON of `ansible-inventory --list`: groups with hosts, children and vars"]
         ) from None
@@ -128,6 +131,8 @@ def _yaml(path: Path, text: str) -> Groups:
     except yaml.YAMLError as e:
         mark = getattr(e, "problem_mark", None)
         raise FileFaults([f"{path}:{mark.line + 1 if mark else 1}: is no YAML: {getattr(e, 'problem', e)}"]) from None
+    except ValueError as e:  # a date that no calendar has
+        raise FileFaults([f"{path}:1: is no YAML: {e}"]) from None
     except (AttributeError, TypeError, RecursionError):
         raise FileFaults([f"{path}:1: is no inventory of Ansible's: groups with hosts, vars and children"]) from None
     return made

@@ -1,13 +1,9 @@
-"""`make fuzz`: bytes that libFuzzer makes up, guided by what they reach in the reader (atheris).
-
-What must hold is in `check`, and tests/advisories/test_fuzz.py holds it for articles made of the words that matter.
-"""
+"""What must hold for any bytes that are given to the reader of articles (tests/fuzz), and for articles made of the words that
+matter (test_fuzz.py)."""
 
 from __future__ import annotations
 
-import sys
 from datetime import date
-from pathlib import Path
 
 import msgspec
 
@@ -15,7 +11,6 @@ from auditor.advisories.article import Article
 from auditor.advisories.kb_rule import NoRule, rule
 from auditor.advisories.kb_text import read
 from auditor.model.rule import Rule
-from tests.advisories.made import text
 
 
 def check(document: bytes) -> Article | None:
@@ -36,18 +31,3 @@ def check(document: bytes) -> Article | None:
         return article
     assert msgspec.json.decode(msgspec.json.encode(made), type=Rule) == made
     return article
-
-
-def main() -> None:
-    import atheris
-
-    corpus = Path(sys.argv[1])
-    corpus.mkdir(parents=True, exist_ok=True)
-    (corpus / "made").write_bytes(text(STATUS="This problem was first corrected in Windows NT 4.0 Service Pack 4.").encode())
-    atheris.instrument_all()
-    atheris.Setup([sys.argv[0], *sys.argv[1:]], lambda data: check(data) and None)
-    atheris.Fuzz()
-
-
-if __name__ == "__main__":
-    main()

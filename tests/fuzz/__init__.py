@@ -1,0 +1,1 @@
+"""Everything that reads bytes of others, given bytes that nobody would send."""
