@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from auditor.agent import night
 from auditor.agent.lock import only_one, run_lock
 from auditor.agent.night import Setting
+from auditor.audit import give_memory_back
 from auditor.due import GRACE, LEAP, due, missed
 from auditor.history import care, nights
 from auditor.history.nights import Open
@@ -116,6 +117,7 @@ def do(work: Work, setting: Setting, stop: Stop, leaving: Callable[[], bool], lo
     if not leaving():
         _prune(setting)
         _heartbeat(work, run, setting, log)
+        give_memory_back()
     return run
 
 
