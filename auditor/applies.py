@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -32,7 +33,7 @@ class Host:
         self.facts = facts
         self._covers: dict[str, bool | None] = {}
         self._parts: dict[Component, Applies] = {}
-        self._packages: dict[str, list[Package]] | None = None
+        self._packages: defaultdict[str, list[Package]] | None = None
 
     def covers(self, pattern: str) -> bool | None:
         """Does a product pattern cover this host? None where that is not known."""
@@ -43,9 +44,9 @@ class Host:
     def packages(self, name: str) -> list[Package]:
         """The installed packages of a name; none where the packages are not known."""
         if self._packages is None:
-            self._packages = {}
+            self._packages = defaultdict(list)
             for package in self.facts.packages or ():
-                self._packages.setdefault(package.name, []).append(package)
+                self._packages[package.name].append(package)
         return self._packages.get(name, [])
 
     def part(self, component: Component) -> Applies:

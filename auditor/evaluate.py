@@ -168,10 +168,10 @@ def _aged(judged: Judgement, rule: Rule, policy: Policy, today: date) -> Judgeme
 
 
 def _due(rule: Rule, judged: Judgement, policy: Policy, groups: Sequence[str], first_seen: date) -> date | None:
-    span = policy.deadline(rule.severity, groups)
-    if span is None or rule.obligation != "required" or judged.verdict not in ("noncompliant", "pending"):
+    if rule.obligation != "required" or judged.verdict not in ("noncompliant", "pending"):
         return None
-    return (rule.published or first_seen) + span
+    span = policy.deadline(rule.severity, groups)
+    return None if span is None else (rule.published or first_seen) + span
 
 
 def _judge(applicable: Applies, case: Case) -> Judgement:
@@ -190,6 +190,8 @@ def _judge(applicable: Applies, case: Case) -> Judgement:
 
 def _attestation(rule: Rule, target: str, groups: Sequence[str], given: Sequence[Attestation]) -> Attestation | None:
     """The newest one; of two given on one day, the one further down in the file."""
+    if not given:
+        return None
     fitting = [a for a in given if a.rule == rule.id and matches(a.targets, target, groups)]
     return max(reversed(fitting), key=lambda a: a.date, default=None)
 

@@ -63,20 +63,20 @@ def _target(r: TargetResult, like: str) -> Iterator[str]:
         return
     order = {s: i for i, s in enumerate(SEVERITIES)}
     rest: list[Finding] = []
+    about = [f for f in r.findings if f.verdict != "not_applicable"]
     for obligation in OBLIGATIONS:
-        together, alone = bundles(f for f in r.findings if f.obligation == obligation)
+        together, alone = bundles(f for f in about if f.obligation == obligation)
         rest += alone
         for b in together:
             yield from _bundle(b)
-    folded = [f for f in rest if f.generated and f.verdict in ("compliant", "not_applicable")]
-    shown = [f for f in rest if f.verdict != "not_applicable" and not (f.generated and f.verdict == "compliant")]
+    shown = [f for f in rest if not (f.generated and f.verdict == "compliant")]
     for f in sorted(shown, key=lambda f: (VERDICTS.index(f.verdict), order[f.severity], f.rule)):
         yield from _finding(f)
-    for verdict, word in (("compliant", "ok"), ("not_applicable", "n/a")):
-        if count := sum(1 for f in folded if f.verdict == verdict):
+    others = [f for f in r.findings if f.verdict == "not_applicable"]
+    for word, count in (("ok", len(rest) - len(shown)), ("n/a", sum(f.generated for f in others))):
+        if count:
             yield f"  {word:8} {count} {'advisory' if count == 1 else 'advisories'} of the archives (auditor explain HOST ID, or --format json, has each)"
-    skipped = [f.rule for f in rest if f.verdict == "not_applicable" and not f.generated]
-    if skipped:
+    if skipped := [f.rule for f in others if not f.generated]:
         yield f"  n/a      {', '.join(skipped)}"
     for o in r.facts.outcomes if r.facts else ():
         if o.outcome not in ("ok", "skipped"):
