@@ -36,8 +36,8 @@ from auditor.yamlfile import MAX_BYTES, Faults, bind, compose
 ALWAYS_READ = ("sysctl:net.core.somaxconn",)
 
 
-class Rulebook(Struct, frozen=True, eq=False):
-    """The loaded rules, by id in the order read, and where each came from (`file:line`). Another object is another rulebook."""
+class Rulebook(Struct, frozen=True):
+    """The loaded rules, by id in the order read, and where each came from (`file:line`)."""
 
     rules: tuple[Rule, ...]
     places: dict[str, str]

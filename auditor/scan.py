@@ -8,7 +8,6 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from datetime import UTC, date, datetime
-from functools import lru_cache
 from queue import SimpleQueue
 from typing import TypeVar
 
@@ -33,6 +32,24 @@ from auditor.transports import open_session
 from auditor.transports.deadline import Deadline, Stop
 
 
+class Wishes:
+    """What the rules want to know of a platform, and all that they can lead to; told once for the hosts of a run."""
+
+    def __init__(self) -> None:
+        self._asked: dict[Platform, Asked] = {}
+        self._permitted: Permitted | None = None
+
+    def of(self, platform: Platform, rulebook: Rulebook) -> Asked:
+        if platform not in self._asked:
+            self._asked[platform] = rulebook.asked(may_apply(platform))
+        return self._asked[platform]
+
+    def permitted(self, rulebook: Rulebook) -> Permitted:
+        if self._permitted is None:
+            self._permitted = Permitted(rulebook.asked())
+        return self._permitted
+
+
 class Audit(Struct, frozen=True, kw_only=True):
     """What all targets of a run have in common. `clock` and `marker` are the outside world's: time and randomness.
     `seen`: by target, since when it is known to lack what a rule asks for."""
@@ -46,6 +63,7 @@ class Audit(Struct, frozen=True, kw_only=True):
     seen: Mapping[str, Mapping[str, date]] = field(default_factory=dict)
     deep: bool = False
     states: States = field(default_factory=States)
+    wishes: Wishes = field(default_factory=Wishes)
 
 
 Told = TypeVar("Told", HostFacts, TargetError)
@@ -88,9 +106,9 @@ def ask(target: Target, audit: Audit, stop: Stop, *, raw: bool = False) -> Answe
         password = f"{secrets.resolve(target.become.password)}\n".encode() if target.become.password else b""
 
     def wishes(platform: Platform) -> Asked:
-        return _wishes(audit.rulebook, platform)
+        return audit.wishes.of(platform, audit.rulebook)
 
-    with open_session(target, deadline, _permits(audit.rulebook)) as session:
+    with open_session(target, deadline, audit.wishes.permitted(audit.rulebook)) as session:
         posix = Posix(deep=audit.deep, sudo=sudo, password=password, raw=raw)
         return ask_host(session, wishes, audit.marker(), posix, missing_updates=target.missing_updates)
 
@@ -109,17 +127,6 @@ def _without_secrets(told: Told, target: Target) -> Told:
     text = msgspec.json.encode(told)
     clean = secrets.without(text, given)
     return told if clean == text else msgspec.json.decode(clean, type=type(told))
-
-
-@lru_cache(256)
-def _wishes(rulebook: Rulebook, platform: Platform) -> Asked:
-    """What a rule that may apply to such a host needs to know; a fleet has many hosts of few kinds."""
-    return rulebook.asked(may_apply(platform))
-
-
-@lru_cache(4)
-def _permits(rulebook: Rulebook) -> Permitted:
-    return Permitted(rulebook.asked())
 
 
 def judge_facts(facts: HostFacts, target: Target, audit: Audit, cut: TargetError | None = None) -> TargetResult:

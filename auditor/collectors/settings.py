@@ -21,6 +21,7 @@ c_settings() {
       sysctl) file=/proc/sys/$rest ;;
       *) file=${rest%%#*} key=${rest#*#} ;;
     esac
+    case $file/ in */../*) continue ;; esac
     case $file in /proc/sys/*) folder=/proc/sys/net ;; *) folder=${file%/*} ;; esac
     while [ ! -e "${folder:-/}" ] && [ "$kind" != sysctl ]; do folder=${folder%/*}; done
     if [ ! -e "$file" ]; then
@@ -32,7 +33,10 @@ c_settings() {
       files="$files $file"
     else
       case $kind in
-        file) found=$(grep -a -E "^[[:space:]]*$key([[:space:]=:]|\$)" "$file") ;;
+        file)
+          plain= left=$key
+          while [ "$left" != "${left#*.}" ]; do plain="$plain${left%%.*}[.]" left=${left#*.}; done
+          found=$(grep -a -E "^[[:space:]]*$plain$left([[:space:]=:]|\$)" "$file") ;;
         line) found=$(grep -a -F -x -e "$key" "$file") ;;
       esac
       case $? in

@@ -104,8 +104,11 @@ def subject(run: Run, past: Past | None) -> str:
         parts.append(f"{n.unknown_hosts} of {total} hosts leave questions open")
     if fixed:
         parts.append(f"{fixed} fixed")
-    stopped = "stopped early, " if run.interrupted else ""
-    return one_line(f"auditor: {stopped}{', '.join(parts) or 'everything required is met'}", 150)
+    if run.interrupted:
+        parts.insert(0, "stopped early" if parts else f"stopped early after {total} {'host' if total == 1 else 'hosts'}")
+    elif not total:
+        parts.append("no host was audited")
+    return one_line(f"auditor: {', '.join(parts) or 'everything required is met'}", 150)
 
 
 def _digest(run: Run, past: Past | None, mailing: Mailing, report: bytes | None) -> Digest:

@@ -100,6 +100,8 @@ def sentence(run: Run, n: Figures) -> str:
         parts.append(f"{n.unknown_hosts} {_do(n.unknown_hosts, 'leaves', 'leave')} required questions open")
     if not parts and not any(f.verdict == "compliant" for r in run.results for f in r.findings):
         return f"{stopped}Nothing required applied to any of the {total} hosts." if total else f"{stopped}No host was audited."
+    if not parts and run.interrupted:
+        return f"{stopped}The {total} hosts that had their turn have everything that is required; nothing is said of others."
     if not parts:
         return f"{stopped}All {total} hosts have everything that is required."
     rest = (

@@ -13,6 +13,7 @@ from auditor.errors import HostError
 from auditor.model.target import Target
 from auditor.transports import knownhosts
 from auditor.transports.knownhosts import Entry, KnownHosts
+from auditor.transports.stamp import Stamp, stamp
 
 USUAL = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2", "/etc/ssh/ssh_known_hosts")
 _writing = threading.Lock()
@@ -23,9 +24,14 @@ def files(target: Target) -> tuple[str, ...]:
     return target.known_hosts or tuple(str(Path(p).expanduser()) for p in USUAL)
 
 
-@lru_cache(maxsize=256)
-def _known(paths: tuple[str, ...]) -> KnownHosts:
+@lru_cache(maxsize=64)
+def _read(paths: tuple[str, ...], stamps: tuple[Stamp, ...]) -> KnownHosts:
     return knownhosts.read(paths)
+
+
+def _known(paths: tuple[str, ...]) -> KnownHosts:
+    """Read once for all hosts, and again where a file is another: an agent lives for years."""
+    return _read(paths, tuple(stamp(p) for p in paths))
 
 
 def name_of(target: Target) -> tuple[str, int]:
@@ -112,9 +118,6 @@ def _keep(target: Target, host: str, port: int, key_type: str, key: bytes) -> No
             judge(target, key_type, key, keep=False)
             return
         append(path, [line])
-        entry = knownhosts.parse_line(line, str(path))
-        if isinstance(entry, Entry):
-            _known(files(target)).add(entry)
 
 
 def append(path: Path, lines: list[str]) -> None:

@@ -18,6 +18,7 @@ from paramiko.pkey import UnknownKeyType
 from auditor import secrets
 from auditor.errors import HostError
 from auditor.model.target import Target
+from auditor.transports.stamp import Stamp, stamp
 
 USUAL_KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
 _loading = threading.Lock()
@@ -51,12 +52,14 @@ def _passphrase(target: Target) -> str | None:
 
 
 def _key(path: str, passphrase: str | None, certificate: str | None) -> PKey:
+    full = str(Path(path).expanduser())
+    stamps = tuple(stamp(p) for p in (full, certificate or f"{full}-cert.pub"))
     with _loading:  # once for all hosts: reading and decrypting a key is dear
-        return _load(str(Path(path).expanduser()), passphrase, certificate)
+        return _load(full, passphrase, certificate, stamps)
 
 
 @lru_cache(maxsize=64)
-def _load(path: str, passphrase: str | None, certificate: str | None) -> PKey:
+def _load(path: str, passphrase: str | None, certificate: str | None, stamps: tuple[Stamp, ...]) -> PKey:
     beside = certificate or (f"{path}-cert.pub" if Path(f"{path}-cert.pub").is_file() else None)
     try:
         key = PKey.from_path(path, passphrase.encode() if passphrase else None)  # type: ignore[arg-type]  # the stubs say str, cryptography wants bytes

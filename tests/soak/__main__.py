@@ -304,7 +304,7 @@ class Soak:
                 began = time.monotonic()
                 self.night(number, due, hosts)
                 print(
-                    f"night {number + 1} of {self.total}: {time.monotonic() - began:.1f} s, {len(self.problems)} problems",
+                    f"night {number + 1} of {self.total}: {time.monotonic() - began:.1f} s, {len(self.problems)} problems, {self.memory[number][0] / 1024:.1f} MB",
                     file=sys.stderr,
                     flush=True,
                 )
