@@ -170,7 +170,7 @@ class Keeper:
         from auditor.history import outbox
         from auditor.mailing import wanted
 
-        asked = wanted(run, store.past(run), self._mailing, outbox.last_sent(store.db))
+        asked = wanted(run, store.past(run), self._mailing, outbox.last_sent(store.db, self._mailing.to, run.started))
         return self._mailing.to if asked else ()
 
     def send_mails(self) -> bool:

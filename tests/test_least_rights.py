@@ -27,7 +27,7 @@ CALL = shlex.join(["sh", "-c", SCRIPT, "auditor", "m4rk3r", "plain", "usual", "n
 @pytest.fixture
 def gate(tmp_path: Path) -> Path:
     path = tmp_path / "gate"
-    path.write_text(least_rights.forced_command())
+    path.write_text(least_rights.forced_command(["file:/etc/passwd#root", "line:/etc/passwd#a whole line"]))
     path.chmod(0o755)
     return path
 
@@ -45,6 +45,18 @@ def test_the_gate_lets_the_script_in(gate: Path, shell: str) -> None:
     assert done.returncode == 0, done.stderr
     assert "root:x:0:0" in done.stdout or "x:0:0" in done.stdout
     assert done.stdout.endswith("\nm4rk3r.end\n")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(
+    "setting", ["file:/etc/group#root", "sysctl:../../etc/passwd", "file:/etc/passwd#.+", "file:/etc/passwd"]
+)
+def test_the_gate_reads_no_other_setting(gate: Path, shell: str, setting: str) -> None:
+    done = knock(gate, f"{CALL} {shlex.quote(setting)} {shlex.quote('line:/etc/passwd#a whole line')}", shell)
+    assert done.returncode == 0
+    asked = done.stdout.partition("m4rk3r<settings\n")[2].partition("\nm4rk3r>settings")[0]
+    assert asked.splitlines()[0].startswith("file:/etc/passwd#root\tline\t")
+    assert asked.splitlines()[1:] == ["line:/etc/passwd#a whole line\tabsent\t"]
 
 
 @pytest.mark.parametrize("shell", SHELLS)

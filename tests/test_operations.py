@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import click
@@ -15,7 +17,7 @@ from tests.conftest import Run
 
 DOCS = Path(__file__).parents[1] / "docs"
 TEXT = (DOCS / "operations.md").read_text()
-_CALL = re.compile(r"(?:^|\s)(?:/opt/auditor/bin/)?auditor ((?:[a-z]|--version).*)$")
+_CALL = re.compile(r"(?:^|[\s=])(?:/opt/auditor/bin/)?auditor ((?:[a-z]|--version).*)$")
 CALLS = [
     found[1].split(" #")[0].split(" > ")[0].split(" ExecStart")[0].strip()
     for line in TEXT.replace("\\\n", " ").splitlines()
@@ -38,6 +40,18 @@ def test_a_command_that_an_operator_types_is_one(call: str) -> None:
 
 def test_there_are_commands_to_check() -> None:
     assert len(CALLS) >= 12
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not on this machine")
+def test_the_first_night_is_a_unit_that_systemd_takes(tmp_path: Path) -> None:
+    (once,) = re.findall(r"once\.conf <<'EOF'\n(.*?)    EOF\n", TEXT, re.DOTALL)
+    unit = (DOCS / "systemd" / "auditor.service").read_text()
+    (tmp_path / "auditor.service.d").mkdir()
+    for path, text in (("auditor.service", unit), ("auditor.service.d/once.conf", re.sub(r"(?m)^    ", "", once))):
+        (tmp_path / path).write_text(text.replace("/opt/auditor/bin/auditor", "/bin/true"))
+    command = ["systemd-analyze", "verify", "--man=no", str(tmp_path / "auditor.service")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_its_inventory_is_one(home: Path, auditor: Run) -> None:

@@ -8,26 +8,27 @@ import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from auditor.agent import night
 from auditor.agent.lock import only_one, run_lock
-from auditor.agent.night import Setting
-from auditor.audit import give_memory_back
+from auditor.agent.night import Ended, Setting
 from auditor.due import GRACE, LEAP, due, missed
-from auditor.history import care, nights
+from auditor.errors import HistoryError
+from auditor.history import care, nights, outbox
 from auditor.history.nights import Open
 from auditor.history.store import Store
 from auditor.mailing import send_due
 from auditor.model.plan import Plan
-from auditor.model.run import Run
 from auditor.report.required import network_down
 from auditor.transports.deadline import Stop
 
 _LATEST = timedelta(hours=12)  # a run without a window is gone on with so long after its beginning
 _HEARTBEAT = 30.0  # seconds that the heartbeat's command may take
+_JUMP = timedelta(days=35)  # between runs: less than this is a schedule, more may be a clock that went wrong
 
 
 class Work(Struct, frozen=True):
@@ -38,36 +39,68 @@ class Work(Struct, frozen=True):
     begun: str | None = None
 
 
-def due_now(setting: Setting, now: datetime) -> list[Work]:
+class Doubt:
+    """A clock that says less than what was noted is believed only when it has said so for a while: one that is briefly wrong,
+    before the network sets it, changes nothing. Seconds of the monotonic clock."""
+
+    def __init__(self, patience: float, monotonic: Callable[[], float]) -> None:
+        self._patience, self._monotonic = patience, monotonic
+        self._since: dict[str, float] = {}
+
+    def over(self, name: str, behind: bool) -> bool:
+        """Is the clock behind for this audit, and has it been so for long enough?"""
+        if not behind:
+            self._since.pop(name, None)
+            return False
+        return self._monotonic() - self._since.setdefault(name, self._monotonic()) >= self._patience
+
+
+def due_now(setting: Setting, now: datetime, doubt: Doubt) -> list[Work]:
     """What is to be run, in the order in which it became due. What was missed, and runs that are not gone on with, are
-    closed with their reason."""
+    closed with their reason. Busy where another process runs an audit: what is unfinished may be its."""
     plans = {plan.name: plan for plan in setting.opened.plans}
-    work: list[Work] = []
     with closing(Store(setting.history)) as store:
-        for left in nights.unfinished(store.db):
-            plan = plans.get(left.night.name)
-            reason = _why_not(left, plan, store, setting, now)
-            if plan and not reason:
-                work.append(Work(plan, left.night.due, left.run))
-            else:
-                _close(store, left, reason, setting, now)
+        with only_one(run_lock(setting.history), "an audit with this history"):
+            work = _unfinished(store, plans, setting, now)
         busy = {w.plan.name for w in work}
         for plan in plans.values():
-            if plan.name not in busy and (moment := _due(store, plan, now)):
+            if plan.name not in busy and (moment := _due(store, plan, now, doubt)):
                 work.append(Work(plan, moment))
     return sorted(work, key=lambda w: (w.due, w.plan.name))
 
 
-def _due(store: Store, plan: Plan, now: datetime) -> datetime | None:
+def _unfinished(store: Store, plans: dict[str, Plan], setting: Setting, now: datetime) -> list[Work]:
+    """The runs to go on with. One that can neither be gone on with nor closed, since the file is damaged, is given up, so
+    that it does not stand in the way of the others."""
+    work = []
+    for left in nights.unfinished(store.db):
+        plan = plans.get(left.night.name)
+        try:
+            reason = _why_not(left, plan, store, setting, now)
+            if plan and not reason:
+                store.run(left.run, slim=True)
+                work.append(Work(plan, left.night.due, left.run))
+            else:
+                _close(store, left, plan, reason, setting, now)
+        except HistoryError as e:
+            setting.say(f"the run {left.run} is given up: {e}")
+            store.give_up(left.run, left.night, f"it was cut short, and cannot be read: {e}", now)
+    return work
+
+
+def _due(store: Store, plan: Plan, now: datetime, doubt: Doubt) -> datetime | None:
     last = nights.last(store.db, plan.name)
     if last is None:
         with store.transaction():
             nights.note(store.db, plan.name, [now], "known", "first heard of", now)
         return None
-    if last > now + LEAP:
+    behind = last > now + LEAP
+    if doubt.over(plan.name, behind):
         with store.transaction():
             nights.misdated(store.db, plan.name, now)
         last = nights.last(store.db, plan.name) or now
+    elif behind:
+        return None
     moment = due(plan, last, now)
     gone = missed(plan, last, moment or now - GRACE)
     if gone:
@@ -87,24 +120,29 @@ def _why_not(left: Open, plan: Plan | None, store: Store, setting: Setting, now:
     return ""
 
 
-def _close(store: Store, left: Open, reason: str, setting: Setting, now: datetime) -> None:
+def _close(store: Store, left: Open, plan: Plan | None, reason: str, setting: Setting, now: datetime) -> None:
     """Close a run with what it has; its report is mailed like any other."""
-    run = replace(store.run(left.run, slim=True), finished=now, interrupted=True, remarks=(reason,))
+    run = store.run(left.run, slim=True)
+    if plan:
+        night.close(plan, left.night.due, setting, run, reason)
+        return
+    run = replace(run, finished=now, interrupted=True, remarks=(reason,))
     mail = setting.opened.mail
     store.reopen(run.id)
     store.finish(run, None, mail.to if mail else (), (left.night, reason))
 
 
-def do(work: Work, setting: Setting, stop: Stop, leaving: Callable[[], bool], log: logging.Logger) -> Run:
+def do(work: Work, setting: Setting, stop: Stop, leaving: Callable[[], bool], log: logging.Logger) -> Ended:
     """One audit, alone on its history."""
-    begun = None
-    if work.begun:
-        with closing(Store(setting.history)) as store:
-            begun = store.run(work.begun, slim=True)
     about = {"audit": work.plan.name, "due": f"{work.due:%Y-%m-%dT%H:%MZ}"}
     with only_one(run_lock(setting.history), "an audit with this history"):
+        begun = None
+        if work.begun:
+            with closing(Store(setting.history)) as store:
+                begun = store.run(work.begun, slim=True)
         log.info("going on with %s" if begun else "begins", *([begun.id] if begun else []), extra=about)
-        run = night.audit(work.plan, work.due, setting, stop, leaving, begun)
+        ended = night.audit(work.plan, work.due, setting, stop, leaving, begun)
+    run = ended.run
     about["run"] = run.id
     if network_down(run.results):
         log.error("network unreachable: none of %d hosts could be reached", len(run.results), extra=about)
@@ -112,31 +150,36 @@ def do(work: Work, setting: Setting, stop: Stop, leaving: Callable[[], bool], lo
         for r in run.results:
             if r.error:
                 log.warning("not assessed: %s: %s", r.error.kind, r.error.message, extra={**about, "target": r.target.name})
-    log.info("%s: %d hosts, %d not assessed", "left, to be gone on with" if leaving() else "done", len(run.results),
+    how = "left, to be gone on with" if leaving() else "done" if ended.kept else "done, but not kept in the history"
+    log.info("%s: %d hosts, %d not assessed", how, len(run.results),
              sum(1 for r in run.results if r.error), extra=about)  # fmt: skip
     if not leaving():
         _prune(setting)
-        _heartbeat(work, run, setting, log)
-        give_memory_back()
-    return run
+        _heartbeat(work, ended, setting, log)
+    return ended
 
 
 def _prune(setting: Setting) -> None:
+    """By a clock that can be believed: after a jump ahead, everything would be too old to keep."""
     kept = setting.opened.retention
-    if kept:
-        with closing(Store(setting.history)) as store, store.guard("written"):
+    if not kept:
+        return
+    with closing(Store(setting.history)) as store, store.guard("written"):
+        times = [setting.clock(), *(datetime.fromisoformat(r["started"]) for r in store.runs(3))]
+        if all(later - earlier < _JUMP for later, earlier in pairwise(times)):
             care.prune(store.db, store.path, kept.nightly, kept.monthly, setting.clock())
 
 
-def _heartbeat(work: Work, run: Run, setting: Setting, log: logging.Logger) -> None:
+def _heartbeat(work: Work, ended: Ended, setting: Setting, log: logging.Logger) -> None:
     """The configured command, told what became of the audit: whoever waits for it notices when it does not come."""
+    run = ended.run
     command = setting.opened.agent.heartbeat
     if not command:
         return
     told = {
         "AUDITOR_AUDIT": work.plan.name,
         "AUDITOR_RUN": run.id,
-        "AUDITOR_OUTCOME": "interrupted" if run.interrupted else "done",
+        "AUDITOR_OUTCOME": "not kept" if not ended.kept else "interrupted" if run.interrupted else "done",
         "AUDITOR_NOT_ASSESSED": str(sum(1 for r in run.results if r.error)),
     }
     env = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG")} | told
@@ -148,9 +191,13 @@ def _heartbeat(work: Work, run: Run, setting: Setting, log: logging.Logger) -> N
         log.error("the heartbeat %s: %s", command[0], e.strerror if isinstance(e, OSError) else f"no end in {_HEARTBEAT:g} s")
 
 
-def send_mails(setting: Setting, now: datetime) -> None:
-    """What waits in the outbox and is due for another try."""
+def send_mails(setting: Setting, now: datetime) -> bool:
+    """Try what waits in the outbox and is due for another try; was there anything?"""
     mail = setting.opened.mail
-    if mail:
-        with closing(Store(setting.history)) as store:
-            send_due(store, mail, now, setting.say)
+    if not mail:
+        return False
+    with closing(Store(setting.history)) as store:
+        if not outbox.due(store.db, now):
+            return False
+        send_due(store, mail, now, setting.say)
+        return True

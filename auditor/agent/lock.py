@@ -11,11 +11,18 @@ from pathlib import Path
 from auditor.errors import HistoryError
 
 
+class Busy(HistoryError):
+    """Another process has the lock; the message names it."""
+
+
 @contextmanager
 def only_one(path: Path, what: str) -> Iterator[None]:
-    """Hold the lock; HistoryError where another process does, naming it. The file stays: removing it would let two hold it."""
+    """Hold the lock; Busy where another process does. The file stays: removing it would let two hold it."""
     try:
         handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        if os.geteuid() == 0:  # as SQLite does with its -wal: root's visit must not lock the service out
+            owner = path.parent.stat()
+            os.fchown(handle, owner.st_uid, owner.st_gid)
     except OSError as e:
         raise HistoryError(f"the lock {path} cannot be opened: {e.strerror}") from None
     try:
@@ -23,7 +30,7 @@ def only_one(path: Path, what: str) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.pread(handle, 20, 0).decode("ascii", "replace").strip() or "unknown"
-            raise HistoryError(f"{what} is under way already, as process {holder}; one at a time") from None
+            raise Busy(f"{what} is under way already, as process {holder}; one at a time") from None
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         yield

@@ -9,30 +9,39 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime
 from types import FrameType
+from typing import TypeVar
 
 import schedule
 from msgspec import Struct
 
 from auditor.agent import attend
+from auditor.agent.attend import Doubt, Work
 from auditor.agent.lock import agent_lock, only_one
 from auditor.agent.night import Setting
 from auditor.agent.notify import Pulse, notify
+from auditor.audit import give_memory_back
 from auditor.due import EPOCH, after
-from auditor.errors import FileFaults, HistoryError, UsageFault
+from auditor.errors import AuditorError, FileFaults
 from auditor.transports.deadline import Stop
 
+T = TypeVar("T")
+_FIRST_WAIT, _LONGEST_WAIT = 60.0, 14400.0  # seconds until an audit that failed as a whole is tried again
 _PATIENCE = 3600.0  # seconds without anything done, after which the agent counts as hanging: more than any host may take
 
 
 class World(Struct, frozen=True):
-    """What is outside: the clock, and reading the settings anew; `pause` is the seconds between two looks."""
+    """What is outside: the clocks, and reading the settings anew; `pause` is the seconds between two looks, `doubt` those
+    until a clock that was set back is believed."""
 
     clock: Callable[[], datetime]
     read: Callable[[Callable[[], None]], Setting]
     pause: int = 20
+    doubt: float = 1800.0
+    monotonic: Callable[[], float] = time.monotonic
 
 
 class Agent:
@@ -44,7 +53,9 @@ class Agent:
         self._wake = threading.Event()
         self._leaving = self._again = False
         self._stop: Stop | None = None
-        self._fault = ""
+        self._faults: dict[str, str] = {}
+        self._failed: dict[tuple[str, datetime], tuple[int, float]] = {}  # how often, and until when it waits
+        self._doubt = Doubt(world.doubt, world.monotonic)
         self._setting = world.read(self._pulse.beat)
 
     @property
@@ -81,28 +92,52 @@ class Agent:
         self._pulse.beat()
         now = self._world.clock()
         if now < EPOCH:
-            self._once("the clock says a day before 2020; nothing is run until it is set")
+            self._once("clock", "the clock says a day before 2020; nothing is run until it is set")
             return
-        try:
-            for work in attend.due_now(self._setting, now):
-                if self._leaving:
-                    return
-                self._stop = Stop()
-                attend.do(work, self._setting, self._stop, lambda: self._leaving, self._log)
-                self._stop = None
-            attend.send_mails(self._setting, now)
-        except (HistoryError, UsageFault) as e:
-            self._once(str(e))
-        except Exception as e:
-            self._once(f"a fault of auditor itself, please report it: {type(e).__name__}: {e}")
-        else:
-            self._fault = ""
+        self._faults.pop("clock", None)
+        waiting = self._try("schedule", lambda: attend.due_now(self._setting, now, self._doubt)) or []
+        for work in waiting:
+            if self._leaving:
+                return
+            if self._failed.get(_key(work), (0, 0.0))[1] <= self._world.monotonic():
+                self._audit(work)
+        if self._try("mail", lambda: attend.send_mails(self._setting, now)) or waiting:
+            give_memory_back()
 
-    def _once(self, fault: str) -> None:
+    def _audit(self, work: Work) -> None:
+        """One audit. Where it failed as a whole, or could not be kept, it is done again after a wait: at once would ask all
+        hosts at every look."""
+        self._stop = Stop()
+        stop = self._stop
+        ended = self._try(work.plan.name, lambda: attend.do(work, self._setting, stop, lambda: self._leaving, self._log))
+        self._stop = None
+        if ended and ended.kept:
+            self._failed.pop(_key(work), None)
+            return
+        times = self._failed.get(_key(work), (0, 0.0))[0] + 1
+        wait = min(_FIRST_WAIT * 2 ** (times - 1), _LONGEST_WAIT)
+        self._failed[_key(work)] = times, self._world.monotonic() + wait
+        self._log.error("%s of %s is tried again in %.0f min", work.plan.name, f"{work.due:%Y-%m-%d %H:%M} UTC", wait / 60)
+
+    def _try(self, what: str, do: Callable[[], T]) -> T | None:
+        """Whatever goes wrong with one thing is said, once for all looks, and stands in the way of no other."""
+        try:
+            found = do()
+        except AuditorError as e:
+            fault = str(e)
+        except Exception as e:
+            fault = f"a fault of auditor itself, please report it: {type(e).__name__}: {e}"
+        else:
+            self._faults.pop(what, None)
+            return found
+        self._once(what, fault)
+        return None
+
+    def _once(self, what: str, fault: str) -> None:
         """What goes wrong at every look is said when it begins."""
-        if fault != self._fault:
+        if fault != self._faults.get(what):
             self._log.error("%s", fault)
-        self._fault = fault
+        self._faults[what] = fault
 
     def reload(self) -> None:
         """Read inventory and rules anew; what is faulty is refused, and the old settings stay."""
@@ -110,8 +145,8 @@ class Agent:
         notify("RELOADING=1")
         try:
             self._setting = self._world.read(self._pulse.beat)
-        except (FileFaults, UsageFault) as e:
-            for fault in e.faults if isinstance(e, FileFaults) else [str(e)]:
+        except Exception as e:
+            for fault in e.faults if isinstance(e, FileFaults) else [str(e) or type(e).__name__]:
                 self._log.error("%s", fault)
             self._log.error("not reloaded: the settings of before stay in force")
         else:
@@ -146,6 +181,10 @@ class _Signals:
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]  # what it gave, it takes
+
+
+def _key(work: Work) -> tuple[str, datetime]:
+    return work.plan.name, work.due
 
 
 def said(setting: Setting, now: datetime) -> str:

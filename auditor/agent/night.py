@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from secrets import token_hex
+from typing import Self
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -16,11 +17,12 @@ from auditor.errors import ErrorKind
 from auditor.history.nights import Night
 from auditor.inventory.native import Inventory
 from auditor.inventory.select import select
-from auditor.model.plan import Plan
-from auditor.model.run import Run, TargetResult
+from auditor.model.plan import AUDIT, Plan
+from auditor.model.run import Run, TargetError, TargetResult
 from auditor.model.target import Target
 from auditor.output import put_file
 from auditor.report.forms import render
+from auditor.report.prometheus import to_prometheus
 from auditor.rulebook import Rulebook
 from auditor.scan import Audit
 from auditor.transports.deadline import Stop
@@ -43,9 +45,17 @@ class Setting(Struct, frozen=True):
     beat: Callable[[], None]  # called whenever something got done
 
 
+class Ended(Struct, frozen=True):
+    """How an audit ended: `kept` in the history, `mailed` what was due."""
+
+    run: Run
+    kept: bool
+    mailed: bool
+
+
 def audit(
     plan: Plan, due: datetime, setting: Setting, stop: Stop, leaving: Callable[[], bool], begun: Run | None = None
-) -> Run:
+) -> Ended:
     """Run it, keep it, write its report, queue its mail. `begun`: the run to go on with, with the results it has.
 
     `leaving` tells whether the agent itself is to end: then the run is left to be gone on with at the next start."""
@@ -59,7 +69,7 @@ def audit(
         seconds = keeper.seconds()
         left.sort(key=lambda t: -seconds.get(t.name, 0.0))  # the slowest first, so that the end is not one long wait
         audited = _audited(plan, setting, rulebook, keeper)
-        with _window(plan, run, setting, stop):
+        with _Window(plan, run, setting, stop) as window:
             results, late = _twice(left, audited, setting, stop, leaving, keeper)
         found = has | {r.target.name: r.slim() for r in results}
         run = replace(
@@ -70,14 +80,34 @@ def audit(
         )
         if leaving():
             keeper.leave(run)
-            return run
-        reason = f"its window of {plan.window} was over; {late} of {len(targets)} hosts had not been assessed" if late else ""
+            return Ended(run, keeper.fault is None, True)
+        why = f"its window of {plan.window} was over" if window.over else "it was stopped"
+        reason = f"{why}; {late} of {len(targets)} hosts had not been assessed" if late else ""
         noted = remarks(opened.waivers, [r.id for r in rulebook.rules], list(opened.targets.values()), run.started.date())
         run = replace(run, remarks=(*([reason] if reason else []), *noted))
         keeper.finish(run, set(plan.targets) == {"@all"}, reason)
-        _deliver(run, rulebook, setting, keeper)
-        keeper.send_mails()
-        return run
+        return _deliver(run, plan, setting, keeper)
+    finally:
+        keeper.close()
+
+
+def close(plan: Plan, due: datetime, setting: Setting, begun: Run, reason: str) -> None:
+    """End a run that is not gone on with. Hosts that had no turn are said to have had none; its report goes where any goes."""
+    keeper = _keeper(plan, due, setting, begun, setting.rulebooks[plan.name], resumed=True)
+    error = TargetError("interrupted", f"this host had no turn: {reason}")
+    try:
+        has = {r.target.name for r in begun.results}
+        rest = [
+            TargetResult(target=t, outcome="unreachable", error=error)
+            for t in select(plan.targets, setting.opened)
+            if t.name not in has
+        ]
+        for result in rest:
+            keeper.add(result)
+        results = (*begun.results, *rest)
+        run = replace(begun, finished=setting.clock(), interrupted=True, remarks=(reason,), results=results)
+        keeper.finish(run, False, reason)
+        _deliver(run, plan, setting, keeper)
     finally:
         keeper.close()
 
@@ -105,19 +135,26 @@ def _audited(plan: Plan, setting: Setting, rulebook: Rulebook, keeper: Keeper) -
     )
 
 
-class _window:
-    """Ends a run that takes longer than its plan allows, with what it has."""
+class _Window:
+    """Ends a run that takes longer than its plan allows, with what it has; `over` where it had to."""
 
     def __init__(self, plan: Plan, run: Run, setting: Setting, stop: Stop) -> None:
+        self.over = False
+        self._stop = stop
         self._timer = None
         if plan.window:
             gone = max(0.0, (setting.clock() - run.started).total_seconds())
-            self._timer = threading.Timer(max(0.0, plan.window.total_seconds() - gone), stop.now)
+            self._timer = threading.Timer(max(0.0, plan.window.total_seconds() - gone), self._end)
             self._timer.daemon = True
 
-    def __enter__(self) -> None:
+    def _end(self) -> None:
+        self.over = True
+        self._stop.now()
+
+    def __enter__(self) -> Self:
         if self._timer:
             self._timer.start()
+        return self
 
     def __exit__(self, *_: object) -> None:
         if self._timer:
@@ -179,14 +216,13 @@ def _with_rest(result: TargetResult) -> Target:
     return replace(target, timeouts=replace(target.timeouts, total=_rest(result)))
 
 
-def _deliver(run: Run, rulebook: Rulebook, setting: Setting, keeper: Keeper) -> None:
-    """The report into the history and to its file, the figures for Prometheus to theirs."""
+def _deliver(run: Run, plan: Plan, setting: Setting, keeper: Keeper) -> Ended:
+    """The report into the history, by mail and to its file, the figures for Prometheus to theirs."""
     agent = setting.opened.agent
-    html = render(run, "html", rulebook.rules, keeper.past())
+    html = render(run, "html", setting.rulebooks[plan.name].rules, keeper.past())
     keeper.add_report(run, html)
-    for path, content, mode in (
-        (agent.report, html, 0o640),
-        (agent.metrics, render(run, "prometheus", rulebook.rules), 0o640),
-    ):
-        if path and (fault := put_file(Path(path), content, mode)):
+    mailed = keeper.send_mails()
+    for path, content in ((agent.report, html), (agent.metrics, to_prometheus(run, plan.name))):
+        if path and (fault := put_file(Path(path.replace(AUDIT, plan.name)), content, 0o640)):
             setting.say(fault)
+    return Ended(run, keeper.fault is None, mailed)

@@ -21,7 +21,7 @@ from auditor.errors import UsageFault
 from auditor.history import nights
 from auditor.history.store import Store
 from auditor.inventory.select import open_inventory, select
-from auditor.model.plan import Plan
+from auditor.model.plan import AUDIT, Plan
 from auditor.rulebook import Rulebook, load
 from auditor.scan import utc_now
 
@@ -65,8 +65,8 @@ def once(name: str, inventory: str | None, history: str | None, log_format: Form
     if plan is None:
         raise UsageFault(f"the schedule has no audit {name!r}; it has {', '.join(p.name for p in setting.opened.plans)}")
     with stopped_by_signals() as stop:
-        done = do(Work(plan, utc_now()), setting, stop, lambda: False, start(log_format))
-    return exits.code(done, exits.severities(None))
+        ended = do(Work(plan, utc_now()), setting, stop, lambda: False, start(log_format))
+    return exits.delivered(exits.code(ended.run, exits.severities(None)), ended.kept and ended.mailed)
 
 
 @agent.command(name="next")
@@ -131,6 +131,10 @@ def check(inventory: str | None, history: str | None) -> int:
         notes.append("the inventory has no `mail:`: nobody is told of an audit, or of an agent that died")
     elif not opened.mail.heartbeat and opened.mail.policy != "always":
         notes.append("mail has no `heartbeat`: silence could be an agent that died")
+    if len(opened.plans) > 1:
+        for key, path in (("report", opened.agent.report), ("metrics", opened.agent.metrics)):
+            if path and AUDIT not in path:
+                notes.append(f"agent: {key}: every audit writes {path} over; put {AUDIT} into its name")
     if not opened.retention:
         notes.append("the inventory has no `retention:`: the history is never thinned")
     with Store(setting.history) as store:

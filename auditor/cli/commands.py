@@ -9,18 +9,19 @@ import msgspec
 
 from auditor.cli import options
 from auditor.collectors import least_rights
+from auditor.collectors.collect import arguments
 from auditor.collectors.script import DIGEST, PRIVILEGED, SCRIPT
 from auditor.collectors.windows.listing import Listing, listing
 from auditor.collectors.windows.powershell import SCRIPT as POWERSHELL
 from auditor.rulebook import load
 
 # What is printed alone, byte for byte; for whom, where that matters.
-_ALONE: dict[str, Callable[[str], str]] = {
-    "script": lambda _: SCRIPT,
-    "powershell": lambda _: POWERSHELL,
-    "sudoers": least_rights.sudoers,
-    "forced-command": lambda _: least_rights.forced_command(),
-    "winrm": least_rights.winrm,
+_ALONE: dict[str, Callable[[str, tuple[str, ...]], str]] = {
+    "script": lambda account, rules: SCRIPT,
+    "powershell": lambda account, rules: POWERSHELL,
+    "sudoers": lambda account, rules: least_rights.sudoers(account),
+    "forced-command": lambda account, rules: least_rights.forced_command(arguments(load(rules).asked().linux)),
+    "winrm": lambda account, rules: least_rights.winrm(account),
 }
 
 
@@ -48,7 +49,7 @@ def commands(alone: str | None, account: str, family: str | None, rule_paths: tu
     """
     if alone:
         try:
-            click.echo(_ALONE[alone](account), nl=False)
+            click.echo(_ALONE[alone](account, rule_paths), nl=False)
         except ValueError as e:
             raise click.BadParameter(str(e), param_hint="--account") from None
         return

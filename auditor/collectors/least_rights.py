@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from auditor.collectors.script import DIGEST, PRIVILEGED
@@ -24,9 +25,11 @@ def sudoers(user: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def forced_command() -> str:
-    """The script that sshd(8) runs for an audit key, whatever was asked for."""
-    return _HERE.joinpath("gate.sh").read_text("ascii").replace("@DIGEST@", DIGEST)
+def forced_command(settings: Iterable[str]) -> str:
+    """The script that sshd(8) runs for an audit key, whatever was asked for. `settings`: keys that it lets the script read
+    (model/setting_key.py), those of the loaded rules."""
+    text = _HERE.joinpath("gate.sh").read_text("ascii")
+    return text.replace("@DIGEST@", DIGEST).replace("@SETTINGS@", "\n".join(sorted(settings)))
 
 
 def winrm(account: str) -> str:

@@ -28,9 +28,11 @@ def queue(db: Database, run: str, to: tuple[str, ...], now: datetime) -> None:
 
 def due(db: Database, now: datetime, *, all_: bool = False) -> list[tuple[str, tuple[str, ...]]]:
     """(run, recipients) of the mails whose wait is over, the oldest first; `all_`: of all that are not sent."""
+    wrong = now + _LONGEST_WAIT + timedelta(minutes=1)  # no wait is so long: that was noted by a clock that has been set back
     rows = db.execute(
-        "select id, recipients from mails join runs on n=run where sent is null and (:all or next_try is null or next_try <= :now) order by n",
-        {"all": all_, "now": now.isoformat(timespec="milliseconds")},
+        "select id, recipients from mails join runs on n=run where sent is null"
+        " and (:all or next_try is null or next_try <= :now or next_try > :wrong) order by n",
+        {"all": all_, "now": now.isoformat(timespec="milliseconds"), "wrong": wrong.isoformat(timespec="milliseconds")},
     ).fetchall()
     return [(run, tuple(msgspec.json.decode(to))) for run, to in rows]
 
@@ -71,7 +73,8 @@ def listed(db: Database, limit: int = 100) -> list[dict[str, Any]]:
     )
 
 
-def last_sent(db: Database) -> datetime | None:
-    """When a mail was last queued; None for never. What is queued is on its way."""
-    row = db.execute("select max(queued) from mails").fetchone()
+def last_sent(db: Database, to: tuple[str, ...], now: datetime) -> datetime | None:
+    """When a mail to these was last queued, as far as that is not ahead of now; None for never. What is queued is on its way."""
+    asked = (msgspec.json.encode(to).decode(), now.isoformat(timespec="milliseconds"))
+    row = db.execute("select max(queued) from mails where recipients=? and queued<=?", asked).fetchone()
     return datetime.fromisoformat(row[0]) if row[0] else None

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,7 +22,7 @@ from sqlite_utils import Database
 
 from auditor.errors import HistoryError
 from auditor.history import nights, outbox, questions, reading
-from auditor.history.contents import Damaged
+from auditor.history.contents import Damaged, encode
 from auditor.history.nights import Night
 from auditor.history.reading import Reader
 from auditor.history.schema import migrations
@@ -171,6 +171,13 @@ class Store:
             if inventory is not None:
                 self._writer.close_removed(self._run, inventory)
 
+    def give_up(self, ident: str, night: Night, reason: str, now: datetime) -> None:
+        """Close a run of which nothing can be read any more."""
+        with self.transaction():
+            remarks = encode((reason,)).decode()
+            self.db.execute("update runs set finished=?, interrupted=1, remarks=? where id=?", (iso(now), remarks, ident))
+            nights.end(self.db, night, "done", reason, now)
+
     def add_report(self, run: Run, html: bytes) -> None:
         with self.transaction():
             row = (iso(run.finished or run.started), zstd.compress(html, 9), run.id)
@@ -207,7 +214,7 @@ class Store:
     def finished(self, count: int) -> list[str]:
         """The ids of the newest runs that finished, the newest first."""
         with self.guard("read"):
-            found = "select id from runs where finished is not null and not thinned order by started desc limit ?"
+            found = "select id from runs where finished is not null and not thinned order by n desc limit ?"
             return [ident for (ident,) in self.db.execute(found, (count,)).fetchall()]
 
     def latest(self) -> str:
@@ -229,7 +236,7 @@ class Store:
         with self.guard("read"):
             row = self.db.execute(
                 "select id from results join runs on runs.n=run join targets on targets.n=target"
-                f" where name=? and {condition} order by started desc limit 1",
+                f" where name=? and {condition} order by runs.n desc limit 1",
                 (target,),
             ).fetchone()
         if not row:
@@ -281,8 +288,8 @@ select runs.id, started, finished, interrupted, auditor, digest as rulebook, rul
            where before.target=lost.target and before.n<lost.n and before.outcome in ('assessed', 'partial'))
         where lost.run=runs.n and lost.outcome in ('unreachable', 'failed')) as stale,
        exists (select 1 from reports where run=runs.n) as report
-from (select * from runs order by started desc limit ?) runs join rulebooks on rulebooks.n=rulebook
-    left join results on results.run=runs.n group by runs.n order by started desc
+from (select * from runs order by n desc limit ?) runs join rulebooks on rulebooks.n=rulebook
+    left join results on results.run=runs.n group by runs.n order by runs.n desc
 """
 
 

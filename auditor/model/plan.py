@@ -9,6 +9,9 @@ from msgspec import Struct
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
+AUDIT = "{audit}"  # in the path of a file: the name of the audit that writes it
+
+
 class Plan(Struct, frozen=True, kw_only=True):
     """Either `at` (times of day in the zone) or `every` (from midnight UTC on), on `days` of the zone's week.
 
@@ -30,7 +33,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 class AgentSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`jobs`: hosts at once; `per_jump`: of them through one jump host; `report`: where the newest HTML report lies;
-    `metrics`: a file for Prometheus' textfile collector; `heartbeat`: a command that is run after every audit, the outcome
+    `metrics`: a file for Prometheus' textfile collector (both with AUDIT where there are several); `heartbeat`: a command that is run after every audit, the outcome
     in its environment."""
 
     jobs: int | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -14,13 +15,14 @@ import pytest
 from msgspec.structs import replace
 
 from auditor.agent import night
-from auditor.agent.lock import only_one
+from auditor.agent.lock import only_one, run_lock
 from auditor.agent.log import start
 from auditor.agent.loop import Agent, World
 from auditor.cli.agent import read
 from auditor.errors import FileFaults, HistoryError, UsageFault
 from auditor.history import nights
 from auditor.history.store import Store
+from auditor.mail.message import subject
 from auditor.model.run import Run, TargetError, TargetResult
 from auditor.model.target import Target
 from auditor.scan import Audit
@@ -46,6 +48,7 @@ class House:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder, self.now = folder, BEGIN
+        self.ticks = 0.0  # the monotonic clock, which nobody sets
         self.scans: dict[str, Scan] = {}
         self.asked: list[str] = []
         self.said: list[str] = []
@@ -66,12 +69,13 @@ class House:
         def again(beat: Callable[[], None]) -> Any:
             return replace(read(None, None, self.said.append, beat), clock=lambda: self.now)
 
-        return Agent(World(lambda: self.now, again), self.log)
+        return Agent(World(lambda: self.now, again, monotonic=lambda: self.ticks), self.log)
 
     def looks(self, agent: Agent, until: datetime, step: timedelta = timedelta(hours=1)) -> None:
         while self.now < until:
             agent.look()
             self.now += step
+            self.ticks += step.total_seconds()
 
     def nights(self) -> list[tuple[str, str, str]]:
         with closing(Store(self.folder / "a.db")) as store:
@@ -183,9 +187,182 @@ def test_a_run_that_was_cut_short_too_long_ago_is_closed(house: House) -> None:
     (run,) = house.runs()
     assert run.finished
     assert run.interrupted
-    assert house.nights() == [("2026-11-02T02:00", "done", "it was cut short, and its time was over when the agent came back")]
+    why = "it was cut short, and its time was over when the agent came back"
+    assert house.nights() == [("2026-11-02T02:00", "done", why)]
+    assert [(r.target.name, r.outcome) for r in run.results] == [
+        ("h0", "assessed"),
+        ("h1", "unreachable"),
+        ("h2", "unreachable"),
+    ]
+    assert all(r.error and r.error.message == f"this host had no turn: {why}" for r in run.results[1:])
+    assert subject(run, None) == "auditor: stopped early, 2 of 3 hosts not assessed"
     with closing(Store(house.folder / "a.db")) as store:
         assert store.db.execute("select count(*) from mails").fetchone() == (1,)
+        assert b"2 could not be assessed" in store.report(run.id)
+
+
+def killed_in(house: House, host: str) -> Agent:
+    """An agent that dies while it asks a host, at 02:00."""
+    agent = house.agent()
+    house.looks(agent, BEGIN + timedelta(hours=14))
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: object) -> TargetResult:
+        raise Killed
+
+    house.scans[host] = killed
+    with pytest.raises(Killed):
+        agent.look()
+    house.scans.clear()
+    return agent
+
+
+def test_a_plan_without_mail_is_not_mailed_when_it_is_closed(house: House) -> None:
+    house.write(NIGHTLY.replace("}", ", mail: false}"), more="agent: {jobs: 1}\nmail: {server: 127.0.0.1, port: 1, security: none, sender: a@b, to: [k@b]}\n")  # fmt: skip
+    killed_in(house, "h1")
+    house.now += timedelta(hours=5)
+    house.agent().look()
+    with closing(Store(house.folder / "a.db")) as store:
+        assert store.db.execute("select count(*) from mails").fetchone() == (0,)
+
+
+def test_an_audit_that_somebody_runs_by_hand_is_left_alone(house: House) -> None:
+    house.write(more="agent: {jobs: 1}\n")
+    killed_in(house, "h1")
+    house.now += timedelta(hours=5)
+    with only_one(run_lock(house.folder / "a.db"), "an audit with this history"):
+        house.agent().look()
+        assert [state for _, state, _ in house.nights()] == ["running"]
+    assert any("under way already" in text for text in house.said)
+    house.agent().look()
+    assert [state for _, state, _ in house.nights()] == ["done"]
+
+
+def test_a_run_that_cannot_be_read_stands_in_nobodys_way(house: House) -> None:
+    house.write('nightly: {at: "02:00", window: 4h}\n  later: {at: "03:00", targets: [h0]}', more="agent: {jobs: 1}\n")
+    killed_in(house, "h1")
+    with closing(Store(house.folder / "a.db")) as store, store.transaction():
+        store.db.execute("update contents set body=x'00' where kind='target'")
+    house.now += timedelta(minutes=5)
+    house.looks(house.agent(), BEGIN + timedelta(hours=16))
+    assert [state for _, state, _ in house.nights()] == ["done", "done"]
+    assert house.nights()[0][2].startswith("it was cut short, and cannot be read: the history")
+    assert any(text.startswith("the run ") and "is given up" in text for text in house.said)
+    assert [(r["finished"] is not None, r["interrupted"]) for r in Store(house.folder / "a.db").runs(5)] == [
+        (True, 0),
+        (True, 1),
+    ]
+
+
+def test_an_audit_that_fails_as_a_whole_stands_in_nobodys_way(house: House) -> None:
+    house.write('alpha: {at: "02:00"}\n  beta: {at: "02:00", targets: [h0]}')
+    agent = house.agent()
+    house.looks(agent, BEGIN + timedelta(hours=13))
+    del agent.setting.rulebooks["alpha"]
+    house.looks(agent, BEGIN + timedelta(hours=15), timedelta(seconds=20))
+    assert house.asked == ["h0"]
+    said = [text for text in house.said if "fault of auditor itself" in text or "tried again" in text]
+    assert said[:3] == [
+        "a fault of auditor itself, please report it: KeyError: 'alpha'",
+        "alpha of 2026-11-02 02:00 UTC is tried again in 1 min",
+        "alpha of 2026-11-02 02:00 UTC is tried again in 2 min",
+    ]
+    assert len(said) < 10
+
+
+def test_what_cannot_be_kept_is_not_asked_at_every_look(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.write(hosts=10, more='agent: {heartbeat: [sh, -c, "echo $AUDITOR_OUTCOME >> beats"]}\n')
+    agent = house.agent()
+    house.looks(agent, BEGIN + timedelta(hours=14))
+
+    def full(*_: object, **__: object) -> None:
+        raise HistoryError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "add", full)
+        house.looks(agent, house.now + timedelta(minutes=10), timedelta(seconds=20))
+    assert len(house.asked) == 40  # at once, after one minute, two more, four more
+    house.looks(agent, house.now + timedelta(minutes=10), timedelta(seconds=20))
+    assert len(house.asked) == 50
+    (run,) = house.runs()
+    assert (len(run.results), run.interrupted) == (10, False)
+    assert (house.folder / "beats").read_text().split("\n") == ["not kept"] * 4 + ["done", ""]
+
+
+def test_a_clock_that_is_briefly_behind_changes_nothing(house: House) -> None:
+    """A machine whose clock is in local time, until the network sets it."""
+    house.write()
+    agent = house.agent()
+    house.looks(agent, BEGIN + timedelta(hours=16))
+    before = house.nights()
+    house.now -= timedelta(hours=8)
+    house.looks(house.agent(), house.now + timedelta(minutes=20), timedelta(minutes=1))
+    house.now += timedelta(hours=8)
+    house.looks(house.agent(), house.now + timedelta(hours=1), timedelta(minutes=5))
+    assert house.nights() == before == [("2026-11-02T02:00", "done", "")]
+    assert len(house.asked) == 3
+
+
+def test_a_clock_far_ahead_prunes_nothing(house: House) -> None:
+    house.write(more="retention: {nightly: 90d, monthly: 3y}\n")
+    agent = house.agent()
+    house.looks(agent, BEGIN + timedelta(days=12))
+    house.now += timedelta(days=3650)
+    agent.look()
+    assert len(house.runs()) == 13
+    with closing(Store(house.folder / "a.db")) as store:
+        assert all(store.report(run.id) for run in house.runs())
+
+
+def test_a_reload_that_fails_leaves_the_agent_as_it_was(house: House) -> None:
+    house.write()
+    agent = house.agent()
+    (house.folder / "a.db").write_bytes(b"no database" * 1000)
+    agent.reload()
+    assert house.said[-1] == "not reloaded: the settings of before stay in force"
+    assert agent.setting.opened.plans
+
+
+def test_a_daily_heartbeat_comes_daily(house: House) -> None:
+    """On nights on which nothing changed, and although each mail is queued some minutes after its run began."""
+    house.write(more="mail: {server: 127.0.0.1, port: 1, security: none, sender: a@b, to: [k@b], policy: on-change, heartbeat: 1d}\n")  # fmt: skip
+    agent = house.agent()
+
+    def slow(target: Target, audit: Audit, stop: Stop) -> TargetResult:
+        house.now += timedelta(minutes=7)
+        return good(target, audit, stop)
+
+    house.scans = {f"h{n}": slow for n in range(3)}
+    house.looks(agent, BEGIN + timedelta(days=6))
+    with closing(Store(house.folder / "a.db")) as store:
+        assert store.db.execute("select count(*) from mails").fetchone() == (len(house.runs()),) == (6,)
+
+
+def test_a_run_that_is_stopped_by_hand_does_not_blame_its_window(house: House) -> None:
+    house.write(NIGHTLY.replace(", window: 4h", ""), hosts=3)
+    setting = house.agent().setting
+    stop = Stop()
+    stop.now()
+    run = night.audit(setting.opened.plans[0], house.now, setting, stop, lambda: False).run
+    assert run.remarks[0] == "it was stopped; 3 of 3 hosts had not been assessed"
+
+
+def test_several_audits_write_files_of_their_own(house: House) -> None:
+    house.write('alpha: {at: "02:00"}\n  beta: {at: "02:00", targets: [h0]}', more='agent: {report: "r-{audit}.html", metrics: "m-{audit}.prom"}\n')  # fmt: skip
+    house.looks(house.agent(), BEGIN + timedelta(hours=15))
+    assert {p.name for p in house.folder.glob("[rm]-*")} == {"r-alpha.html", "r-beta.html", "m-alpha.prom", "m-beta.prom"}
+    series = [line for line in (house.folder / "m-beta.prom").read_text().splitlines() if not line.startswith("#")]
+    assert all('audit="beta"' in line for line in series)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's locks could lock a service out")
+def test_a_lock_that_root_makes_is_the_owners(tmp_path: Path) -> None:
+    os.chown(tmp_path, 65534, 65534)
+    with only_one(tmp_path / "a.db.lock", "an audit"):
+        pass
+    assert (tmp_path / "a.db.lock").stat().st_uid == 65534
 
 
 def test_other_rules_are_not_mixed_into_a_run(house: House) -> None:
@@ -224,7 +401,7 @@ def test_the_window_ends_a_run_with_what_it_has(house: House) -> None:
 
     house.scans["h1"] = slow
     plan = replace(agent.setting.opened.plans[0], window=timedelta(seconds=0.5))
-    run = night.audit(plan, house.now, agent.setting, Stop(), lambda: False)
+    run = night.audit(plan, house.now, agent.setting, Stop(), lambda: False).run
     assert run.interrupted
     assert [r.outcome for r in run.results] == ["assessed", "unreachable", "unreachable", "unreachable"]
     assert run.remarks[0] == "its window of 0:00:00.500000 was over; 3 of 4 hosts had not been assessed"
@@ -337,6 +514,7 @@ def test_a_clock_that_is_set_while_it_works(house: House) -> None:
     house.now += timedelta(days=30)
     house.looks(agent, house.now + timedelta(days=1))
     house.now -= timedelta(days=31)
+    house.looks(agent, house.now + timedelta(hours=1), timedelta(minutes=5))
     house.looks(agent, BEGIN + timedelta(days=40))
     assert house.nights() == [(f"{BEGIN + timedelta(days=n):%Y-%m-%d}T02:00", "done", "") for n in range(1, 41)]
     assert all(r.finished for r in house.runs())

@@ -27,7 +27,7 @@ def main() -> None:
     def settings(beat: Callable[[], None]) -> Setting:
         return replace(read(None, None, lambda text: log.warning("%s", text), beat), clock=clock)
 
-    Agent(World(clock, settings, pause=1), log).run()
+    Agent(World(clock, settings, pause=1, doubt=2.0), log).run()
 
 
 main()
