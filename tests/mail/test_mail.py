@@ -393,3 +393,14 @@ def test_an_empty_history_has_nothing_to_mail(auditor: Auditor, home: Path) -> N
     (home / "inventory.yaml").write_text("hosts: {a: {address: 192.0.2.1}}\nmail: {server: x, sender: a@b, to: [a@b]}\n")
     assert "has no finished run yet" in auditor("report", "send").stderr
     assert "no mail was ever due" in auditor("report", "outbox").stdout
+
+
+def test_a_wait_that_a_wrong_clock_noted_is_over_when_it_is_right_again(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    night(path, 0, "m")
+    with Store(path) as s:
+        outbox.trying(s.db, "night0")
+        outbox.failed(s.db, "night0", "x", WHEN + timedelta(days=3650))  # type: ignore[arg-type]
+        assert outbox.due(s.db, WHEN + timedelta(days=3650)) == []
+        assert [run for run, _ in outbox.due(s.db, WHEN)] == ["night0"]
+        assert outbox.last_sent(s.db, ("kim@example.com",), WHEN - timedelta(days=3650)) is None

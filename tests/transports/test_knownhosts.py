@@ -180,6 +180,22 @@ def test_accept_new_leaves_the_other_lines_alone(tmp_path: Path, before: bytes |
     assert e.value.kind == "host-key-changed"
 
 
+def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
+    """An agent lives for years: keys are accepted and revoked meanwhile."""
+    path = tmp_path / "known_hosts"
+    path.write_text("")
+    target = Target(name="t", address="web1", known_hosts=(str(path),))
+    with pytest.raises(HostError, match="does not know it"):
+        hostkeys.judge(target, A.get_name(), A.asbytes())
+    path.write_text(f"web1 {said(A)}\n")
+    hostkeys.judge(target, A.get_name(), A.asbytes())
+    with path.open("a") as file:
+        file.write(f"@revoked * {said(A)}\n")
+    with pytest.raises(HostError) as e:
+        hostkeys.judge(target, A.get_name(), A.asbytes())
+    assert e.value.kind == "host-key-revoked"
+
+
 def test_accept_new_writes_one_line_for_one_host_met_by_many(tmp_path: Path) -> None:
     """Three hundred targets behind one new jump host meet its key at the same moment."""
     path = tmp_path / "known_hosts"
