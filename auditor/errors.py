@@ -58,6 +58,10 @@ class HistoryError(AuditorError):
     """The SQLite history cannot be used; the message names the file and the reason."""
 
 
+class HistoryDamaged(HistoryError):
+    """What is asked of the history cannot be read any more, now or later."""
+
+
 class MailError(AuditorError):
     """A mail server has not taken a mail; the message names the server and what to do. `unanswered`: it had the whole mail
     and said neither yes nor no."""

@@ -17,7 +17,7 @@ from auditor.agent import night
 from auditor.agent.lock import only_one, run_lock
 from auditor.agent.night import Ended, Setting
 from auditor.due import GRACE, LEAP, due, missed
-from auditor.errors import HistoryError
+from auditor.errors import HistoryDamaged
 from auditor.history import care, nights, outbox
 from auditor.history.nights import Open
 from auditor.history.store import Store
@@ -82,7 +82,7 @@ def _unfinished(store: Store, plans: dict[str, Plan], setting: Setting, now: dat
                 work.append(Work(plan, left.night.due, left.run))
             else:
                 _close(store, left, plan, reason, setting, now)
-        except HistoryError as e:
+        except HistoryDamaged as e:
             setting.say(f"the run {left.run} is given up: {e}")
             store.give_up(left.run, left.night, f"it was cut short, and cannot be read: {e}", now)
     return work

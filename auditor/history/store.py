@@ -20,7 +20,7 @@ from typing import Any, Self
 from msgspec.structs import replace
 from sqlite_utils import Database
 
-from auditor.errors import HistoryError
+from auditor.errors import HistoryDamaged, HistoryError
 from auditor.history import nights, outbox, questions, reading
 from auditor.history.contents import Damaged, encode
 from auditor.history.nights import Night
@@ -116,7 +116,7 @@ class Store:
         except OSError as e:
             raise HistoryError(f"the history {self.path} cannot be {what}: {e.strerror}") from None
         except Damaged as e:
-            raise HistoryError(f"the history {self.path} is damaged: {e}; `auditor history check` tells more") from None
+            raise HistoryDamaged(f"the history {self.path} is damaged: {e}; `auditor history check` tells more") from None
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -250,7 +250,7 @@ class Store:
         if len(rows) != 1:
             raise HistoryError(f"the history {self.path} has {'no run' if not rows else 'several runs'} {given}")
         if rows[0]["thinned"]:
-            raise HistoryError(
+            raise HistoryDamaged(
                 f"run {rows[0]['id']} was thinned by `auditor history prune`; `auditor history host` and `diff` still know its changes"
             )
         return rows[0]
