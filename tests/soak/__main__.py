@@ -189,10 +189,15 @@ class Soak:
             return ""
 
     def look(self, number: int) -> None:
-        """What the agent holds, once it is idle again."""
-        time.sleep(1.5)
+        """What the agent holds, once it is idle again: its report is made and its mail tried after the night is noted."""
         assert self.process
         proc = Path("/proc") / str(self.process.pid)
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            before = cpu(proc)
+            time.sleep(1.5)
+            if cpu(proc) - before < 0.1:
+                break
         status = dict(line.split(":\t", 1) for line in (proc / "status").read_text().splitlines() if ":\t" in line)
         self.memory[number] = (
             int(status["VmRSS"].split()[0]),
@@ -318,6 +323,12 @@ class Soak:
             self.end()
         self.mail(False)
         return self.account()
+
+
+def cpu(proc: Path) -> float:
+    """Seconds of CPU that a process has used (proc_pid_stat(5), fields 14 and 15)."""
+    fields = (proc / "stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def shown(numbers: Iterable[int]) -> str:
