@@ -53,6 +53,7 @@ class Agent:
         self._wake = threading.Event()
         self._leaving = self._again = False
         self._stop: Stop | None = None
+        self._busy = False
         self._faults: dict[str, str] = {}
         self._failed: dict[tuple[str, datetime], tuple[int, float]] = {}  # how often, and until when it waits
         self._doubt = Doubt(world.doubt, world.monotonic)
@@ -101,8 +102,10 @@ class Agent:
                 return
             if self._failed.get(_key(work), (0, 0.0))[1] <= self._world.monotonic():
                 self._audit(work)
-        if self._try("mail", lambda: attend.send_mails(self._setting, now)) or waiting:
+        busy = bool(self._try("mail", lambda: attend.send_mails(self._setting, now)) or waiting)
+        if busy or self._busy:  # and once more a look later, when the last time limits of hosts that hung have passed
             give_memory_back()
+        self._busy = busy
 
     def _audit(self, work: Work) -> None:
         """One audit. Where it failed as a whole, or could not be kept, it is done again after a wait: at once would ask all

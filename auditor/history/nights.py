@@ -44,10 +44,12 @@ def note(db: Database, name: str, moments: Iterable[datetime], state: State, rea
 
 
 def misdated(db: Database, name: str, now: datetime) -> None:
-    """Moments that still lie ahead were noted by a clock that was wrong: they are to come again."""
+    """Moments that still lie ahead were noted by a clock that was wrong: they are to come again. So are those that have come
+    by now, and of which it said that they were missed."""
     db.execute(
-        "update nights set state='misdated', reason='by a clock that was set back since' where name=? and due>?",
-        (name, _iso(now)),
+        "update nights set state='misdated', reason='by a clock that was set back since'"
+        " where name=:name and (due>:now or (began>:now and state='missed'))",
+        {"name": name, "now": _iso(now)},
     )
 
 

@@ -305,6 +305,18 @@ def test_a_clock_that_is_briefly_behind_changes_nothing(house: House) -> None:
     assert len(house.asked) == 3
 
 
+def test_a_night_that_comes_just_after_the_clock_was_put_right(house: House) -> None:
+    """Ten days ahead until ten minutes before it is due: what that clock called missed is run."""
+    house.write()
+    agent = house.agent()
+    house.looks(agent, BEGIN + timedelta(hours=13))
+    house.now += timedelta(days=10)
+    house.looks(agent, house.now + timedelta(minutes=30), timedelta(minutes=1))
+    house.now = BEGIN + timedelta(hours=13, minutes=50)
+    house.looks(agent, house.now + timedelta(hours=2), timedelta(minutes=1))
+    assert ("2026-11-02T02:00", "done", "") in house.nights()
+
+
 def test_a_clock_far_ahead_prunes_nothing(house: House) -> None:
     house.write(more="retention: {nightly: 90d, monthly: 3y}\n")
     agent = house.agent()
