@@ -26,30 +26,43 @@ _ALONE: dict[str, Callable[[str, tuple[str, ...]], str]] = {
 
 
 @click.command()
-@click.option("--script", "alone", flag_value="script", help="Only the text of the collection script for POSIX systems.")
-@click.option("--powershell", "alone", flag_value="powershell", help="Only the text of the PowerShell script.")
-@click.option("--sudoers", "alone", flag_value="sudoers", help="A sudoers file that allows the listed commands and no other.")
+@click.option(
+    "--script", "alone", flag_value="script", multiple=True, help="Only the text of the collection script for POSIX systems."
+)
+@click.option("--powershell", "alone", flag_value="powershell", multiple=True, help="Only the text of the PowerShell script.")
+@click.option(
+    "--sudoers",
+    "alone",
+    flag_value="sudoers",
+    multiple=True,
+    help="A sudoers file that allows the listed commands and no other.",
+)
 @click.option(
     "--forced-command",
     "alone",
     flag_value="forced-command",
+    multiple=True,
     help="A script for `command=` in authorized_keys, which runs the collection script and nothing else.",
 )
-@click.option("--winrm", "alone", flag_value="winrm", help="PowerShell that gives an account what reading by WMI needs.")
+@click.option(
+    "--winrm", "alone", flag_value="winrm", multiple=True, help="PowerShell that gives an account what reading by WMI needs."
+)
 @click.option("--account", metavar="NAME", default="audit", show_default=True, help="For whom --sudoers and --winrm are.")
 @click.option("--family", type=click.Choice(["linux", "windows"]), help="Only what concerns these hosts.")
 @options.rules
 @options.formats("text", "json")
-def commands(alone: str | None, account: str, family: str | None, rule_paths: tuple[str, ...], form: str | None) -> None:
+def commands(alone: tuple[str, ...], account: str, family: str | None, rule_paths: tuple[str, ...], form: str | None) -> None:
     """Everything that can be run or asked on a host, and set-ups with the least rights that allow it.
 
     POSIX systems get one script: sh -c SCRIPT auditor MARKER FORM DEPTH PRIVILEGE [SETTING]... Windows is asked WMI
     queries and registry values, or gets one shell command; which values depends on the loaded rules. The transports
     refuse whatever is not on this list.
     """
+    if len(alone) > 1:
+        raise click.UsageError(f"one at a time: --{', --'.join(alone)}")
     if alone:
         try:
-            click.echo(_ALONE[alone](account, rule_paths), nl=False)
+            click.echo(_ALONE[alone[0]](account, rule_paths), nl=False)
         except ValueError as e:
             raise click.BadParameter(str(e), param_hint="--account") from None
         return

@@ -12,13 +12,6 @@ from auditor.report.required import required_open, states
 ALL_WELL, FAILED, USAGE, INCOMPLETE, INTERNAL = range(5)
 
 OVERDUE = "overdue"
-MEANING = {
-    ALL_WELL: "every required verdict is compliant or not applicable, or waived",
-    FAILED: "something required is noncompliant or pending",
-    USAGE: "wrong usage, or a faulty inventory or rule file; nothing was contacted",
-    INCOMPLETE: "incomplete: a target could not be assessed, a required verdict is unknown, or the run was stopped",
-    INTERNAL: "internal error",
-}
 
 
 def severities(fail_on: str | None) -> frozenset[str]:

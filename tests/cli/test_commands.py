@@ -88,3 +88,8 @@ def test_rights_are_named() -> None:
     shown = CliRunner().invoke(commands, ["--family", "windows"], standalone_mode=False).output
     for word in ("Remote Management Users", r"root\cimv2", r"root\default", "Execute Methods", "winreg"):
         assert word in shown
+
+
+def test_two_set_ups_at_once_are_none() -> None:
+    done = CliRunner().invoke(commands, ["--sudoers", "--winrm"])
+    assert (done.exit_code, "one at a time: --sudoers, --winrm" in done.output) == (2, True)
