@@ -94,7 +94,7 @@ def audit(
 def close(plan: Plan, due: datetime, setting: Setting, begun: Run, reason: str) -> None:
     """End a run that is not gone on with. Hosts that had no turn are said to have had none; its report goes where any goes."""
     keeper = _keeper(plan, due, setting, begun, setting.rulebooks[plan.name], resumed=True)
-    error = TargetError("interrupted", f"this host had no turn: {reason}")
+    error = TargetError("interrupted", f"this host had no turn ({reason}); the next audit asks it")
     try:
         has = {r.target.name for r in begun.results}
         rest = [

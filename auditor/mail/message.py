@@ -108,7 +108,8 @@ def subject(run: Run, past: Past | None) -> str:
         parts.insert(0, "stopped early" if parts else f"stopped early after {total} {'host' if total == 1 else 'hosts'}")
     elif not total:
         parts.append("no host was audited")
-    return one_line(f"auditor: {', '.join(parts) or 'everything required is met'}", 150)
+    met = f"{n.unjudged_hosts} of {total} hosts have nothing required" if n.unjudged_hosts else "everything required is met"
+    return one_line(f"auditor: {', '.join(parts) or met}", 150)
 
 
 def _digest(run: Run, past: Past | None, mailing: Mailing, report: bytes | None) -> Digest:

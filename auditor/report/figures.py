@@ -12,7 +12,7 @@ from auditor.model.finding import Verdict
 from auditor.model.run import Run, TargetResult
 from auditor.printable import one_line
 from auditor.report.actions import Action, actions
-from auditor.report.required import fails, leaves_open, network_down, required_open, states
+from auditor.report.required import Standing, network_down, required_open, standing, states
 
 
 class Settle(Struct, frozen=True):
@@ -31,6 +31,7 @@ class Figures(Struct, frozen=True, kw_only=True):
     failing_hosts: int
     unknown_hosts: int
     compliant_hosts: int
+    unjudged_hosts: int
     missing: int
     open: int
     verdicts: dict[Verdict, int]
@@ -45,7 +46,8 @@ class Figures(Struct, frozen=True, kw_only=True):
 def figures(run: Run) -> Figures:
     """Count a run."""
     counted = [r for r in run.results if r.outcome in ("assessed", "partial")]
-    failing = unknown = good = bad = open_ = waived = overdue = 0
+    good = bad = open_ = waived = overdue = 0
+    stand: Counter[Standing] = Counter()
     for findings, names in states(run.results):
         required = required_open(findings)
         verdicts = Counter(f.verdict for f in required)
@@ -54,16 +56,15 @@ def figures(run: Run) -> Figures:
         open_ += len(names) * verdicts["unknown"]
         waived += len(names) * sum(1 for f in findings if f.waiver)
     for findings, names in states(counted):
-        required = required_open(findings)
-        failing += len(names) * fails(required)
-        unknown += len(names) * (leaves_open(required) and not fails(required))
-        overdue += len(names) * sum(1 for f in required if f.overdue(run.started.date()))
+        stand[standing(findings)] += len(names)
+        overdue += len(names) * sum(1 for f in required_open(findings) if f.overdue(run.started.date()))
     return Figures(
         assessed=len(counted),
         unassessed=len(run.results) - len(counted),
-        failing_hosts=failing,
-        unknown_hosts=unknown,
-        compliant_hosts=len(counted) - failing - unknown,
+        failing_hosts=stand["lacking"],
+        unknown_hosts=stand["open"],
+        compliant_hosts=stand["met"],
+        unjudged_hosts=stand["nothing"],
         missing=bad,
         open=open_,
         verdicts=dict(run.verdicts()),
@@ -98,18 +99,19 @@ def sentence(run: Run, n: Figures) -> str:
         parts.append(f"{n.unassessed} could not be assessed")
     if n.unknown_hosts:
         parts.append(f"{n.unknown_hosts} {_do(n.unknown_hosts, 'leaves', 'leave')} required questions open")
-    if not parts and not any(f.verdict == "compliant" for r in run.results for f in r.findings):
-        return f"{stopped}Nothing required applied to any of the {total} hosts." if total else f"{stopped}No host was audited."
-    if not parts and run.interrupted:
+    if not total:
+        return f"{stopped}No host was audited."
+    if n.unjudged_hosts == total:
+        return f"{stopped}Nothing required applied to any of the {total} hosts."
+    if n.compliant_hosts == total and run.interrupted:
         return f"{stopped}The {total} hosts that had their turn have everything that is required; nothing is said of others."
-    if not parts:
+    if n.compliant_hosts == total:
         return f"{stopped}All {total} hosts have everything that is required."
-    rest = (
-        f", {n.compliant_hosts} {_do(n.compliant_hosts, 'has', 'have')} everything that is required"
-        if n.compliant_hosts
-        else ""
-    )
-    return f"{stopped}Of {total} {hosts}, {', '.join(parts)}{rest}."
+    if n.compliant_hosts:
+        parts.append(f"{n.compliant_hosts} {_do(n.compliant_hosts, 'has', 'have')} everything that is required")
+    if n.unjudged_hosts:
+        parts.append(f"to {n.unjudged_hosts} nothing required applied")
+    return f"{stopped}Of {total} {hosts}, {', '.join(parts)}."
 
 
 def knowledge(run: Run) -> str:
@@ -127,8 +129,7 @@ def _of_one(run: Run, n: Figures) -> str:
         return f"{name} lacks something required{open_}."
     if n.unknown_hosts:
         return f"{name} leaves {n.open} required {_do(n.open, 'question', 'questions')} open."
-    met = any(f.verdict == "compliant" for f in run.results[0].findings)
-    return f"{name} has everything that is required." if met else f"Nothing required applied to {name}."
+    return f"{name} has everything that is required." if n.compliant_hosts else f"Nothing required applied to {name}."
 
 
 def _do(count: int, one: str, many: str) -> str:

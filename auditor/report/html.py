@@ -23,7 +23,7 @@ from auditor.report.bundles import Bundle, bundles
 from auditor.report.curve import curve
 from auditor.report.figures import Settle, figures, knowledge, sentence, settle, state, system
 from auditor.report.folding import fold
-from auditor.report.required import fails, leaves_open, required_open
+from auditor.report.required import Standing, standing
 
 TONE = {"noncompliant": "bad", "pending": "pend", "unknown": "open", "compliant": "good", "not_applicable": ""}
 SAID = {
@@ -35,6 +35,13 @@ SAID = {
 }
 
 
+_VERDICTS: dict[Standing, str] = {
+    "lacking": "lacks something required",
+    "open": "leaves required questions open",
+    "met": "has everything that is required",
+    "nothing": "nothing required applied to it",
+}
+_TONES: dict[Standing, str] = {"lacking": "bad", "open": "open", "met": "good", "nothing": ""}
 _MANY_HOSTS = 40  # from more on, findings are told once by rule, and the hosts' own sections only name them
 
 
@@ -132,8 +139,7 @@ def _host(r: TargetResult) -> HostView:
     ]
     together, alone = bundles(f for f in telling if f.obligation == "required")
     folded = Counter(f.verdict for f in ranked if f.generated)
-    required = required_open(r.findings)
-    failing, unsure = fails(required), leaves_open(required)
+    stand = standing(r.findings)
     return HostView(
         name=r.target.name,
         system=system(platform),
@@ -141,13 +147,9 @@ def _host(r: TargetResult) -> HostView:
         way=(facts.way or "facts as given") if facts else "",
         labels=", ".join(f"{k} {v}" for k, v in r.target.labels.items()),
         seconds=r.seconds,
-        tone="bad" if failing else "open" if unsure else "good",
-        verdict="lacks something required"
-        if failing
-        else "leaves required questions open"
-        if unsure
-        else "has everything that is required",
-        open=failing or unsure,
+        tone=_TONES[stand],
+        verdict=_VERDICTS[stand],
+        open=stand in ("lacking", "open"),
         counts={v: counts[v] for v in VERDICTS},
         applicable=len(applicable),
         judged=sum(1 for f in applicable if f.verdict != "unknown"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 from auditor.model.finding import Finding
 from auditor.model.run import TargetResult
@@ -24,12 +25,18 @@ def required_open(findings: Iterable[Finding]) -> list[Finding]:
     return [f for f in findings if f.verdict != "not_applicable" and f.obligation == "required" and not f.waiver]
 
 
-def fails(required: Iterable[Finding]) -> bool:
-    return any(f.verdict in ("noncompliant", "pending") for f in required)
+Standing = Literal["lacking", "open", "met", "nothing"]
 
 
-def leaves_open(required: Iterable[Finding]) -> bool:
-    return any(f.verdict == "unknown" for f in required)
+def standing(findings: Sequence[Finding]) -> Standing:
+    """How an assessed host stands; `nothing` where no required rule applied to it, which is no good news: it was not judged."""
+    verdicts = {f.verdict for f in required_open(findings)}
+    if verdicts & {"noncompliant", "pending"}:
+        return "lacking"
+    if "unknown" in verdicts:
+        return "open"
+    applied = any(f.obligation == "required" and f.verdict != "not_applicable" for f in findings)
+    return "met" if applied else "nothing"
 
 
 def network_down(results: Sequence[TargetResult]) -> bool:

@@ -46,7 +46,7 @@ def test_a_run_that_was_cut_short_too_long_ago_is_closed(house: House) -> None:
         ("h1", "unreachable"),
         ("h2", "unreachable"),
     ]
-    assert all(r.error and r.error.message == f"this host had no turn: {why}" for r in run.results[1:])
+    assert all(r.error and r.error.message == f"this host had no turn ({why}); the next audit asks it" for r in run.results[1:])
     assert subject(run, None) == "auditor: stopped early, 2 of 3 hosts not assessed"
     with closing(Store(house.folder / "a.db")) as store:
         assert store.db.execute("select count(*) from mails").fetchone() == (1,)

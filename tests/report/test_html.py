@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from msgspec.structs import replace
 
 from auditor.evaluate import evaluate
+from auditor.mail.message import subject
 from auditor.model.facts import CollectorOutcome, HostFacts, Listener, Package
 from auditor.model.finding import Waiver
 from auditor.model.run import Rulebook, Run, TargetError, TargetResult
@@ -92,6 +93,23 @@ def test_what_could_not_be_assessed_comes_before_what_could() -> None:
     assert "Of 2 hosts, 1 could not be assessed, 1 has everything that is required." in page
     shown = to_text(run_of(result(LINUX, "aa"), lost)).decode()
     assert shown.index("zz-lost") < shown.index("aa: ")
+
+
+def test_a_host_that_no_required_rule_is_about_is_not_called_good() -> None:
+    """An unknown distribution, say: nothing was held against it."""
+    other = replace(
+        result(LINUX, "other"), findings=tuple(replace(f, verdict="not_applicable") for f in result(LINUX).findings)
+    )
+    lost = TargetResult(target=Target(name="lost"), outcome="unreachable", error=TargetError("timeout", "is it up?"))
+    for run, said in (
+        (run_of(result(LINUX, "aa"), other), "Of 2 hosts, 1 has everything that is required, to 1 nothing required applied."),
+        (run_of(other, lost), "Of 2 hosts, 1 could not be assessed, to 1 nothing required applied."),
+        (run_of(other), "Nothing required applied to other."),
+    ):
+        page = html(run, RULES).decode()
+        assert said in page
+        assert '<span class="">nothing required applied to it</span>' in page
+    assert subject(run_of(result(LINUX, "aa"), other), None) == "auditor: 1 of 2 hosts have nothing required"
 
 
 def test_a_relaxed_host_key_check_is_printed() -> None:
