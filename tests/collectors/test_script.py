@@ -134,3 +134,21 @@ def test_a_login_shells_banner_is_no_answer() -> None:
     answers = take_apart(b"Welcome!\nmark<packages\nnonsense\n" + done.stdout, "mark", None)
     assert answers.complete
     assert "managers=" in answers.good("packages").text
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_key_means_itself_and_a_path_leads_nowhere_else(shell: str, tmp_path: Path) -> None:
+    """A dot in a key is a dot; a key that this side would refuse is not followed on the host either."""
+    (tmp_path / "conf").write_text("net.core=9\nnetXcore=1\n")
+    words = [
+        f"file:{tmp_path}/conf#net.core",
+        f"file:{tmp_path}/conf#et.core",
+        "sysctl:../../etc/hostname",
+        "file:/etc/../etc/passwd#root",
+    ]
+    done = subprocess.run(
+        [*shell.split(), "-c", SCRIPT, "auditor", "mark", "plain", "usual", "none", *words],
+        capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60,
+    )  # fmt: skip
+    said = done.stdout.partition("mark<settings\n")[2].partition("\nmark>settings")[0]
+    assert said.splitlines() == [f"{words[0]}\tline\tnet.core=9", f"{words[1]}\tabsent\t"]
