@@ -68,7 +68,7 @@ def test_a_daily_heartbeat_comes_daily(house: House) -> None:
         return good(target, audit, stop)
 
     house.scans = {f"h{n}": slow for n in range(3)}
-    house.looks(agent, BEGIN + timedelta(days=6))
+    house.looks(agent, BEGIN + timedelta(days=6), timedelta(hours=2))
     with closing(Store(house.folder / "a.db")) as store:
         assert store.db.execute("select count(*) from mails").fetchone() == (len(house.runs()),) == (6,)
 

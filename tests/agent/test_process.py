@@ -104,7 +104,7 @@ def test_sigterm_ends_it_within_ten_seconds_and_the_next_one_goes_on(home: Path)
 
 
 def test_killed_at_random_moments(home: Path) -> None:
-    """Twelve kills, every other one with some hosts done; whatever they hit, the night ends as one whole run, and the file
+    """Eight kills, every other one with some hosts done; whatever they hit, the night ends as one whole run, and the file
     is sound after each."""
     chance = random.Random(5)
 
@@ -116,7 +116,7 @@ def test_killed_at_random_moments(home: Path) -> None:
     with closing(Store(home / "a.db")) as store:
         assert list(care.faults(store.db)) == []
     caught = 0
-    for n in range(12):
+    for n in range(8):
         before = stored()
         with agent(home) as process:
             if n % 2 and before < HOSTS - 50:
