@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from urllib.parse import urlsplit
 
 import certifi
 import requests
@@ -29,7 +30,7 @@ from auditor.errors import HostError, Refused
 from auditor.model.run import TargetError
 from auditor.model.target import Target
 from auditor.model.windows import Cell
-from auditor.transports import tcp, wsman
+from auditor.transports import tcp, winrm_seal, wsman
 from auditor.transports.command import MAX_STDERR, MAX_STDOUT, Command, CommandResult, too_much
 from auditor.transports.deadline import Deadline
 from auditor.transports.permits import Permits
@@ -315,14 +316,18 @@ class _Transport(Transport):
         for scheme in ("http://", "https://"):
             session.mount(scheme, Adapter(self._dial))
         if self._encrypted:
-            if self._target.auth == "kerberos" and not getattr(session.auth, "winrm_encryption_available", False):
+            auth: Any = session.auth
+            if self._target.auth == "kerberos" and not getattr(auth, "winrm_encryption_available", False):
                 raise HostError("unencrypted-refused", "this Kerberos library cannot encrypt messages; use scheme https")
             self.setup_encryption(session)
-            if self._target.auth == "ntlm" and getattr(session.auth, "session_security", None) is None:
+            if self._target.auth == "ntlm" and getattr(auth, "session_security", None) is None:
                 raise HostError(
                     "unencrypted-refused",
                     "the server let us in without NTLM, so nothing could be encrypted; is this a WinRM service?",
                 )
+            if self._target.auth == "ntlm":
+                winrm_seal.demand_strong_ntlm(auth.session_security._context)
+                auth.response_hook = _no_second_login
 
     def _send_message_request(self, session: requests.Session, prepared: requests.PreparedRequest) -> requests.Response:
         if self.limit:
@@ -339,19 +344,26 @@ class _Transport(Transport):
             raise InvalidCredentialsError("the login was refused")
         if response.status_code == 200:
             return response
-        text = b""
-        if response.content and (not self.encryption or _sealed(response)):
-            text = wsman.guard(self._get_message_response_text(response))
+        text = self._get_message_response_text(response) if response.content else b""
         raise WinRMTransportError("http", response.status_code, text.decode("utf-8", "replace"))
 
     def _get_message_response_text(self, response: requests.Response) -> bytes:
-        if self.encryption and response.content and not _sealed(response):
-            raise HostError("unencrypted-refused", "an answer came unencrypted where encryption was agreed; it was not read")
-        return wsman.guard(super()._get_message_response_text(response))
+        if not self.encryption:
+            return wsman.guard(response.content)
+        ntlm = self._target.auth == "ntlm"
+        told = response.headers.get("Content-Type", "")
+        return wsman.guard(winrm_seal.opened(told, response.content, self._unwrap, winrm_seal.NTLM_SIGNATURE if ntlm else None))
+
+    def _unwrap(self, sealed: bytes, signature: bytes) -> bytes:
+        auth: Any = self.session.auth  # type: ignore[union-attr]
+        if self._target.auth == "ntlm":
+            return bytes(auth.session_security.unwrap(sealed, signature))
+        return bytes(auth.unwrap_winrm(urlsplit(self.endpoint).hostname, sealed, signature))
 
 
-def _sealed(response: requests.Response) -> bool:
-    return response.headers.get("Content-Type", "").startswith("multipart/")
+def _no_second_login(response: requests.Response, **_: Any) -> requests.Response:
+    """requests_ntlm logs in anew whenever it is answered with 401, by whatever the answer offers."""
+    return response
 
 
 def _check(target: Target) -> None:

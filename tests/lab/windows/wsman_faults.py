@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,7 +30,10 @@ Answer = Literal[
     "short",  # Content-Length smaller than the answer
     "long",  # Content-Length larger than the answer
     "gigantic",  # a body that goes on for 8 GB
+    "forged",  # what `forge` makes of the right answer and of its sealed form
 ]
+# (the right answer in clear, its sealed body) -> status, Content-Type, body
+Forge = Callable[[bytes, bytes], tuple[int, str, bytes]]
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Faults:
     code: int = 1359  # ERROR_INTERNAL_ERROR
     delay: float = 0.0
     pace: float = 0.3
+    forge: Forge | None = None
     redirect: str | None = None  # every request, before any authentication, is sent elsewhere
     unauthorised: bool = False  # the login is accepted, then every operation is refused
     no_wmi: bool = False  # WMI refuses this account everything, a shell it gets

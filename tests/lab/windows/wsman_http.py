@@ -244,6 +244,10 @@ class Connection:
         match due:
             case "plain":
                 self._reply(200, text.encode(), f"Content-Type: {SOAP}\r\n")
+            case "forged":
+                assert self._server.faults.forge
+                status, told, forged = self._server.faults.forge(text.encode(), body)
+                self._reply(status, forged, f"Content-Type: {told}\r\n" if told else "")
             case "tampered":
                 at = len(body) // 2
                 self._reply(200, body[:at] + bytes((body[at] ^ 1,)) + body[at + 1 :], kind)
