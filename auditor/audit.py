@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from auditor import __version__
 from auditor.errors import HistoryError
+from auditor.judging import Audit, Guarded
 from auditor.model.mailing import Mailing
 from auditor.model.past import Past
 from auditor.model.rule import Rule
@@ -23,7 +24,7 @@ from auditor.model.run import Run, TargetResult
 from auditor.model.target import Target
 from auditor.printable import printable
 from auditor.rulebook import Rulebook
-from auditor.scan import Audit, scan_all, utc_now
+from auditor.scan import scan_all, utc_now
 from auditor.transports.deadline import Stop
 
 if TYPE_CHECKING:
@@ -74,8 +75,8 @@ def gather(
     share_one_heap()
     results: list[TargetResult] = []
     workers = max(1, min(jobs, len(targets)))
-    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="host") as pool:
-        for result in scan_all(targets, audited, pool, stop, per_jump):
+    with Guarded(audited) as guarded, ThreadPoolExecutor(max_workers=workers, thread_name_prefix="host") as pool:
+        for result in scan_all(targets, guarded, pool, stop, per_jump):
             done(result)
             results.append(result.slim())
     order = {t.name: n for n, t in enumerate(targets)}

@@ -18,14 +18,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from auditor.errors import HostError
 
 _TYPED: dict[str, str] = {}
 _GIVEN: dict[str, str] = {}  # what was given out, by its reference: a host may say it back
-_SHORTEST = 4  # characters; shorter ones are part of too much else
-BLOT = b"********"
 SCHEMES = ("env:", "file:", "keyring:", "command:")
 
 
@@ -63,15 +59,9 @@ def resolve(reference: str) -> str:
     return secret
 
 
-def without(text: bytes, references: Iterable[str | None]) -> bytes:
-    """JSON or plain text of a host without the secrets that were given out by these references: whoever got one can say it
-    back, and it would stand in reports and in the history."""
-    for reference in references:
-        secret = _GIVEN.get(reference or "", "")
-        if len(secret) >= _SHORTEST:
-            for said in {secret.encode(), msgspec.json.encode(secret)[1:-1]}:
-                text = text.replace(said, BLOT)
-    return text
+def given(references: Iterable[str | None]) -> tuple[str, ...]:
+    """The secrets that were given out by these references: whoever got one can say it back (blotting.py)."""
+    return tuple(secret for reference in references if (secret := _GIVEN.get(reference or "")))
 
 
 def _resolve(reference: str) -> str:

@@ -17,10 +17,11 @@ import msgspec
 from msgspec.structs import replace
 
 from auditor.cli.judge import read_facts
+from auditor.judging import Audit, judge_facts
 from auditor.model.facts import HostFacts, Hotfix
 from auditor.model.target import Target
 from auditor.rulebook import load
-from auditor.scan import Audit, judge_facts, scan, utc_now
+from auditor.scan import scan, utc_now
 from auditor.transports.deadline import Stop
 from tests.lab.windows import offline
 from tests.lab.windows.host import HOSTS, load_host

@@ -8,9 +8,10 @@ from msgspec.structs import replace
 from auditor.collectors.collect import arguments
 from auditor.collectors.script import command
 from auditor.inventory.native import load
+from auditor.judging import Audit
 from auditor.model.target import KnownLogin
 from auditor.rulebook import load as load_rules
-from auditor.scan import Audit, scan, utc_now
+from auditor.scan import scan, utc_now
 from auditor.transports.deadline import Stop
 
 _RULES = load_rules()

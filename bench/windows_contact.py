@@ -20,10 +20,11 @@ from auditor.collectors.windows import shell, wmi
 from auditor.collectors.windows.ask import Ask, Questions
 from auditor.collectors.windows.collect import questions
 from auditor.inventory.native import load
+from auditor.judging import Audit
 from auditor.model.run import TargetResult
 from auditor.model.target import Target
 from auditor.rulebook import load as load_rules
-from auditor.scan import Audit, scan, utc_now
+from auditor.scan import scan, utc_now
 from auditor.transports.deadline import Stop
 from bench import windows_pywinrm
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from auditor.judging import Audit
 from auditor.rulebook import Rulebook, load
-from auditor.scan import Audit
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 SHARED = Path(os.environ.get("AUDITOR_SHARED", Path(__file__).parents[1].parent / "shared"))

@@ -11,8 +11,9 @@ from msgspec.structs import replace
 
 from auditor.inventory.native import Inventory
 from auditor.inventory.select import select
+from auditor.judging import Audit
 from auditor.rulebook import Rulebook
-from auditor.scan import Audit, scan
+from auditor.scan import scan
 from auditor.transports.deadline import Stop
 
 FOLDERS = sorted(p.parent for p in (Path(__file__).parent / "recordings").glob("*/recording.json"))

@@ -17,6 +17,7 @@ from auditor.errors import ErrorKind
 from auditor.history.nights import Night
 from auditor.inventory.native import Inventory
 from auditor.inventory.select import select
+from auditor.judging import Audit
 from auditor.model.plan import AUDIT, Plan
 from auditor.model.run import Run, TargetError, TargetResult
 from auditor.model.target import Target
@@ -24,7 +25,6 @@ from auditor.output import put_file
 from auditor.report.forms import render
 from auditor.report.prometheus import to_prometheus
 from auditor.rulebook import Rulebook
-from auditor.scan import Audit
 from auditor.transports.deadline import Stop
 from auditor.transports.sshconfig import resolve_all
 from auditor.waiving import remarks

@@ -16,12 +16,13 @@ from auditor.cli.stored import open_store
 from auditor.errors import UsageFault
 from auditor.history.store import Store
 from auditor.inventory.select import open_inventory
+from auditor.judging import Audit, judge_facts
 from auditor.model.facts import HostFacts
 from auditor.model.target import Target
 from auditor.output import write_file, write_out
 from auditor.printable import one_line
 from auditor.rulebook import load
-from auditor.scan import Audit, judge_facts, utc_now
+from auditor.scan import utc_now
 
 
 @click.group()

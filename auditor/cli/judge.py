@@ -19,13 +19,14 @@ from auditor.cli.scan import deliver
 from auditor.errors import FileFaults, UsageFault
 from auditor.inventory.native import Inventory
 from auditor.inventory.select import open_inventory
+from auditor.judging import Audit, judge_facts
 from auditor.model.facts import HostFacts
 from auditor.model.run import Rulebook as RulebookSummary
 from auditor.model.run import Run, TargetResult
 from auditor.model.target import Target
 from auditor.report.forms import FORMS
 from auditor.rulebook import load
-from auditor.scan import Audit, judge_facts, utc_now
+from auditor.scan import utc_now
 from auditor.spans import FORM, span
 
 MAX_BYTES = 64_000_000

@@ -11,11 +11,12 @@ import msgspec
 from auditor.cli import exits, options
 from auditor.cli.scan import stopped_by_signals
 from auditor.inventory.select import open_inventory, select
+from auditor.judging import Audit, Guarded
 from auditor.model.run import TargetResult
 from auditor.model.target import Auth
 from auditor.printable import one_line
 from auditor.rulebook import load
-from auditor.scan import Audit, scan_all, utc_now
+from auditor.scan import scan_all, utc_now
 from auditor.transports.sshconfig import resolve_all
 
 
@@ -33,8 +34,8 @@ def ping(words: tuple[str, ...], inventory: str | None, rule_paths: tuple[str, .
     audit = Audit(rulebook=load(rule_paths), clock=utc_now, marker=lambda: token_hex(12))
     code = exits.ALL_WELL
     rows = []
-    with stopped_by_signals() as stop, ThreadPoolExecutor(min(32, len(targets))) as pool:
-        for result in scan_all(targets, audit, pool, stop):
+    with stopped_by_signals() as stop, Guarded(audit) as guarded, ThreadPoolExecutor(min(32, len(targets))) as pool:
+        for result in scan_all(targets, guarded, pool, stop):
             row = _row(result)
             rows.append(row)
             if result.error or row["unknown"]:

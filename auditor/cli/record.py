@@ -9,13 +9,15 @@ import click
 import msgspec
 
 from auditor import secrets
+from auditor.blotting import BLOT, SHORTEST, blotted
 from auditor.cli import exits, options
 from auditor.collectors.script import DIGEST
 from auditor.errors import UsageFault
 from auditor.inventory.select import open_inventory, select
+from auditor.judging import Audit
 from auditor.model.target import Auth
 from auditor.rulebook import load
-from auditor.scan import Audit, ask, secrets_of, utc_now, way
+from auditor.scan import ask, secrets_of, utc_now, way
 from auditor.transports.deadline import Stop
 from auditor.transports.replay import Recording, write
 from auditor.transports.sshconfig import resolve_all
@@ -62,10 +64,11 @@ def record(word: str, folder: Path, inventory: str | None, rule_paths: tuple[str
         seconds=round(result.seconds, 3) if result else 0.0,
         cut=answer.cut,
     )
-    contents = {"readings.json": msgspec.json.format(msgspec.json.encode(readings), indent=1)} if readings else {}
+    given = secrets.given(secrets_of(target))
     if result:
-        contents = {"stdout": result.stdout, "stderr": result.stderr}
-    contents = {name: secrets.without(said, secrets_of(target)) for name, said in contents.items()}
+        contents = {"stdout": _without(result.stdout, given), "stderr": _without(result.stderr, given)}
+    else:
+        contents = {"readings.json": msgspec.json.format(msgspec.json.encode(blotted(readings, given)), indent=1)}
     try:
         write(folder, kept, contents)
     except OSError as e:
@@ -76,3 +79,10 @@ def record(word: str, folder: Path, inventory: str | None, rule_paths: tuple[str
         click.echo("The answer is not whole: what is missing will be unknown at every replay.", err=True)
         return exits.INCOMPLETE
     return exits.ALL_WELL
+
+
+def _without(said: bytes, given: tuple[str, ...]) -> bytes:
+    for word in given:
+        if len(word) >= SHORTEST:
+            said = said.replace(word.encode(), BLOT.encode())
+    return said

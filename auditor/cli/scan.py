@@ -21,12 +21,13 @@ from auditor.cli.progress import Progress
 from auditor.errors import UsageFault
 from auditor.inventory.native import Inventory
 from auditor.inventory.select import open_inventory, select
+from auditor.judging import Audit
 from auditor.model.run import Run, TargetResult
 from auditor.model.target import Auth, Target
 from auditor.output import write_file, write_out
 from auditor.report.forms import FORMS, SUFFIXES, render
 from auditor.rulebook import Rulebook, load
-from auditor.scan import Audit, utc_now
+from auditor.scan import utc_now
 from auditor.transports.deadline import Stop
 from auditor.transports.sshconfig import resolve_all
 from auditor.waiving import remarks

@@ -17,9 +17,9 @@ from auditor.agent.loop import Agent, World
 from auditor.cli.agent import read
 from auditor.history import nights
 from auditor.history.store import Store
+from auditor.judging import Audit
 from auditor.model.run import Run, TargetError, TargetResult
 from auditor.model.target import Target
-from auditor.scan import Audit
 from auditor.transports.deadline import Stop
 from tests.given import LINUX
 

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from auditor.agent import night
 from auditor.history.store import Store
+from auditor.judging import Audit
 from auditor.model.run import TargetResult
 from auditor.model.target import Target
-from auditor.scan import Audit
 from auditor.transports.deadline import Stop
 from tests.agent.house import BEGIN, NIGHTLY, House, bad, good
 

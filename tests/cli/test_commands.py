@@ -10,9 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from auditor.cli.commands import commands
+from auditor.judging import Audit
 from auditor.model.target import Target
 from auditor.rulebook import load
-from auditor.scan import Audit, scan, utc_now
+from auditor.scan import scan, utc_now
 from auditor.transports.deadline import Stop
 from tests.lab.windows.host import load_host
 from tests.lab.windows.wsman import WsmanServer

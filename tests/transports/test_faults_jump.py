@@ -12,8 +12,9 @@ from typing import Any
 import paramiko
 import pytest
 
+from auditor.judging import Audit
 from auditor.model.target import Target
-from auditor.scan import Audit, scan
+from auditor.scan import scan
 from auditor.transports.deadline import Deadline, Stop
 from tests.lab.hostile import BANNER, Host, listening, pours, says
 from tests.lab.sshd import free_port, keygen

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from auditor.judging import Audit
 from auditor.model.run import TargetResult
 from auditor.rulebook import Rulebook
-from auditor.scan import Audit, ask, scan
+from auditor.scan import ask, scan
 from auditor.transports.deadline import Stop
 from tests.conftest import NOW
 from tests.lab.hostile import Host

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
+from auditor.judging import Audit
 from auditor.model.run import TargetResult
 from auditor.model.target import Target
-from auditor.scan import Audit, scan, scan_all
+from auditor.scan import scan, scan_all
 from auditor.transports.deadline import Stop
 from tests.lab.hostile import BANNER, Host, Serve, black_hole, listening, relay, says, trickles
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from auditor.judging import Audit
 from auditor.model.target import Target
-from auditor.scan import Audit, scan
+from auditor.scan import scan
 from auditor.transports.deadline import Stop
 from tests.lab.sshd import Sshd, keygen, user
 

@@ -19,8 +19,9 @@ import pytest
 from msgspec.structs import replace
 
 from auditor.errors import ERROR_KINDS, HostError
+from auditor.judging import Audit
 from auditor.model.target import Target
-from auditor.scan import Audit, scan
+from auditor.scan import scan
 from auditor.transports import openssh_relaxed
 from auditor.transports.child import Child
 from auditor.transports.command import MAX_STDOUT, Command, CommandResult

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from auditor.scan import Audit
+from auditor.judging import Audit
 from tests.lab.hostile import Host, listening, says
 from tests.lab.sshd import free_port, keygen
 from tests.lab.windows.wsman_faults import Faults

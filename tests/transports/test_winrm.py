@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from auditor.collectors.windows import wmi
+from auditor.judging import Audit
 from auditor.model.run import TargetResult
 from auditor.model.target import Target, Timeouts
-from auditor.scan import Audit, scan
+from auditor.scan import scan
 from auditor.transports.deadline import Stop
 from tests.lab.windows.host import RegValue, WindowsHost, load_host
 from tests.lab.windows.wsman import WsmanServer

@@ -8,8 +8,8 @@ import tracemalloc
 
 import pytest
 
+from auditor.judging import Audit
 from auditor.model.run import TargetResult
-from auditor.scan import Audit
 from tests.lab.hostile import listening, says
 from tests.lab.windows.wsman_faults import Answer, Faults
 from tests.transports.test_winrm import failed, posed, read, reason, serving, verdicts

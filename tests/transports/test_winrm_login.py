@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from auditor.scan import Audit
+from auditor.judging import Audit
 from tests.lab.hostile import Serve, listening, says
 from tests.lab.windows.wsman_faults import Faults
 from tests.lab.windows.wsman_tls import Authority, TlsFiles

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from auditor.scan import Audit
+from auditor.judging import Audit
 from tests.lab.hostile import Serve, listening, says, shut, trickles
 from tests.lab.sshd import free_port
 from tests.lab.windows.wsman_tls import Authority

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from auditor.scan import Audit
+from auditor.judging import Audit
 from tests.lab.hostile import BANNER, Serve, black_hole, listening, says, trickles
 from tests.lab.sshd import free_port
 from tests.lab.windows.wsman import WsmanServer

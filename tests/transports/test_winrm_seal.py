@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from spnego._ntlm_raw.messages import NegotiateFlags
 
 from auditor.errors import HostError
-from auditor.scan import Audit
+from auditor.judging import Audit
 from auditor.transports import winrm_seal
 from tests.lab.windows.wsman_auth import ENCRYPTED
 from tests.lab.windows.wsman_faults import Faults, Forge

@@ -8,7 +8,7 @@ import pytest
 
 from auditor.collectors.windows.shell import ARGV
 from auditor.errors import HostError
-from auditor.scan import Audit
+from auditor.judging import Audit
 from auditor.transports import winrm
 from auditor.transports.command import Command
 from auditor.transports.deadline import Deadline, Stop

@@ -15,12 +15,13 @@ import pytest
 from msgspec.structs import replace
 
 import auditor.scan
+from auditor.judging import Audit, judge_facts
 from auditor.model.finding import Attestation
 from auditor.model.run import TargetResult
 from auditor.model.target import Target
 from auditor.model.windows import Readings, Subkeys, Table, Value
 from auditor.rulebook import load
-from auditor.scan import Audit, judge_facts, scan
+from auditor.scan import scan
 from auditor.transports.command import Command, CommandResult
 from auditor.transports.deadline import Deadline, Stop
 from tests.lab.sshd import Sshd, keygen, user

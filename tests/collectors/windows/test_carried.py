@@ -13,10 +13,11 @@ import pytest
 
 from auditor.collectors.windows.carried import scripts
 from auditor.collectors.windows.powershell import ARGV
+from auditor.judging import Audit
 from auditor.model.run import TargetResult
 from auditor.model.target import Target
 from auditor.rulebook import load
-from auditor.scan import Audit, scan, utc_now
+from auditor.scan import scan, utc_now
 from auditor.transports.deadline import Stop
 from tests.lab.windows.cmd import run
 from tests.lab.windows.host import HOSTS, WindowsHost, load_host

@@ -1,0 +1,51 @@
+"""Taking secrets out of what a host said: whoever was given one can say it back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec.structs import replace
+
+T = TypeVar("T")
+BLOT = "********"
+SHORTEST = 4  # characters; shorter words are part of too much else
+
+
+def blotted(told: T, words: Sequence[str]) -> T:
+    """A record with each of the words blotted out of every text in it. Words of a closed list (`linux`, `ok`) are ours and
+    stay, even where a password is one of them."""
+    words = [w for w in words if len(w) >= SHORTEST]
+    text = msgspec.json.encode(told) if words else b""
+    if not any(msgspec.json.encode(w)[1:-1] in text for w in words):
+        return told
+    found: T = _blotted(told, words)
+    return found
+
+
+def _blotted(value: Any, words: Sequence[str]) -> Any:
+    if isinstance(value, str):
+        for word in words:
+            value = value.replace(word, BLOT)
+        return value
+    if isinstance(value, tuple):
+        return tuple(_blotted(v, words) for v in value)
+    if isinstance(value, dict):
+        return {_blotted(k, words): _blotted(v, words) for k, v in value.items()}
+    if isinstance(value, msgspec.Struct):
+        free = _free(type(value))
+        return replace(value, **{name: _blotted(getattr(value, name), words) for name in free})
+    return value
+
+
+@lru_cache
+def _free(record: type[msgspec.Struct]) -> tuple[str, ...]:
+    """The fields of a record that may hold any text."""
+    hints = get_type_hints(record)
+    return tuple(name for name in record.__struct_fields__ if not _closed(hints[name]))
+
+
+def _closed(hint: Any) -> bool:
+    return get_origin(hint) is Literal or any(_closed(part) for part in get_args(hint) if get_origin(hint) is not Literal)
