@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,11 +33,12 @@ def gate(tmp_path: Path) -> Path:
     return path
 
 
-def knock(gate: Path, line: str | None, shell: str = "sh") -> subprocess.CompletedProcess[str]:
-    env = {"PATH": os.environ["PATH"]} | ({} if line is None else {"SSH_ORIGINAL_COMMAND": line})
-    return subprocess.run(
-        [*shell.split(), str(gate)], env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60
-    )
+def knock(gate: Path, line: str | None, shell: str = "dash", **more: str) -> subprocess.CompletedProcess[str]:
+    """As sshd would run it, where /bin/sh is this shell."""
+    found = " ".join([shutil.which(shell.split()[0]) or "", *shell.split()[1:]])
+    gate.write_text(gate.read_text().replace("/bin/sh", found))
+    env = {"PATH": os.environ["PATH"], **more} | ({} if line is None else {"SSH_ORIGINAL_COMMAND": line})
+    return subprocess.run([str(gate)], env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60)
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -56,7 +58,76 @@ def test_the_gate_reads_no_other_setting(gate: Path, shell: str, setting: str) -
     assert done.returncode == 0
     asked = done.stdout.partition("m4rk3r<settings\n")[2].partition("\nm4rk3r>settings")[0]
     assert asked.splitlines()[0].startswith("file:/etc/passwd#root\tline\t")
-    assert asked.splitlines()[1:] == ["line:/etc/passwd#a whole line\tabsent\t"]
+    assert asked.splitlines()[1:] == ["file:/etc/passwd#root\tlines\t1", "line:/etc/passwd#a whole line\tabsent\t"]
+
+
+HEAD = ["sh", "-c", SCRIPT, "auditor"]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("count", range(5))
+def test_the_gate_demands_every_argument(gate: Path, shell: str, count: int) -> None:
+    """With fewer of them, what stands behind would move forward, past the list of settings."""
+    told = ["m4rk3r", "plain", "usual", "none"][: count % 5]
+    for behind in ([], ["file:/etc/shadow#root"], ["file:/etc/passwd#root"], ["file:/etc/shadow#root"] * 5):
+        if len(told) == 4 and not behind:
+            continue
+        done = knock(gate, shlex.join([*HEAD, *told, *behind]), shell)
+        if len(told) == 4:
+            assert (done.returncode, "/etc/shadow" in done.stdout) == (0, False)
+        else:
+            assert (done.returncode, done.stdout) == (126, "")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(
+    "told",
+    [
+        "m4 plain usual none",
+        f"{'m' * 65} plain usual none",
+        "m.rk plain usual none",
+        "m4rk3r xz usual none",
+        "m4rk3r plain deeper none",
+        "m4rk3r plain usual root",
+        "m4rk3r plain usual",
+        "m4rk3r plain file:/etc/passwd#root none",
+        "m4rk3r '' usual none",
+        "-c plain usual none",
+    ],
+)
+def test_the_gate_knows_each_argument(gate: Path, shell: str, told: str) -> None:
+    done = knock(gate, f"{shlex.join(HEAD)} {told}", shell)
+    assert (done.returncode, done.stdout) == (126, "")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_environment_does_not_come_along(gate: Path, shell: str) -> None:
+    """bash takes functions from the environment, and a function stands in for a program of its name."""
+    evil = {
+        f"BASH_FUNC_{name}%%": "() { echo evil; }"
+        for name in ("printf", "sha256sum", "grep", "id", "cat", "env", "unset", "set")
+    }
+    more = {"BASH_ENV": str(gate), "ENV": "/etc/passwd", "LD_PRELOAD": "", "PATH": "/tmp:/usr/bin:/bin", **evil}
+    done = knock(gate, CALL, shell, **more)
+    assert done.returncode == 0, done.stderr
+    assert "evil" not in done.stdout
+    assert done.stdout.endswith("\nm4rk3r.end\n")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_script_itself_demands_every_argument(shell: str) -> None:
+    for told in (
+        [],
+        ["m"],
+        ["m", "plain", "usual"],
+        ["m", "plain", "usual", "all"],
+        ["m", "x", "usual", "none"],
+        ["file:/etc/shadow#root"] * 4,
+    ):
+        done = subprocess.run(
+            [*shell.split(), "-c", SCRIPT, "auditor", *told], capture_output=True, stdin=subprocess.DEVNULL, timeout=60
+        )
+        assert (done.returncode, done.stdout) == (64, b"")
 
 
 @pytest.mark.parametrize("shell", SHELLS)

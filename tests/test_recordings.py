@@ -21,7 +21,7 @@ FOLDERS = sorted(p.parent for p in (Path(__file__).parent / "recordings").glob("
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda p: p.name)
 def test_recording(folder: Path, rulebook: Rulebook) -> None:
-    audit = Audit(rulebook=rulebook, clock=lambda: datetime(2026, 11, 23, 12, tzinfo=UTC), marker=lambda: "another")
+    audit = Audit(rulebook=rulebook, clock=lambda: datetime(2026, 11, 30, 12, tzinfo=UTC), marker=lambda: "another")
     result = scan(select([f"replay:{folder}"], Inventory())[0], audit, Stop())
     assert result.facts
     assert result.outcome in ("assessed", "partial")
@@ -40,11 +40,11 @@ def test_recording(folder: Path, rulebook: Rulebook) -> None:
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.9, 0.97, 0.999])
 def test_a_recording_cut_off_anywhere_never_gets_better(share: float, rulebook: Rulebook, tmp_path: Path) -> None:
     """The end marker is missing, so what was not sent is unknown; what was sent whole counts."""
-    whole = FOLDERS[1]
+    whole = next(f for f in FOLDERS if f.name == "debian-12-root")
     for name in ("recording.json", "stderr", "stdout"):
         content = (whole / name).read_bytes()
         (tmp_path / name).write_bytes(content[: int(len(content) * share)] if name == "stdout" else content)
-    audit = Audit(rulebook=rulebook, clock=lambda: datetime(2026, 11, 23, 12, tzinfo=UTC), marker=lambda: "another")
+    audit = Audit(rulebook=rulebook, clock=lambda: datetime(2026, 11, 30, 12, tzinfo=UTC), marker=lambda: "another")
     before = scan(select([f"replay:{whole}"], Inventory())[0], audit, Stop())
     after = scan(select([f"replay:{tmp_path}"], Inventory())[0], audit, Stop())
     verdicts = {f.rule: f.verdict for f in before.findings}
@@ -58,7 +58,7 @@ def test_a_recording_cut_off_anywhere_never_gets_better(share: float, rulebook: 
 
 
 def test_what_is_no_recording(tmp_path: Path, rulebook: Rulebook) -> None:
-    audit = Audit(rulebook=rulebook, clock=lambda: datetime(2026, 11, 23, tzinfo=UTC), marker=lambda: "x")
+    audit = Audit(rulebook=rulebook, clock=lambda: datetime(2026, 11, 30, tzinfo=UTC), marker=lambda: "x")
     for text in (None, "{}", "not json", '{"schema": "auditor.recording/9"}'):
         if text is not None:
             (tmp_path / "recording.json").write_text(text)

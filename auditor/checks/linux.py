@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+
+from msgspec.structs import replace
+
 from auditor.checks.combine import ALL_OF, combine
 from auditor.checks.judgement import Case, Judgement, unread
-from auditor.model.facts import Candidate, Package, Updates
+from auditor.model.facts import Candidate, Package, UpdateList, Updates
 from auditor.model.rule import KernelCheck, PackageCheck, RebootCheck, SecurityUpdatesCheck, StaleProcessesCheck
-from auditor.versions import deb, kernel_release
+from auditor.versions import deb, kernel_release, rpm
 
 
 def judge_package(check: PackageCheck, case: Case) -> Judgement:
@@ -17,8 +23,11 @@ def judge_package(check: PackageCheck, case: Case) -> Judgement:
     if not installed:
         return Judgement("not_applicable", f"{check.name} is not installed", required, "there is nothing to fix")
     observed = ", ".join(f"{p.name} {p.full_version}{' (held)' if p.hold else ''}" for p in installed)
+    if broken := [p for p in installed if p.half_installed]:
+        why = f"{broken[0].name} is half-installed: its unpacking broke off, and which of its files lie there is not known"
+        return Judgement("unknown", observed, required, why, settles="packages: `dpkg --configure -a`, or an installation anew")
     try:
-        old = [p for p in installed if deb.older(p.full_version, check.fixed)]
+        old = [p for p in installed if _older(p.manager)(p.full_version, check.fixed)]
     except ValueError as e:
         return Judgement(
             "unknown", observed, required, f"the versions cannot be compared: {e}", settles="packages: a readable version"
@@ -31,6 +40,16 @@ def judge_package(check: PackageCheck, case: Case) -> Judgement:
     )
 
 
+def _older(manager: str) -> Callable[[str, str], bool]:
+    """How a package manager orders versions. ValueError for one whose order is not known here."""
+    if manager not in _ORDERS:
+        raise ValueError(f"the order of {manager} is not known to this release")
+    return _ORDERS[manager]
+
+
+_ORDERS: dict[str, Callable[[str, str], bool]] = {"dpkg": deb.older, "rpm": rpm.older}
+
+
 def judge_kernel(check: KernelCheck, case: Case) -> Judgement:
     """By the installed releases of the running flavour, and, where the release stays the same, by the package version
     that Debian's kernels carry in `uname -v`."""
@@ -41,9 +60,10 @@ def judge_kernel(check: KernelCheck, case: Case) -> Judgement:
     if not kernels.installed:
         return _no_kernel(kernels.outside, kernels.running, case, required)
     try:
-        newer = kernel_release.newer_than(kernels.running, kernels.installed)
+        newer = kernel_release.newer_than(kernels.running, kernels.installed, _manager(case))
         built, image = kernels.running_package, _image(kernels.running, case.facts.packages)
-        rebuilt = bool(_keeps_its_release(case) and built and image and deb.older(built, image.full_version))
+        keeps = _keeps_its_release(case, kernels.running, image)
+        rebuilt = bool(keeps and built and image and deb.older(built, image.full_version))
     except ValueError as e:
         return Judgement(
             "unknown", f"running {kernels.running}", required, f"the releases cannot be compared: {e}", settles="kernels"
@@ -54,9 +74,9 @@ def judge_kernel(check: KernelCheck, case: Case) -> Judgement:
     if rebuilt and image:
         why = f"{image.name} {image.full_version} is installed, the running kernel was built as {built}: it takes effect at a restart"
         return Judgement("pending", f"{observed}; built as {built}", required, why)
-    if _keeps_its_release(case) and case.facts.packages is None:
+    if keeps and case.facts.packages is None:
         return unread(case.facts, "packages", "The installed packages", required)
-    if _keeps_its_release(case) and image and not built:
+    if keeps and image and not built:
         why = (
             "Debian's kernels keep their release over several package versions, and this one does not say which it was built as"
         )
@@ -82,15 +102,30 @@ def _no_kernel(outside: bool, running: str, case: Case, required: str) -> Judgem
 
 
 _KERNEL_PACKAGES = ("linux-image-", "kernel-", "kernel", "linux-lts", "linux-virt", "raspberrypi-kernel")
-# Their kernels get a new release with every package; those of Debian and its relatives keep it over several.
-_NEW_RELEASE_EACH_TIME = (
-    "ubuntu", "rhel", "almalinux", "rocky", "centos", "oracle", "fedora", "sles", "opensuse", "amazon", "alpine",
+# Their packages are rpm's; their kernels get a new release with every package.
+_RPM = (
+    "rhel", "almalinux", "rocky", "centos", "oracle", "fedora", "sles", "sle-", "sled", "opensuse", "suse", "amazon", "mageia",
+    "openmandriva", "photon", "azurelinux", "mariner", "openeuler", "eurolinux", "scientific", "virtuozzo", "cloudlinux", "miracle",
+    "anolis", "alinux", "tencentos", "kylin", "altlinux", "pclinuxos", "rosa", "xcp-ng", "xenenterprise", "nobara", "ultramarine",
 )  # fmt: skip
+_NEW_RELEASE_EACH_TIME = (*_RPM, "ubuntu", "alpine")
 
 
-def _keeps_its_release(case: Case) -> bool:
+def _manager(case: Case) -> kernel_release.Manager:
+    """The package manager whose order the kernels' releases follow."""
+    if case.facts.packages:
+        return case.facts.packages[0].manager
+    return "rpm" if (case.facts.platform.product or "").startswith(_RPM) else "dpkg"
+
+
+def _keeps_its_release(case: Case, running: str, image: Package | None) -> bool:
+    """May a kernel's package change without its release, as those of Debian do? What the image's package is called says so:
+    Ubuntu's version has the release's own number (`5.15.0-91.101` of `5.15.0-91-generic`)."""
+    if image is not None:
+        own = "-".join(running.split("-")[:2])
+        return image.manager == "dpkg" and not f"{image.full_version}.".startswith(f"{own}.")
     product = case.facts.platform.product
-    return product is None or not product.startswith(_NEW_RELEASE_EACH_TIME)
+    return _manager(case) == "dpkg" and (product is None or not product.startswith(_NEW_RELEASE_EACH_TIME))
 
 
 def _image(running: str, packages: tuple[Package, ...] | None) -> Package | None:
@@ -146,29 +181,83 @@ def judge_security_updates(check: SecurityUpdatesCheck, case: Case) -> Judgement
         return unread(facts, "packages", "The installed packages", required)
     if facts.updates is None:
         return unread(facts, "updates", "The security suites' lists", required)
-    updates = facts.updates
-    pending, unreadable = newer(updates.candidates, facts.packages)
-    if pending:
-        shown = "; ".join(f"{p.name} {p.full_version} → {c.version}{' (held)' if p.hold else ''}" for p, c in pending)
-        aside = "".join(f"; apt preferences: {pin}" for pin in updates.pins[:20])
-        why = f"{len(pending)} packages have a newer version in the security suites {_simulated(updates)}"
-        return Judgement("noncompliant", shown + aside, required, why.strip(), evidence=tuple(x.name for x in updates.lists))
-    if unreadable:
-        why = f"no version that can be compared: {', '.join(unreadable[:10])}"
+    own = _own(facts.updates, facts.platform.codename)
+    pending, unreadable = newer(own.candidates, facts.packages)
+    renamed, unclear = newer_sources(own, facts.packages, {p.name for p, _ in pending})
+    if pending or renamed:
+        shown = "; ".join([*(f"{p.name} {p.full_version} → {c.version}{_held(p)}" for p, c in pending), *renamed])
+        aside = "".join(f"; apt preferences: {pin}" for pin in own.pins[:20])
+        count = len(pending) + len(renamed)
+        why = f"{count} package{'s have' if count > 1 else ' has'} a newer version in the security suites {_simulated(own)}"
+        return Judgement("noncompliant", shown + aside, required, why.strip(), evidence=tuple(x.name for x in own.lists))
+    if unreadable or unclear:
+        why = f"no version that can be compared: {', '.join((unreadable + unclear)[:10])}"
         return Judgement("unknown", "a version could not be read", required, why, settles="packages: a readable version")
-    old = _too_old(updates, check, case)
-    if old:
+    doubt = _too_old(facts.updates, own, check, case) or _not_covered(own) or _half(facts.packages)
+    if doubt:
         return Judgement(
-            "unknown",
-            "nothing newer, by lists that do not tell",
-            required,
-            old,
-            settles="updates: current package lists (apt-get update)",
-        )
-    dates = ", ".join(f"{x.name} of {x.date:%Y-%m-%d}" for x in updates.lists if x.date)
+            "unknown", "nothing newer, by lists that do not tell", required, doubt,
+            settles="updates: current and complete package lists (apt-get update)",
+        )  # fmt: skip
+    dates = ", ".join(f"{x.name} of {x.date:%Y-%m-%d}" for x in own.lists if x.date)
     return Judgement(
-        "compliant", "nothing newer", required, f"compared with {dates}", evidence=tuple(x.name for x in updates.lists)
+        "compliant", "nothing newer", required, f"compared with {dates}", evidence=tuple(x.name for x in own.lists)
     )
+
+
+def _held(p: Package) -> str:
+    return " (held)" if p.hold else ""
+
+
+def _own(updates: Updates, codename: str | None) -> Updates:
+    """What the lists of the host's own release offer. apt installs nothing of another release by itself, nor of a vendor's
+    suite that preferences keep out (apt_preferences(5))."""
+    lists = tuple(x for x in updates.lists if x.release == codename and not _kept_out(x, updates.pins))
+    names = {x.name for x in lists}
+    return replace(
+        updates,
+        lists=lists,
+        candidates=tuple(c for c in updates.candidates if c.suite is None or c.suite in names),
+        sources=tuple(o for o in updates.sources if o.suite is None or o.suite in names),
+    )
+
+
+_DISTRIBUTIONS = ("debian", "ubuntu", "raspbian", "kali", "devuan", "linuxmint")
+
+
+def _kept_out(x: UpdateList, pins: tuple[str, ...]) -> bool:
+    """Is a vendor's list pinned so low that apt upgrades nothing from it (below 100, the priority of what is installed)?
+    A distribution's own security suite counts whatever its priority: what it fixes is missing."""
+    if x.origin is None or x.origin.lower() in _DISTRIBUTIONS:
+        return False
+    return any(_pins(pin, x) for pin in pins)
+
+
+def _pins(pin: str, x: UpdateList) -> bool:
+    said = dict(line.partition(": ")[::2] for line in pin.split(" · "))
+    priority = said.get("Pin-Priority", "").strip()
+    low = priority == "never" or (re.fullmatch(r"-?\d{1,6}", priority) is not None and int(priority) < 100)
+    if not low or said.get("Package", "").strip() != "*":
+        return False
+    kind, _, rest = said.get("Pin", "").strip().partition(" ")
+    if kind == "origin":
+        return x.name.startswith(rest.strip().strip('"').replace("/", "_"))
+    known = {"o": x.origin, "l": x.label, "n": x.release}
+    wanted = [part.strip().partition("=")[::2] for part in rest.split(",")]
+    return kind == "release" and all(fnmatchcase(known.get(key) or "", value.strip('"')) for key, value in wanted)
+
+
+def _not_covered(own: Updates) -> str:
+    if not own.uncovered:
+        return ""
+    most = ", ".join(own.uncovered[:5])
+    more = f" and {len(own.uncovered) - 5} more" if len(own.uncovered) > 5 else ""
+    return f"no list of the security suite here covers {most}{more}: its component or architecture is not among the sources"
+
+
+def _half(packages: tuple[Package, ...]) -> str:
+    broken = [p.name for p in packages if p.half_installed]
+    return f"{', '.join(broken[:5])}: half-installed, so which files lie there is not known" if broken else ""
 
 
 def newer(
@@ -185,37 +274,82 @@ def newer(
                 if known is None or deb.older(known.version, c.version):
                     best[key] = c
             except ValueError as e:
-                unreadable.append(f"{c.package} {c.version} ({e})")
+                unreadable.append(f"{c.package} {c.version[:80]} ({e})")
     offered = {c.package for c in candidates}
     found = list[tuple[Package, Candidate]]()
     for p in packages:
         newest = (best.get((p.name, p.arch)) or best.get((p.name, None))) if p.name in offered else None
         try:
-            if newest and deb.older(p.full_version, newest.version):
+            if newest and not p.half_installed and _older(p.manager)(p.full_version, newest.version):
                 found.append((p, newest))
         except ValueError as e:
-            unreadable.append(f"{p.name} {p.full_version} ({e})")
+            unreadable.append(f"{p.name} {p.full_version[:80]} ({e})")
     return found, unreadable
+
+
+def newer_sources(updates: Updates, packages: tuple[Package, ...], told: set[str]) -> tuple[list[str], list[str]]:
+    """What is fixed under another package's name, as a kernel with another ABI is (Debian Kernel Handbook): the newest
+    installed package of a source, and of a flavour of its kernels, is older than the source that a suite offers. `told`: the
+    names of packages that lack a newer version by their own name. Returns what to show, and what could not be compared."""
+    images = {(c.source, _image_flavour(c.package)) for c in updates.candidates if _image_flavour(c.package)}
+    offered: dict[str, str] = {}
+    unclear: list[str] = []
+    for o in updates.sources:
+        try:
+            if o.source not in offered or deb.older(offered[o.source], o.version):
+                offered[o.source] = o.version
+        except ValueError as e:
+            unclear.append(f"{o.source} {o.version[:80]} ({e})")
+    newest: dict[tuple[str, str], Package] = {}
+    for p in packages:
+        if p.source not in offered or not p.source_version or p.manager != "dpkg" or p.half_installed:
+            continue
+        key = (p.source, _image_flavour(p.name))
+        try:
+            if key not in newest or deb.older(newest[key].source_version or "", p.source_version):
+                newest[key] = p
+        except ValueError as e:
+            unclear.append(f"{p.name} {p.source_version[:80]} ({e})")
+    found = []
+    for (source, flavour), p in sorted(newest.items()):
+        try:
+            if (
+                p.name not in told
+                and deb.older(p.source_version or "", offered[source])
+                and (not flavour or (source, flavour) in images)
+            ):
+                found.append(f"{p.name} {p.full_version} → source {source} {offered[source]}, under another package's name")
+        except ValueError as e:
+            unclear.append(f"{p.name} ({e})")
+    return found, unclear
+
+
+def _image_flavour(name: str) -> str:
+    """The flavour of a kernel image's package (`linux-image-6.1.0-28-amd64`: amd64); "" for any other, a metapackage too."""
+    release = name.removeprefix("linux-image-")
+    if release == name or not release[:1].isdigit():
+        return ""
+    return kernel_release.flavour(release.removesuffix("-unsigned")) or "-"
 
 
 def _simulated(updates: Updates) -> str:
     return "" if updates.simulated is None else f"(apt-get -s upgrade would install {len(updates.simulated)} packages now)"
 
 
-def _too_old(updates: Updates, check: SecurityUpdatesCheck, case: Case) -> str:
+def _too_old(updates: Updates, own: Updates, check: SecurityUpdatesCheck, case: Case) -> str:
     """Why these lists do not tell, or ""."""
     if not updates.lists:
         return "no list of a security suite lies on this host: it has no security source, or never ran apt-get update"
     codename = case.facts.platform.codename
-    if codename is None or all(x.release != codename for x in updates.lists):
+    if codename is None or not own.lists:
         lists = ", ".join(x.release or x.name for x in updates.lists)
         return f"none of the lists is of this release's security suite ({codename or 'whose name is not known'}): {lists}"
-    for x in updates.lists:
+    for x in own.lists:
         if x.date is None:
             return f"the list {x.name} has no date"
         age = (case.today - x.date.date()).days
         if age > check.max_age_days:
-            return f"the list {x.name} is of {x.date:%Y-%m-%d}, {age} days ago"
+            return f"the list {x.name} is of {x.date:%Y-%m-%d}, {age} days ago; run apt-get update there"
         if age < -1:
             return f"the list {x.name} is dated in the future, {x.date:%Y-%m-%d}"
     return ""

@@ -66,7 +66,10 @@ def _overflows(case: Case) -> str:
 
 
 def is_loopback(address: str) -> bool:
-    """Only the host itself can reach it; an address that cannot be read counts as reachable."""
+    """Only the host itself can reach it, by its address or since it is bound to the loopback device; an address that cannot
+    be read counts as reachable."""
+    if address.endswith("%lo"):
+        return True
     try:
         ip = ip_address(address)
     except ValueError:

@@ -7,14 +7,18 @@ off, and what it would have said is not known.
 
 from __future__ import annotations
 
+import re
 import zlib
 
 from msgspec import Struct
 
+from auditor.collectors.limits import MAX_LINE, MAX_ROWS
 from auditor.errors import CannotTell
 from auditor.printable import one_line
 from auditor.transports.command import MAX_STDOUT
 
+_MOST_MEMBERS = 4  # each leaves a copy of what follows it; the script's answer is one
+_MOST_MARKS = 1000
 UNPRIVILEGED = 77  # the exit status of a section that sudo refused and that was read without privilege
 
 
@@ -25,6 +29,15 @@ class Section(Struct, frozen=True):
     status: int
     error: str
     seconds: float | None
+
+    def lines(self, most: int = MAX_ROWS, what: str = "lines") -> list[str]:
+        """The lines, without empty ones; CannotTell where there are more than `most`, or one is longer than MAX_LINE."""
+        if self.text.count("\n") > most:
+            raise CannotTell(f"its answer has more than {most:,} {what}, the limit up to which they are read")
+        lines = [line for line in self.text.split("\n") if line]
+        if any(len(line) > MAX_LINE for line in lines):
+            raise CannotTell(f"its answer has a line of more than {MAX_LINE:,} characters, the limit up to which one is read")
+        return lines
 
 
 class Answers(Struct):
@@ -43,6 +56,13 @@ class Answers(Struct):
     def sudo(self) -> bool:
         """Was it to ask sudo for the privileged commands?"""
         return "identity" in self.sections and " become=none\n" not in self.sections["identity"].text
+
+    @property
+    def came_by(self) -> int | None:
+        """The TCP port of the host that its SSH server says we came in by."""
+        said = self.sections["identity"].text if "identity" in self.sections else ""
+        found = re.search(r"^came-by=(\d{1,5})$", said[:2000], re.MULTILINE)
+        return int(found[1]) if found else None
 
     def get(self, name: str) -> Section:
         """A section whatever its status; CannotTell where it is missing or was cut off."""
@@ -74,8 +94,10 @@ def take_apart(stdout: bytes, marker: str, cut: str | None, stderr: bytes = b"")
         body = b""
     sections: dict[str, Section] = {}
     opened, text, before = "", b"", None
-    for piece in body.split(mark):
+    for piece in body.split(mark, _MOST_MARKS):
         kind, head = piece[:1], piece[1:].partition(b"\n")
+        if len(head[0]) > 4 * MAX_LINE:
+            continue
         if kind == b"<":
             opened, text = head[0].decode("ascii", "replace"), head[2]
         elif kind == b">":
@@ -100,8 +122,9 @@ def _no_answer(stderr: bytes) -> str:
 def _unzip(body: bytes) -> tuple[bytes, str]:
     """As much as can be had of gzip members and the plain bytes behind them, at most MAX_STDOUT bytes, and what was wrong
     with the rest."""
-    out = bytearray()
-    while body.startswith(b"\x1f\x8b") and len(out) < MAX_STDOUT:
+    out, members = bytearray(), 0
+    while body.startswith(b"\x1f\x8b") and len(out) < MAX_STDOUT and members < _MOST_MEMBERS:
+        members += 1
         member = zlib.decompressobj(wbits=31)
         try:
             out += member.decompress(body, MAX_STDOUT - len(out))

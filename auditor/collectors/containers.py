@@ -18,7 +18,7 @@ c_containers() {
 
 
 def parse(answers: Answers) -> Reading:
-    return Reading({"containers": tuple(answers.good("containers").text.split("\n")[:-1][:1000])})
+    return Reading({"containers": tuple(answers.good("containers").lines())})
 
 
 COLLECTOR = Collector(name="containers", sections=("containers",), sh=SH, parse=parse)

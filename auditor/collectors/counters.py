@@ -2,9 +2,13 @@
 
 Each connection that found the accept queue full counts once in ListenOverflows and once in ListenDrops, which counts
 other drops besides; TCPReqQFullDrop and TCPReqQFullDoCookies count full SYN queues without and with SYN cookies.
+
+Witness of completeness: a line of names and a line of as many values.
 """
 
 from __future__ import annotations
+
+import re
 
 from auditor.collectors.answers import Answers
 from auditor.collectors.collector import Collector, Reading
@@ -18,11 +22,14 @@ KEPT = ("ListenOverflows", "ListenDrops", "TCPReqQFullDrop", "TCPReqQFullDoCooki
 
 
 def parse(answers: Answers) -> Reading:
-    lines = answers.good("counters").text.split("\n")
+    lines = answers.good("counters").lines(100)
     if len(lines) < 2:
         raise CannotTell("/proc/net/netstat has no TcpExt lines")
-    table = dict(zip(lines[0].split(), lines[1].split(), strict=False))
-    counters = {name: int(table[name]) for name in KEPT if table.get(name, "").isdecimal()}
+    names, values = lines[0].split(), lines[1].split()
+    if len(lines) != 2 or len(names) != len(values):
+        raise CannotTell("/proc/net/netstat has not one value for each name")
+    table = dict(zip(names, values, strict=True))
+    counters = {name: int(table[name]) for name in KEPT if re.fullmatch(r"\d{1,18}", table.get(name, ""))}
     missing = [name for name in KEPT if name not in counters]
     return Reading({"counters": counters}, partial=f"this kernel has no {', '.join(missing)}" if missing else "")
 

@@ -9,8 +9,13 @@ SETTINGS="
 @SETTINGS@
 "
 
-PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
-export PATH LC_ALL
+# What the client may have put into the environment (functions of bash, too) does not come along. `case` and `exec` are
+# words that no function can take the place of.
+case $1 in
+  clean) ;;
+  *) exec /usr/bin/env -i SSH_ORIGINAL_COMMAND="$SSH_ORIGINAL_COMMAND" SSH_CONNECTION="$SSH_CONNECTION" \
+    PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C /bin/sh "$0" clean ;;
+esac
 set -f
 quote="'" newline="
 "
@@ -32,8 +37,10 @@ case " $SCRIPTS " in
   *" $digest "*) ;;
   *) refuse "this is not a script that it knows (SHA-256 $digest); install the gate of this release of auditor" ;;
 esac
-# The script's arguments: words of plain characters, in single quotes where they hold other than the plainest.
+# The script's arguments: words of plain characters, in single quotes where they hold other than the plainest. Behind
+# `auditor MARKER FORM DEPTH PRIVILEGE`, all of which have to be there, come the settings.
 set --
+place=0
 while [ -n "$rest" ]; do
   rest=${rest# }
   case $rest in
@@ -49,10 +56,21 @@ while [ -n "$rest" ]; do
   esac
   case $word in *[!A-Za-z0-9._/+@:=#,\ -]*) refuse "an argument holds other characters than settings have" ;; esac
   case $rest in "" | " "*) ;; *) refuse "the arguments are not words" ;; esac
-  if [ $# -ge 5 ]; then  # behind auditor MARKER FORM DEPTH PRIVILEGE
-    case $SETTINGS in *"$newline$word$newline"*) ;; *) continue ;; esac
-  fi
+  place=$((place + 1))
+  good=no
+  case $place in
+    1) [ "$word" = auditor ] && good=yes ;;
+    2) case $word in *[!A-Za-z0-9-]* | "" | ? | ?? | ???) ;; *) [ ${#word} -le 64 ] && good=yes ;; esac ;;
+    3) case $word in gzip | plain) good=yes ;; esac ;;
+    4) case $word in usual | deep) good=yes ;; esac ;;
+    5) case $word in none | sudo | sudo-password) good=yes ;; esac ;;
+    *)
+      case $word in "") continue ;; esac
+      case $SETTINGS in *"$newline$word$newline"*) good=yes ;; *) continue ;; esac
+      ;;
+  esac
+  [ $good = yes ] || refuse "only the collection script of auditor, with its own arguments, may be run with this key"
   set -- "$@" "$word"
 done
-[ "$1" = auditor ] || refuse "only the collection script of auditor may be run with this key"
-exec sh -c "$text" "$@"
+[ $place -ge 5 ] || refuse "only the collection script of auditor, with its own arguments, may be run with this key"
+exec /bin/sh -c "$text" "$@"

@@ -1,7 +1,11 @@
 """The running kernel and the installed ones.
 
-Installed kernels are the images in /boot (and in /usr/lib/modules, where Fedora's and RHEL's lie too). Inside a
-container the running kernel is not the host's to choose, so none counts as installed there.
+Installed kernels are the images in /boot (and in /usr/lib/modules, where Fedora's and RHEL's lie too), without backups of
+images. Inside a container the running kernel is not the host's to choose, so none counts as installed there; an image of
+the running kernel contradicts a sign of a container, which may have been left behind.
+
+Witness of completeness: the script counts the images that it names, and every installed package of an image
+(linux-image-RELEASE) has one.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from auditor.collectors.answers import Answers
 from auditor.collectors.collector import Collector, Reading
 from auditor.errors import CannotTell
 from auditor.model.facts import Kernels
+from auditor.versions import kernel_release
 
 SH = r"""
 c_kernels() {
@@ -22,41 +27,68 @@ c_kernels() {
     printf "/boot may not be listed by this user\n" >&2
     return 13
   fi
+  images=0
   for file in /boot/vmlinuz-* /boot/vmlinux-* /boot/Image-* /boot/kernel-* /usr/lib/modules/*/vmlinuz; do
-    [ -e "$file" ] && printf "image=%s\n" "$file"
+    [ -e "$file" ] && printf "image=%s\n" "$file" && images=$((images + 1))
   done
-  :
+  printf "images=%s\n" "$images"
 }
 """
 
 _RELEASE = re.compile(r"[0-9][A-Za-z0-9.+~_-]{1,80}")
-# Debian's and Ubuntu's builds name their package version in `uname -v`.
-_DEBIAN = re.compile(r"\bDebian (\d\S*)")
+# Debian's builds, and those of its relatives, end `uname -v` with their package's version: "Debian 6.1.119-1 (2024-11-22)".
+_BUILT_AS = re.compile(r" [A-Z][A-Za-z]{2,20} (\d\S{1,80}) \(\d{4}-\d\d-\d\d\)")
 
 
 def parse(answers: Answers) -> Reading:
-    uname = next((ln for ln in answers.get("identity").text.split("\n") if ln.startswith("uname=Linux ")), "")
+    uname = next((ln for ln in answers.get("identity").lines(100) if ln.startswith("uname=Linux ")), "")
     running = uname.removeprefix("uname=Linux ").partition(" ")[0]
-    built = _DEBIAN.search(uname)
+    built = _BUILT_AS.search(uname)
     package = built[1] if built else None
+
+    def untold(why: str) -> Reading:
+        return Reading({"kernels": Kernels(running or None, None, package)}, partial=f"installed kernels: {why}")
+
     try:
-        lines = answers.good("kernels").text.split("\n")
+        lines = answers.good("kernels").lines(5000, "kernel images")
     except CannotTell as e:
-        return Reading({"kernels": Kernels(running or None, None, package)}, partial=f"installed kernels: {e}")
-    releases = {_release(line.removeprefix("image=")) for line in lines if line.startswith("image=")}
-    if any(line.startswith("inside=") for line in lines):
+        return untold(str(e))
+    images = [line.removeprefix("image=") for line in lines if line.startswith("image=")]
+    if f"images={len(images)}" not in lines:
+        return untold("the list of images is not whole")
+    releases = {r for r in map(_release, images) if not kernel_release.is_backup(r)}
+    if running not in releases and any(line.startswith("inside=") for line in lines):
         return Reading({"kernels": Kernels(running or None, (), package, outside=True)})
     odd = sorted(r for r in releases if not _RELEASE.fullmatch(r))
     if odd:
-        kernels = Kernels(running or None, None, package)
-        return Reading({"kernels": kernels}, partial=f"installed kernels: {', '.join(odd[:5])} name no release")
+        return untold(f"{', '.join(odd[:5])} name no release")
+    missing = sorted(_packaged(answers) - releases)
+    if missing and releases:
+        return untold(f"the package of {missing[0]} is installed, and its image is not there")
     return Reading({"kernels": Kernels(running or None, tuple(sorted(releases)), package)})
+
+
+def _packaged(answers: Answers) -> set[str]:
+    """The releases whose image packages dpkg lists as installed; none where it lists nothing."""
+    section = answers.sections.get("packages")
+    found = set()
+    for line in section.text.split("\n") if section else ():
+        status, _, name = line[:400].partition("\t")
+        name = name.partition("\t")[0].removeprefix("linux-image-").removesuffix("-unsigned")
+        if (
+            status.startswith("ii")
+            and line.partition("\t")[2].startswith("linux-image-")
+            and name[:1].isdigit()
+            and "." in name
+        ):
+            found.add(name)
+    return {r for r in found if not r.endswith(("-dbg", "-dbgsym"))}
 
 
 def _release(path: str) -> str:
     if path.startswith("/usr/lib/modules/"):
         return path.split("/")[4]
-    return re.sub(r"^/boot/(?:vmlinu[xz]|Image|kernel)-", "", path).removesuffix(".old")
+    return re.sub(r"^/boot/(?:vmlinu[xz]|Image|kernel)-", "", path)
 
 
 COLLECTOR = Collector(name="kernels", sections=("kernels",), sh=SH, parse=parse)

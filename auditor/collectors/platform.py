@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from auditor.collectors.answers import Answers
@@ -23,6 +24,7 @@ c_identity() {
   printf "clock="
   date -u +%s
   [ -r /etc/machine-id ] && IFS= read -r line </etc/machine-id && printf "machine-id=%s\n" "$line"
+  [ -n "$SSH_CONNECTION" ] && printf "came-by=%s\n" "${SSH_CONNECTION##* }"
   [ -r /proc/uptime ] && IFS=" " read -r line rest </proc/uptime && printf "uptime=%s\n" "$line"
   :
 }
@@ -33,7 +35,7 @@ _ID = re.compile(r"[a-z0-9._-]{1,40}")
 
 
 def parse(answers: Answers) -> Reading:
-    said = dict(line.partition("=")[::2] for line in answers.get("identity").text.split("\n"))
+    said = dict(line.partition("=")[::2] for line in answers.get("identity").lines(100))
     system, _, rest = said.get("uname", "").partition(" ")
     if not system:
         raise CannotTell("uname said nothing")
@@ -49,7 +51,7 @@ def parse(answers: Answers) -> Reading:
     facts = {"machine_id": _machine_id(said.get("machine-id", "")), "volatile": volatile}
     platform = Platform(family="linux", arch=arch or None, kernel=kernel or None)
     try:
-        release = os_release(answers.good("os_release").text)
+        release = os_release(answers.good("os_release").lines(200))
     except CannotTell as e:
         return Reading(facts | {"platform": platform}, partial=f"os-release: {e}")
     ident, version = release.get("ID", "linux"), release.get("VERSION_ID")
@@ -65,10 +67,15 @@ def parse(answers: Answers) -> Reading:
                 arch=arch or None,
                 kernel=kernel or None,
                 name=release.get("PRETTY_NAME"),
-                codename=release.get("VERSION_CODENAME"),
+                codename=_codename(release),
             )
         }
     )
+
+
+def _codename(release: dict[str, str]) -> str | None:
+    """Of the release whose packages it takes: Mint names Ubuntu's (UBUNTU_CODENAME) or Debian's besides its own."""
+    return release.get("UBUNTU_CODENAME") or release.get("DEBIAN_CODENAME") or release.get("VERSION_CODENAME")
 
 
 # os-release names that differ from the product ids of the house.
@@ -88,17 +95,22 @@ def product_id(ident: str, version: str | None) -> str:
     return f"{name}-{'.'.join(parts[:kept])}"
 
 
-def os_release(text: str) -> dict[str, str]:
+def os_release(lines: Iterable[str]) -> dict[str, str]:
     """os-release(5): shell-like assignments, unquoted as a shell would; lines that are none are passed over."""
     out = {}
-    for line in text.split("\n")[:200]:
+    for line in lines:
         key, equals, value = line.strip().partition("=")
-        if equals and re.fullmatch(r"[A-Z][A-Z0-9_]*", key):
-            try:
-                out[key] = "".join(shlex.split(value))
-            except ValueError:
-                out[key] = value
+        if equals and re.fullmatch(r"[A-Z][A-Z0-9_]{0,60}", key):
+            out[key] = _unquoted(value)
     return out
+
+
+def _unquoted(value: str) -> str:
+    """One value, at most limits.MAX_LINE long, which is what shlex takes in good time."""
+    try:
+        return "".join(shlex.split(value))
+    except ValueError:
+        return value
 
 
 def _machine_id(text: str) -> str | None:

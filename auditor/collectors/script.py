@@ -18,6 +18,12 @@ from auditor.model import setting_key
 from auditor.transports.command import Command
 
 _FRAME = r"""# auditor: read-only collection
+[ $# -ge 4 ] || exit 64
+case $2/$3/$4 in
+  gzip/usual/none | gzip/usual/sudo | gzip/usual/sudo-password | gzip/deep/none | gzip/deep/sudo | gzip/deep/sudo-password) ;;
+  plain/usual/none | plain/usual/sudo | plain/usual/sudo-password | plain/deep/none | plain/deep/sudo | plain/deep/sudo-password) ;;
+  *) exit 64 ;;
+esac
 M=$1 FORM=$2 DEPTH=$3 BECOME=$4
 shift 4
 NL="

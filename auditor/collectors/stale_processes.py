@@ -1,82 +1,118 @@
 """Processes that still run code which was deleted or replaced on disk (proc(5): `(deleted)` in /proc/PID/maps).
 
-Only executable mappings count: a deleted data file that is still mapped is no old code. Without privilege only the
-user's own processes can be read, so finding nothing says nothing; finding something still does.
+Only executable mappings count: a deleted data file that is still mapped is no old code. Nor do files that no package ever
+brought: code that a program wrote for itself, ran and threw away (libffi, the Java runtime's libraries, O_TMPFILE).
+Processes of containers run their containers' files, not this host's. Without privilege only the user's own processes can
+be read, so finding nothing says nothing; finding something still does.
+
+Witness of completeness: every process that was there before and after, and has memory, has shown its `[vdso]`, which the
+kernel maps into each; the lines are counted; any error but that of a process that ended makes it unknown.
 """
 
 from __future__ import annotations
 
 import re
 
+from auditor.collectors import process_table
 from auditor.collectors.answers import Answers
 from auditor.collectors.collector import Collector, Reading
+from auditor.errors import CannotTell
 from auditor.model.facts import StaleProcess
 from auditor.printable import one_line
 
-SH = r"""
-c_process_names() { grep -s "" /proc/[0-9]*/comm || :; }
+# By sudo, too, only what is needed of a line is shown: from its permissions on, without the addresses before them.
+_MAPS = "/usr/bin/find /proc -mindepth 2 -maxdepth 2 -name maps -exec /usr/bin/grep -H -o -E -e x..+/.+.deleted. -e .vdso. {} +"
+SH = (
+    process_table.SH
+    + r"""
 c_stale_processes() {
-  # Every process has a [vdso] line: it shows that its maps were read. Errors count, so they stay in the answer.
   if [ "$U" = 0 ] || [ "$BECOME" = none ]; then
-    grep -H -E "^[^ ]+ ..x. .*( \(deleted\)|\[vdso\])\$" /proc/[0-9]*/maps 2>&1
+    grep -H -o -E -e x..+/.+.deleted. -e .vdso. /proc/[0-9]*/maps 2>&1
   else
-    as_sudo /usr/bin/find /proc -mindepth 2 -maxdepth 2 -name maps -exec /usr/bin/grep -H -F -e deleted -e vdso {} +
-  fi
-  [ $? -ne 127 ]
+    as_sudo MAPS 2>&1
+  fi | awk "{ print } END { print \"=rows= \" NR }"
 }
-"""
+c_processes_after() { printf "%s\n" /proc/[0-9]*; }
+""".replace("MAPS", _MAPS)
+)
 
-_MAPPED = re.compile(r"/proc/(\d+)/maps:\S+ ..x. \S+ \S+ \d+ +(/.*) \(deleted\)")
-# Mapped and "deleted" by design: memfd_create(2), System V shared memory, shared anonymous memory, graphics buffers.
-_BY_DESIGN = re.compile(r"/(memfd:|SYSV[0-9a-f]{8}|dev/zero|dev/shm/|\[aio\]|anon_hugepage|i915|drm|tmp/\.gl)")
+_MAPPED = re.compile(r"/proc/(\d{1,10})/maps:x[ps] \S{1,20} \S{1,10} \d{1,20} {1,80}(/.*) \(deleted\)")
+_READ = re.compile(r"/proc/(\d{1,10})/maps:\[vdso\]")
+# A process that ended while it was read is no refusal.
+_GONE = (": No such file or directory", ": No such process")
+# What no package brings. Mapped and "deleted" by design: memfd_create(2), System V shared memory, shared anonymous memory,
+# graphics buffers, O_TMPFILE (open(2)). Places for what is thrown away (hier(7)). Libraries that programs unpack for
+# themselves: libffi's closures, GStreamer's orc, and those of Java: JNA, jffi, and *-jni and netty's by name.
+_NO_PACKAGES = re.compile(
+    r"/(?:memfd:|SYSV[0-9a-f]{8}|dev/|\[aio\]|anon_hugepage|i915|drm|tmp/|var/tmp/|run/|var/run/|proc/)"
+    r"|/(?!usr/|bin/|sbin/|lib).*/(?:\.?cache|te?mp)/"
+    r"|.*/(?:#\d+|ffi\w{6}|orcexec\.\w{1,12}|jna-?\d+.*|jffi-?\d+.*|.*jni.*|lib(?:netty|jansi|jnidispatch|lz4-java|sqlitejdbc)\S*)",
+    re.IGNORECASE,
+)
 
 
 def parse(answers: Answers) -> Reading:
-    names = _names(answers)
-    section = answers.good("stale_processes")
-    lines = section.text.split("\n")
-    files: dict[str, set[str]] = {}
+    section = answers.get("stale_processes")
+    lines = section.lines(what="mappings")
+    known, unread = _known(answers)
+    stale: dict[str, set[str]] = {}
     pids: dict[str, set[int]] = {}
     for line in lines:
         found = _MAPPED.fullmatch(line)
-        if found and not _BY_DESIGN.match(found[2]):
-            name = names.get(found[1], "?")
-            files.setdefault(name, set()).add(found[2])
-            pids.setdefault(name, set()).add(int(found[1]))
-    stale = tuple(StaleProcess(name, tuple(sorted(paths))) for name, paths in sorted(files.items()))
+        if not found or _NO_PACKAGES.fullmatch(found[2]) or _NO_PACKAGES.match(found[2]):
+            continue
+        process = known.get(int(found[1]))
+        if process and process.apart:
+            continue
+        name = process.name if process else "?"
+        stale.setdefault(name, set()).add(found[2])
+        pids.setdefault(name, set()).add(int(found[1]))
     facts = {
-        "processes": tuple(sorted(set(names.values()))) or None,
-        "stale_processes": stale,
+        "processes": tuple(sorted({p.name for p in known.values()})) or None,
+        "stale_processes": tuple(StaleProcess(name, tuple(sorted(paths))) for name, paths in sorted(stale.items())),
         "pids": {name: tuple(sorted(ids)) for name, ids in pids.items()},
     }
-    denied = sum(1 for line in lines if line.startswith("grep: ") and not line.endswith(_GONE))
-    read = {line.split("/")[2] for line in lines if line.startswith("/proc/") and line.endswith("[vdso]")}
-    if (answers.root or answers.sudo) and "1" in read and not denied:
-        return Reading(facts)
+    why = unread or _not_whole(answers, lines, known)
+    if not why and section.status not in (0, 77):
+        why = f"the host answered with exit status {section.status}: {one_line(section.error)}"
+    return Reading(facts | {"stale_processes": facts["stale_processes"] or None}, partial=why) if why else Reading(facts)
+
+
+def _known(answers: Answers) -> tuple[dict[int, process_table.Process], str]:
+    try:
+        return process_table.processes(answers), ""
+    except CannotTell as e:
+        return {}, str(e)
+
+
+def _not_whole(answers: Answers, lines: list[str], known: dict[int, process_table.Process]) -> str:
+    """Why these lines do not tell of all processes, or ""."""
+    if not (answers.root or answers.sudo):
+        return "without root's rights only this user's own processes can be read"
+    read = {int(found[1]) for line in lines if (found := _READ.fullmatch(line))}
+    refused = [ln for ln in lines if not ln.startswith(("/proc/", "=rows= ")) and not ln.endswith(_GONE)]
     if answers.sudo and not answers.root and not read:
-        why = f"sudo-denied: {one_line(section.error) or 'sudo refused'}"
-    elif answers.root or answers.sudo:
-        count = f"{denied} {'process' if denied == 1 else 'processes'}" if denied else "some processes"
-        why = f"the maps of {count} could not be read even with root's rights (a container?)"
-    else:
-        why = "without root's rights only this user's own processes can be read"
-    return Reading(facts | {"stale_processes": stale or None}, partial=why)
-
-
-# A process that ended while it was read is no refusal.
-_GONE = (": No such file or directory", ": No such process")
-
-
-def _names(answers: Answers) -> dict[str, str]:
-    pairs = (line.split("/comm:", 1) for line in answers.good("process_names").text.split("\n") if "/comm:" in line)
-    return {path.removeprefix("/proc/"): name for path, name in pairs}
+        return f"sudo-denied: {one_line(refused[0]) if refused else 'sudo refused'}"
+    if lines[-1:] != [f"=rows= {len(lines) - 1}"]:
+        return "the list of mapped files is not whole"
+    after = {int(x[6:]) for x in answers.good("processes_after").lines() if re.fullmatch(r"/proc/\d{1,10}", x)}
+    if 1 not in after:
+        return "the list of processes is not whole"
+    missing = sorted(pid for pid, p in known.items() if p.mapped and pid in after and pid not in read)
+    if missing:
+        names = ", ".join(f"{one_line(known[pid].name, 30)} ({pid})" for pid in missing[:3])
+        count = f"{len(missing)} process{'es' if len(missing) > 1 else ''}"
+        return f"the maps of {count} could not be read even with root's rights (a container?): {names}"
+    if refused:
+        return f"reading the maps failed: {one_line(refused[0])}"
+    return ""
 
 
 COLLECTOR = Collector(
     name="stale_processes",
-    sections=("process_names", "stale_processes"),
+    sections=("process_names", "stale_processes", "processes_after"),
     sh=SH,
     parse=parse,
-    privileged=("/usr/bin/find /proc -mindepth 2 -maxdepth 2 -name maps -exec /usr/bin/grep -H -F -e deleted -e vdso {} +",),
+    privileged=(_MAPS,),
     slow=True,
 )

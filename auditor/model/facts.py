@@ -45,7 +45,8 @@ class Platform(Record, frozen=True, kw_only=True):
 
 
 class Package(Record, frozen=True):
-    """One installed package; `hold` is True where the administrator holds it at its version."""
+    """One installed package; `hold` is True where the administrator holds it at its version, `half_installed` where its
+    unpacking broke off, so that nobody knows which files lie there. `section` is dpkg's: `admin`, `non-free-firmware/kernel`."""
 
     name: str
     epoch: int | None
@@ -57,6 +58,8 @@ class Package(Record, frozen=True):
     module: str | None = None
     manager: Literal["dpkg", "rpm", "apk"] = "dpkg"
     hold: bool = False
+    half_installed: bool = False
+    section: str | None = None
 
     @property
     def full_version(self) -> str:
@@ -117,7 +120,8 @@ class Setting(Record, frozen=True):
 
 
 class Listener(Record, frozen=True):
-    """A listening TCP socket. `backlog` is the effective limit of its accept queue, None where it cannot be told."""
+    """A listening TCP socket. `backlog` is the effective limit of its accept queue, None where it cannot be told. `address`
+    ends in `%lo` where it is bound to the loopback device."""
 
     address: str
     port: int
@@ -150,30 +154,46 @@ class StaleProcess(Record, frozen=True):
 
 class UpdateList(Record, frozen=True):
     """The package lists of a security suite as they lie on the host; `date` is the publisher's, `release` the codename
-    of the release that the suite is for."""
+    of the release that the suite is for, `origin` and `label` the publisher's own words."""
 
     name: str
     date: Moment | None
     release: str | None = None
+    origin: str | None = None
+    label: str | None = None
 
 
 class Candidate(Record, frozen=True):
-    """A version that a security suite offers of an installed package."""
+    """A version that a security suite offers of an installed package, or of another image of an installed kernel."""
 
     package: str
     arch: str
     version: str
+    source: str | None = None
+    source_version: str | None = None
+    suite: str | None = None
+
+
+class SourceOffer(Record, frozen=True):
+    """A version that a security suite offers of the source of an installed package, whatever its packages are called."""
+
+    source: str
+    version: str
+    suite: str | None = None
 
 
 class Updates(Record, frozen=True):
     """`lists` are the security suites' lists; `pins` the apt preferences in force, as written.
 
-    `simulated` holds what `apt-get -s upgrade` would install (`--deep`), None where it was not asked."""
+    `simulated` holds what `apt-get -s upgrade` would install (`--deep`), None where it was not asked. `uncovered`: installed
+    packages of which no list lies there, though the suite has one."""
 
     lists: tuple[UpdateList, ...]
     candidates: tuple[Candidate, ...]
     pins: tuple[str, ...] = ()
     simulated: tuple[Candidate, ...] | None = None
+    sources: tuple[SourceOffer, ...] = ()
+    uncovered: tuple[str, ...] = ()
 
 
 class Volatile(Record, frozen=True):

@@ -10,6 +10,8 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from auditor.versions.limit import bounded
+
 _TURN = re.compile(r"(\D*)(\d*)")
 # What deb-version(7) allows. Without it nonsense has a place too, mostly behind every true version.
 _UPSTREAM, _REVISION = re.compile(r"[0-9][A-Za-z0-9.+~:-]*"), re.compile(r"[A-Za-z0-9.+~]+")
@@ -28,8 +30,8 @@ def split(version: str) -> Split:
     """Take `[epoch:]upstream[-revision]` apart.
 
     Raises ValueError where the epoch is no number, the upstream version does not begin with a digit, or there is a
-    character that no version has."""
-    epoch, colon, rest = version.partition(":") if ":" in version else ("", "", version)
+    character that no version has, or it is longer than any version."""
+    epoch, colon, rest = bounded(version).partition(":") if ":" in version else ("", "", version)
     upstream, dash, revision = rest.rpartition("-")
     if not dash:
         upstream, revision = rest, ""

@@ -1,38 +1,76 @@
 """Linux kernel releases (`uname -r`): which of the installed ones is newer than the running one.
 
-A release is a version and a flavour: `6.1.0-28-amd64`, `5.15.0-91-generic`, `6.8.0-45-lowlatency`,
-`6.12.38+deb12-rt-amd64`. Kernels of different flavours do not replace each other, so only those of the running flavour
-are compared; versions are ordered like Debian's, whose turns of text and digits fit every distribution's scheme.
+A release is a version and a flavour: `6.1.0-28-amd64`, `5.15.0-91-generic`, `6.12.38+deb12-rt-amd64`; of an RPM system
+`5.14.0-427.13.1.el9_4.x86_64+debug`, `5.15.0-200.131.27.el9uek.x86_64`. Kernels of different flavours do not replace each
+other, so only those of the running flavour are compared, in the order of the distribution's package manager. A number
+behind a word is a revision of the build (`6.9.3-surface-1`, `-xanmod2`), unless the word is an architecture's (`amd64`, `v8`).
 """
 
 from __future__ import annotations
 
 import re
+from typing import Literal
 
-from auditor.versions import deb
+from auditor.versions import deb, rpm
 
-_ABI_WORD = re.compile(r"(?:rpi|rc)\d+")  # 6.1.0-rpi8-rpi-v8, 6.12.0-rc1-amd64: part of the version, though a word
+Manager = Literal["dpkg", "rpm", "apk"]
+
+_ABI_WORD = re.compile(r"(?:rpi|rc|rt)\d+")  # 6.1.0-rpi8-rpi-v8, 6.12.0-rc1-amd64: part of the version, though a word
+_NUMBERED = re.compile(r"([a-z]{3,}|r)(\d+(?:\.\w+)*)")
+# Words whose digits name what the kernel is built for.
+_ARCHITECTURE = re.compile(
+    r"\w*64\w*|\w*32\w*|v\d\w*|i?[3-6]86|x86|s390x?|armv\d\w*|(?:raspi|rpi|bcm|mt|imx|omap|bpo|deb|el|fc|mx|exynos|sun|tegra)\d\w*"
+)
+_RPM_ARCHITECTURE = re.compile(r"\.(x86_64|i[3-6]86|aarch64|armv7hl|ppc64(?:le)?|s390x?|riscv64|loongarch64|noarch)(?=$|[.+_])")
+_BACKUP = re.compile(r"\.(?:old|bak|backup|orig|save|saved|prev|previous|broken|dpkg-\w+|ucf-\w+|rpm(?:save|new|orig)|\d)$|~$")
+
+
+def is_backup(release: str) -> bool:
+    """Is it the name of an image that was put aside, rather than one that is to be booted?"""
+    return _BACKUP.search(release) is not None
 
 
 def _split(release: str) -> tuple[str, str]:
-    parts = release.split("-")
-    for n, part in enumerate(parts[1:], 1):
-        if part[:1].isalpha() and not _ABI_WORD.fullmatch(part):
-            return "-".join(parts[:n]), "-".join(parts[n:])
-    return release, ""
+    """Version and flavour."""
+    architecture = _RPM_ARCHITECTURE.search(release)
+    variant = ""
+    if architecture:
+        variant = architecture[1] + release[architecture.end() :].replace(".", "+")
+        release = release[: architecture.start()]
+        if "uek" in release:
+            variant += "+uek"
+        if re.search(r"\.rt\d+\.", release):
+            variant += "+rt"
+    version, words = [], list[str]()
+    for n, part in enumerate(release.split("-")):
+        if n == 0 or (part[:1].isdigit() and not _ARCHITECTURE.fullmatch(part)) or (not words and _ABI_WORD.fullmatch(part)):
+            version.append(part)
+            continue
+        numbered = _NUMBERED.fullmatch(part)
+        if numbered and not _ARCHITECTURE.fullmatch(part):
+            words.append(numbered[1])
+            version.append(numbered[2])
+        else:
+            words.append(part)
+    return "-".join(version), "-".join([*words, variant] if variant else words)
 
 
 def flavour(release: str) -> str:
-    """The flavour at the end of a release, or "" where it has none (`5.14.0-427.el9.x86_64` has none of its own)."""
+    """What a release is built for, or "" where it does not say."""
     return _split(release)[1]
 
 
-def newer_than(running: str, installed: tuple[str, ...]) -> tuple[str, ...]:
-    """The installed releases of the running flavour that are newer, newest first."""
+def newer_than(running: str, installed: tuple[str, ...], manager: Manager = "dpkg") -> tuple[str, ...]:
+    """The installed releases of the running flavour that are newer, newest first. ValueError where a release of it is none."""
     own = flavour(running)
-    same = [r for r in installed if flavour(r) == own and deb.older(_ordered(running), _ordered(r))]
-    return tuple(sorted(same, key=lambda r: deb.sort_key(_ordered(r)), reverse=True))
+    same = [r for r in installed if not is_backup(r) and flavour(r) == own]
+    mine = _key(running, manager)
+    return tuple(sorted((r for r in same if _key(r, manager) > mine), key=lambda r: _key(r, manager), reverse=True))
 
 
-def _ordered(release: str) -> str:
-    return "0:" + _split(release)[0].replace("-rc", "~rc").replace("_", ".")
+def _key(release: str, manager: Manager) -> tuple[object, ...]:
+    version = _split(release)[0].replace("-rc", "~rc")
+    if manager == "rpm":
+        upstream, _, build = version.partition("-")
+        return rpm.part_key(upstream), rpm.part_key(build or "0")
+    return deb.sort_key("0:" + version.replace("_", "."))

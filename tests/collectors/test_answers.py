@@ -68,13 +68,6 @@ def test_hostile_names_stay_text() -> None:
     assert facts.platform.name.startswith("<script>\x1b[2J")
 
 
-def test_a_line_of_ss_that_cannot_be_read_is_a_listener_of_unknown_limit() -> None:
-    """It would vanish otherwise, and the rest would be judged as all there is."""
-    facts = facts_of(RECORDED.replace(b"<listeners\n", b"<listeners\nLISTEN 0 what ever\n"))
-    assert facts.listeners is not None
-    assert [x.backlog for x in facts.listeners if x.port == 0] == [None]
-
-
 def test_an_ss_that_lists_nothing_is_held_against_the_kernels_table() -> None:
     head, _, rest = RECORDED.partition(b"<listeners\n")
     emptied = head + b"<listeners\n" + rest[rest.index(b"\n" + MARK.encode() + b">listeners") :]
