@@ -109,10 +109,13 @@ class Keeper:
         self._clock = clock
         self._store: Store | None = None
         if path is not None:
+            from auditor.history.care import exposed
             from auditor.history.store import Store  # sqlite_utils costs a tenth of a second
 
             try:
                 self._store = Store(path)
+                for doubt in exposed(path):
+                    self._say(doubt)
                 self._store.resume(run, rules) if resumed else self._store.begin(run, rules, night)
             except HistoryError as e:
                 self._fail(e)

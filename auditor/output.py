@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from pathlib import Path
+
+from auditor import own_files
 
 
 def write_out(content: bytes) -> bool:
@@ -33,20 +34,7 @@ def write_file(path: Path, content: bytes) -> bool:
 def put_file(path: Path, content: bytes, mode: int = 0o600) -> str:
     """Whole or not at all; what is wrong where it cannot be written, else ""."""
     try:
-        path = path.resolve()  # a link is followed, not replaced
-        if path.exists() and not path.is_file():  # a device or a pipe is written to
-            with path.open("wb", buffering=0) as node:
-                node.write(content)
-            return ""
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                os.fchmod(file.fileno(), mode)
-            os.replace(name, path)
-        except BaseException:
-            os.unlink(name)
-            raise
+        own_files.replace(path, content, mode)
     except OSError as e:
         return f"{path} cannot be written: {e.strerror}; name another place"
     return ""

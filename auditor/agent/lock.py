@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from auditor.errors import HistoryError
+from auditor.own_files import lock_file
 
 
 class Busy(HistoryError):
@@ -19,10 +20,7 @@ class Busy(HistoryError):
 def only_one(path: Path, what: str) -> Iterator[None]:
     """Hold the lock; Busy where another process does. The file stays: removing it would let two hold it."""
     try:
-        handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        if os.geteuid() == 0:  # as SQLite does with its -wal: root's visit must not lock the service out
-            owner = path.parent.stat()
-            os.fchown(handle, owner.st_uid, owner.st_gid)
+        handle = lock_file(path)
     except OSError as e:
         raise HistoryError(f"the lock {path} cannot be opened: {e.strerror}") from None
     try:
@@ -41,7 +39,7 @@ def only_one(path: Path, what: str) -> Iterator[None]:
 def holder(path: Path) -> int | None:
     """The process that holds the lock; None where nobody does."""
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
     try:

@@ -206,6 +206,8 @@ def check(history: str | None, inventory: str | None, upgrade: bool) -> int:
         free, size = store.db.execute("pragma freelist_count").fetchone()[0], path.stat().st_size
     for fault in wrong:
         click.echo(f"{path}: {fault}")
+    for doubt in care.exposed(path):
+        click.echo(f"remark: {doubt}")
     if wrong:
         click.echo(
             f"{path} is damaged. Keep it, and put the last backup in its place: auditor history restore BACKUP.db", err=True

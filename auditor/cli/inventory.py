@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from auditor import own_files
 from auditor.cli import options
 from auditor.collectors.windows.carried import scripts
 from auditor.errors import UsageFault
@@ -71,7 +72,7 @@ def collector(folder: Path, rule_paths: tuple[str, ...]) -> None:
     for name, text in scripts(load(rule_paths).asked()).items():
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(text.encode("ascii"))
+            own_files.replace(folder / name, text.encode("ascii"), 0o644)
         except OSError as e:
             raise UsageFault(f"{folder / name} cannot be written: {e.strerror}") from None
         click.echo(str(folder / name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,15 +12,29 @@ from pathlib import Path
 from msgspec import Struct
 from sqlite_utils import Database
 
+from auditor import own_files
 from auditor.errors import HistoryError
 from auditor.history import contents
+from auditor.history.schema import unknown_schema
 
 _MOST_FREE = 0.25  # of the pages: from there on, giving them back pays
+
+
+def exposed(path: Path) -> Iterator[str]:
+    """Who but its owner could have written a history, in words: then nothing that it says is sure."""
+    for file, what in ((path, "the history"), (path.parent, "the folder of the history")):
+        s = file.stat()
+        others = stat.S_IMODE(s.st_mode) & 0o022 and not (file == path.parent and s.st_mode & stat.S_ISVTX)
+        if others:
+            yield f"{what}, {file}, may be written by others (mode {stat.S_IMODE(s.st_mode):04o}); take that right away: chmod go-w"
+        if s.st_uid not in (0, os.geteuid()) and os.geteuid() != 0:
+            yield f"{what}, {file}, is another user's (uid {s.st_uid})"
 
 
 def faults(db: Database) -> Iterator[str]:
     """What is wrong with a history, in words; nothing where it is sound."""
     try:
+        yield from unknown_schema(db)
         yield from (f"SQLite: {text}" for (text,) in db.execute("pragma integrity_check(20)").fetchall() if text != "ok")
         for table, row, parent, _ in db.execute("pragma foreign_key_check").fetchall():
             yield f"{table} row {row} refers to something of {parent} that is not there"
@@ -139,7 +154,7 @@ def _drop_orphans(db: Database) -> None:
 
 def backup(db: Database, to: Path) -> None:
     """A sound copy while others may write (SQLite's online backup); only its owner may read it."""
-    os.close(os.open(to, os.O_CREAT | os.O_RDWR | os.O_EXCL, 0o600))
+    os.close(own_files.create(to, 0o600))
     copy = sqlite3.connect(to)
     try:
         db.conn.backup(copy)
@@ -158,6 +173,7 @@ def restore(path: Path, copy: Path, now: datetime) -> Path | None:
         db.close()
     if wrong:
         raise HistoryError(f"{copy} is no sound backup: {wrong}")
+    own_files.check(path)
     aside = path.with_name(f"{path.name}.damaged-{now:%Y%m%dT%H%M%S}") if path.exists() else None
     if aside:
         for suffix in ("", "-wal", "-shm"):

@@ -31,6 +31,26 @@ class Damaged(ValueError):
     """A content that is not what its digest says."""
 
 
+MAX_CONTENT = 64_000_000  # bytes of any one content, unpacked; the facts of a large server take two
+_WINDOW = 27  # log of the bytes that unpacking may look back on; what we write needs less (RFC 8878, Window_Descriptor)
+
+
+def unpack(packed: bytes, prefix: bytes | None = None) -> bytes:
+    """Undo zstd, at most MAX_CONTENT bytes of it. Raises Damaged where there is more, or it is no zstd."""
+    dictionary = zstd.ZstdDict(prefix, is_raw=True).as_prefix if prefix is not None else None
+    try:
+        options = {int(zstd.DecompressionParameter.window_log_max): _WINDOW}
+        unpacker = zstd.ZstdDecompressor(zstd_dict=dictionary, options=options)
+        plain = unpacker.decompress(packed, MAX_CONTENT + 1)
+    except (zstd.ZstdError, TypeError, ValueError, MemoryError) as e:
+        raise Damaged(f"it cannot be unpacked: {e}") from None
+    if len(plain) > MAX_CONTENT:
+        raise Damaged(f"it unpacks to more than {MAX_CONTENT // 1_000_000} MB")
+    if not unpacker.eof:
+        raise Damaged("it cannot be unpacked: it ends too early")
+    return plain
+
+
 def put(db: Database, kind: str, body: bytes, like: int | None = None) -> int:
     """The number of a content, stored if it is new. `like`: another that it mostly repeats, and is then kept by its
     difference from it (zstd with a prefix, RFC 8878 section 5); a difference is never taken from a difference."""
@@ -50,15 +70,23 @@ def put(db: Database, kind: str, body: bytes, like: int | None = None) -> int:
 
 def get(db: Database, number: int) -> bytes:
     """A content. Raises Damaged where it is not what its digest says, or is not there."""
+    return _get(db, number, whole=False)
+
+
+def _get(db: Database, number: int, *, whole: bool) -> bytes:
+    """`whole`: it has to lie there by itself, since others are kept by their difference from it."""
     row = db.execute("select digest, kind, base, body from contents where n=?", (number,)).fetchone()
     if row is None:
         raise Damaged(f"content {number} is missing")
     digest, kind, base, packed = row
-    prefix = zstd.ZstdDict(get(db, base), is_raw=True).as_prefix if base is not None else None
+    if whole and base is not None:
+        raise Damaged(f"content {number} ({kind}) is a difference, and others are kept as differences from it")
+    if not isinstance(packed, bytes) or not isinstance(kind, str):
+        raise Damaged(f"content {number} is not what we store")
     try:
-        plain = zstd.decompress(packed, zstd_dict=prefix)
-    except (zstd.ZstdError, TypeError) as e:
-        raise Damaged(f"content {number} ({kind}) cannot be unpacked: {e}") from None
+        plain = unpack(packed, _get(db, base, whole=True) if base is not None else None)
+    except Damaged as e:
+        raise Damaged(f"content {number} ({kind}): {e}") from None
     if _digest(kind, plain) != digest:
         raise Damaged(f"content {number} ({kind}): its digest does not fit")
     return plain

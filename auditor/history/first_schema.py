@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from datetime import datetime
 
 import msgspec
 from msgspec.structs import replace
 from sqlite_utils import Database
 
-from auditor.history.contents import Damaged
+from auditor.history.contents import Damaged, unpack
 from auditor.history.writing import Writer
 from auditor.model.facts import CollectorOutcome, HostFacts, Volatile
 from auditor.model.finding import Finding
 from auditor.model.run import Rulebook, Run, TargetError, TargetResult
 from auditor.model.target import KnownLogin, Target
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
 
 TABLES = ("runs", "targets", "logins", "facts", "results", "findings", "reports")
 INDEXES = ("idx_runs_started",)
@@ -85,11 +79,11 @@ def _result(db: Database, row: dict[str, object]) -> TargetResult:
 def _facts(db: Database, row: dict[str, object]) -> HostFacts:
     (body,) = db.execute("select body from old_facts where digest=?", (row["facts"],)).fetchone()
     try:
-        plain = zstd.decompress(body)
+        plain = unpack(body)
         if hashlib.sha256(plain).hexdigest() != row["facts"]:
             raise ValueError("its digest does not fit its content")
         stable = msgspec.json.decode(plain, type=HostFacts)
-    except (zstd.ZstdError, msgspec.MsgspecError, ValueError) as e:
+    except (Damaged, msgspec.MsgspecError, ValueError) as e:
         raise Damaged(f"facts {str(row['facts'])[:12]} cannot be read: {e}") from None
     return replace(
         stable,

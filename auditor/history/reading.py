@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,11 +16,6 @@ from auditor.model.facts import CollectorOutcome, HostFacts
 from auditor.model.finding import Finding, WaiverNote
 from auditor.model.run import Rulebook, Run, TargetError, TargetResult
 from auditor.model.target import Target
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
 
 _RUN = "select runs.*, digest, rules, newest_source, ids from runs join rulebooks on rulebooks.n = rulebook"
 _NEWEST = """
@@ -78,7 +72,7 @@ class Reader:
 
     def _findings_of(self, row: dict[str, Any]) -> dict[int, tuple[Finding, ...]]:
         """By target, in the rules' order; only what the run's own rules judged."""
-        judged = frozenset(zstd.decompress(row["ids"]).decode().split("\n")) if row["ids"] else None
+        judged = frozenset(contents.unpack(row["ids"]).decode().split("\n")) if row["ids"] else None
         standing: dict[int, list[tuple[int, int | None]]] = {}
         for target, rule, body, waiver in self._db.execute(
             f"select findings.target, rules.id, body, waiver from results join findings on findings.target = results.target and {STANDING}"
@@ -112,7 +106,7 @@ class Reader:
         kept = self._db.execute("select body from latest where target=? and result=?", (row["target"], row["n"])).fetchone()
         if kept is None:
             return replace(stable, outcomes=outcomes)
-        latest = msgspec.json.decode(zstd.decompress(kept[0]), type=Latest)
+        latest = msgspec.json.decode(contents.unpack(kept[0]), type=Latest)
         return replace(
             stable,
             volatile=latest.volatile,

@@ -7,11 +7,52 @@ which nothing changed. All times are ISO 8601 in UTC.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import cache
+
 from sqlite_utils import Database, Migrations
 
 from auditor.history import first_schema
 
 migrations = Migrations("auditor")
+
+
+def unknown_schema(db: Database) -> Iterator[str]:
+    """What of a history, whose migrations are all applied, is not as they make it: a view or another table in the place of
+    one of ours, a trigger of anybody's. Further tables, views and indexes, which do not change ours, are nobody's business."""
+    ours, theirs = _ours(), _schema(db)
+    for name, (kind, columns) in ours.items():
+        if name not in theirs:
+            yield f"the {kind} {name} is not there"
+        elif theirs[name] != (kind, columns):
+            found = theirs[name][0]
+            yield (
+                f"a {found} stands in the place of the {kind} {name}" if found != kind else f"the {kind} {name} is another one"
+            )
+    for name, (kind, _) in theirs.items():
+        if kind == "trigger":
+            yield f"there is a trigger, {name}, and auditor makes none"
+
+
+_Made = tuple[str, frozenset[tuple[object, ...]]]
+
+
+@cache
+def _ours() -> dict[str, _Made]:
+    made = Database(memory=True)
+    migrations.apply(made)
+    return _schema(made)
+
+
+def _schema(db: Database) -> dict[str, _Made]:
+    """By name: table, view, index or trigger, and a table's columns. Not its text, which tells how it came about."""
+    rows = db.execute("select name, type from sqlite_master where name not like 'sqlite~_%' escape '~'").fetchall()
+    columns = "select name, type, pk, hidden from pragma_table_xinfo(?)"
+    return {
+        name: (kind, frozenset(db.execute(columns, [name]).fetchall()) if kind == "table" else frozenset())
+        for name, kind in rows
+    }
+
 
 # Each column with what it means, in the order of the tables: the data dictionary.
 TABLES = {

@@ -12,7 +12,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -20,12 +20,13 @@ from typing import Any, Self
 from msgspec.structs import replace
 from sqlite_utils import Database
 
+from auditor import own_files
 from auditor.errors import HistoryDamaged, HistoryError
 from auditor.history import nights, outbox, questions, reading
-from auditor.history.contents import Damaged, encode
+from auditor.history.contents import Damaged, encode, unpack
 from auditor.history.nights import Night
 from auditor.history.reading import Reader
-from auditor.history.schema import migrations
+from auditor.history.schema import migrations, unknown_schema
 from auditor.history.writing import Writer, iso, login_of
 from auditor.model.past import Past
 from auditor.model.rule import Rule
@@ -46,9 +47,15 @@ class Store:
         if not create and not path.exists():
             raise HistoryError(f"there is no history {path}; `auditor scan` and `auditor audit` make one")
         with self.guard("opened"):
-            if not path.exists():
-                os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # it tells a fleet's weak spots: nobody else's
-            self.db = Database(sqlite3.connect(path, timeout=5.0, isolation_level=None))
+            for suffix in ("", "-wal", "-shm", "-journal"):
+                own_files.check(path.with_name(path.name + suffix))
+            with suppress(FileExistsError):
+                os.close(own_files.create(path, 0o600))  # it tells a fleet's weak spots: nobody else's
+            self._patient_until = time.monotonic() + _PATIENCE
+            connection = sqlite3.connect(path, timeout=5.0, isolation_level=None)
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
+            connection.set_progress_handler(lambda: time.monotonic() > self._patient_until, 100_000)
+            self.db = Database(connection)
             try:
                 self._prepare(create)
             except BaseException:
@@ -61,6 +68,8 @@ class Store:
         tables = set(self.db.table_names())
         if tables and migrations.migrations_table not in tables:
             raise HistoryError(f"{self.path} is a database of something else; name another file with --history")
+        self.db.execute("pragma trusted_schema=off")
+        self.db.execute("pragma cell_size_check=on")
         newer = {migration.name for migration in migrations.applied(self.db)} - _KNOWN
         if newer:
             raise HistoryError(
@@ -75,6 +84,8 @@ class Store:
             raise HistoryError(
                 f"{self.path} was written by another version of auditor; run `auditor scan` or `auditor history check --upgrade` once"
             )
+        if strange := next(unknown_schema(self.db), None):
+            raise HistoryDamaged(f"{self.path} is no history as auditor makes it: {strange}; a backup is the way back")
 
     def _write_ahead(self) -> None:
         """SQLite does not wait where two programs switch a new file over at the same moment; one of them has to."""
@@ -108,7 +119,8 @@ class Store:
 
     @contextmanager
     def guard(self, what: str) -> Iterator[None]:
-        """Faults of SQLite, the disk and the contents, said for people."""
+        """Faults of SQLite, the disk and the contents, said for people. What takes longer than anybody waits is given up."""
+        self._patient_until = time.monotonic() + _PATIENCE
         try:
             yield
         except sqlite3.Error as e:
@@ -277,9 +289,12 @@ class Store:
             row = self.db.execute("select html from reports join runs on n=run where id=?", (run,)).fetchone()
         if not row:
             raise HistoryError(f"the history {self.path} has no report of run {run}")
-        return zstd.decompress(row[0])
+        with self.guard("read"):
+            return unpack(row[0])
 
 
+_PATIENCE = 300.0  # seconds for any one question or change; the slowest of a year of 5,000 hosts takes 30
+_LONGEST = 256_000_000  # bytes of any one value (SQLITE_LIMIT_LENGTH)
 _KNOWN = frozenset(migration.name for migration in migrations.pending(Database(memory=True)))
 _RUNS = """
 select runs.id, started, finished, interrupted, auditor, digest as rulebook, rules, newest_source, thinned, count(results.n) as targets,
@@ -299,6 +314,7 @@ def _meaning(e: sqlite3.Error) -> str:
         "file is not a database": "it is not a SQLite database; name another file with --history",
         "attempt to write a readonly database": "it is read-only; check its owner and mode, and its folder's",
         "unable to open database file": "its folder does not exist or may not be written",
+        "interrupted": f"it was given up after {_PATIENCE:g} s; is the file what auditor wrote?",
         "database is locked": "another run holds it; wait for that run, or name another file with --history",
         "database or disk is full": "the disk is full",
         "disk I/O error": "the disk gave an input/output error (full, or failing)",

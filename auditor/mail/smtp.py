@@ -4,27 +4,75 @@ from __future__ import annotations
 
 import contextlib
 import smtplib
+import socket
 import ssl
 from email.message import EmailMessage
-from typing import Any
+from functools import partial
+from typing import Any, BinaryIO
 
 from auditor import secrets
 from auditor.errors import HostError, MailError
 from auditor.model.mailing import Mailing
+from auditor.printable import one_line
+from auditor.transports.deadline import Deadline
+from auditor.transports.tcp import shut
 
 PORTS = {"starttls": 587, "tls": 465, "none": 25}  # RFC 6409, RFC 8314, RFC 5321
 
 
-class _Plain(smtplib.SMTP):
-    """`handed`: the mail itself is on its way, and the server has not answered to it."""
+# What is read of one reply (RFC 5321, 4.5.3.1.5: 512 octets a line; an EHLO's longest has some thirty).
+_MOST_LINES, _MOST_BYTES = 200, 64_000
+_PATIENCE = 5  # times the time-out of one step: what the whole exchange may take
 
+
+class _Reply:
+    """The server's side of the connection, of which one reply may have so many lines and bytes."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.lines = self.bytes = 0
+
+    def readline(self, most: int) -> bytes:
+        line = self._file.readline(most)
+        self.lines, self.bytes = self.lines + 1, self.bytes + len(line)
+        if self.lines > _MOST_LINES or self.bytes > _MOST_BYTES:
+            raise smtplib.SMTPServerDisconnected(f"its reply has more than {_MOST_LINES} lines or {_MOST_BYTES // 1000} kB")
+        return line
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _Plain(smtplib.SMTP):
+    """`handed`: the mail itself is on its way, and the server has not answered to it. `limit` ends the exchange from outside:
+    smtplib's own time-out is one of each read, which a server that trickles never meets."""
+
+    limit: Deadline
     handed = False
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        sock: socket.socket = super()._get_socket(host, port, timeout)  # type: ignore[misc]  # smtplib's hook for proxies
+        watched = sock.dup()  # TLS takes the original over; both are one connection
+        self.limit.watch(partial(_end, watched))
+        return sock
+
+    def getreply(self) -> tuple[int, bytes]:
+        if self.file is None and self.sock is not None:
+            self.file = _Reply(self.sock.makefile("rb"))
+        if isinstance(self.file, _Reply):
+            self.file.lines = self.file.bytes = 0
+        return super().getreply()
 
     def data(self, msg: Any) -> tuple[int, bytes]:
         self.handed = True
         answer = super().data(msg)
         self.handed = False
         return answer
+
+
+def _end(sock: socket.socket) -> None:
+    shut(sock)
+    sock.close()
 
 
 class _Tls(smtplib.SMTP_SSL, _Plain):
@@ -36,8 +84,9 @@ def send(mail: EmailMessage, mailing: Mailing, to: tuple[str, ...]) -> None:
     port = mailing.port or PORTS[mailing.security]
     where = f"{mailing.server}:{port}"
     server = None
+    limit = Deadline(mailing.timeout * _PATIENCE, f"mailing by {where}")
     try:
-        server = _connection(mailing, port)
+        server = _connection(mailing, port, limit)
         if mailing.security == "starttls":
             server.starttls(context=_tls(mailing))
         if mailing.user:
@@ -53,7 +102,7 @@ def send(mail: EmailMessage, mailing: Mailing, to: tuple[str, ...]) -> None:
     except smtplib.SMTPResponseException as e:
         raise MailError(f"{where} answered {e.smtp_code}: {_said(e)}") from None
     except smtplib.SMTPException as e:
-        if "timed out" in str(e):  # smtplib's own way to tell of a read that took too long
+        if limit.over or "timed out" in str(e):  # smtplib's own way to tell of a read that took too long
             raise _late(where, mailing, server) from None
         raise MailError(f"{where} broke off: {e}", unanswered=bool(server and server.handed)) from None
     except ssl.SSLError as e:
@@ -64,20 +113,26 @@ def send(mail: EmailMessage, mailing: Mailing, to: tuple[str, ...]) -> None:
     except TimeoutError:
         raise _late(where, mailing, server) from None
     except OSError as e:
+        if limit.over:
+            raise _late(where, mailing, server) from None
         raise MailError(f"{where} cannot be reached: {e.strerror or e}") from None
     except HostError as e:
         raise MailError(f"the password for {where} cannot be had: {e}") from None
     finally:
+        limit.expire("timeout")
         if server:
             server.close()
     if refused:
         raise MailError(f"{where} refused some recipients: {_answers(refused)}")
 
 
-def _connection(mailing: Mailing, port: int) -> _Plain:
+def _connection(mailing: Mailing, port: int, limit: Deadline) -> _Plain:
+    """smtplib connects when it is made, so what guards it is the class's."""
     if mailing.security == "tls":
-        return _Tls(mailing.server, port, timeout=mailing.timeout, context=_tls(mailing))
-    return _Plain(mailing.server, port, timeout=mailing.timeout)
+        tls: type[_Tls] = type("Watched", (_Tls,), {"limit": limit})
+        return tls(mailing.server, port, timeout=mailing.timeout, context=_tls(mailing))
+    plain: type[_Plain] = type("Watched", (_Plain,), {"limit": limit})
+    return plain(mailing.server, port, timeout=mailing.timeout)
 
 
 def _part(server: _Plain) -> None:
@@ -87,7 +142,10 @@ def _part(server: _Plain) -> None:
 
 
 def _late(where: str, mailing: Mailing, server: _Plain | None) -> MailError:
-    return MailError(f"{where} did not answer within {mailing.timeout:g} s", unanswered=bool(server and server.handed))
+    said = (
+        f"{where} did not answer within {mailing.timeout:g} s, or not with the whole within {mailing.timeout * _PATIENCE:g} s"
+    )
+    return MailError(said, unanswered=bool(server and server.handed))
 
 
 def _tls(mailing: Mailing) -> ssl.SSLContext:
@@ -105,4 +163,4 @@ def _said(e: smtplib.SMTPResponseException) -> str:
 
 
 def _plain(answer: bytes | str) -> str:
-    return answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
+    return one_line(answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from paramiko import PKey, Transport
 
+from auditor import own_files
 from auditor.errors import HostError
 from auditor.model.target import Target
 from auditor.transports import knownhosts
@@ -124,6 +125,7 @@ def append(path: Path, lines: list[str]) -> None:
     """Add lines to a known_hosts file, never touching those that are there. HostError where it cannot be written."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        own_files.check(path)
         with path.open("a+b") as file:
             file.seek(0, 2)
             if file.tell():

@@ -21,6 +21,7 @@ from typing import Annotated, Literal, Self
 
 import msgspec
 
+from auditor import own_files
 from auditor.errors import HostError
 from auditor.model.run import TargetError
 from auditor.model.target import Target
@@ -52,11 +53,11 @@ class Recording(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
 def write(folder: Path, recording: Recording, contents: dict[str, bytes]) -> None:
     """Keep one answer, whose files are `contents`; OSError where the folder cannot be written."""
+    own_files.check(folder)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     head = msgspec.json.format(msgspec.json.encode(recording), indent=1) + b"\n"
     for name, content in (contents | {"recording.json": head}).items():
-        (folder / name).touch(mode=0o600)  # a package list and its holes: its owner's only
-        (folder / name).write_bytes(content)
+        own_files.replace(folder / name, content, 0o600)  # a package list and its holes: its owner's only
 
 
 def open_recording(target: Target, deadline: Deadline, permits: Permits) -> RecordedShell | Kept:
