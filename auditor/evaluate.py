@@ -141,9 +141,9 @@ def finding(
         severity=rule.severity,
         obligation=rule.obligation,
         verdict=judged.verdict,
-        observed=judged.observed,
+        observed=_bounded(judged.observed),
         required=judged.required,
-        why=judged.why,
+        why=_bounded(judged.why),
         remediation=rule.remediation,
         waiver=_waiver(rule, judged.observed, facts.target, groups, waivers, today),
         evidence=(
@@ -156,6 +156,13 @@ def finding(
         generated=rule.generated,
         due=_due(rule, judged, policy, groups, seen.get(rule.id, today)),
     )
+
+
+_MOST = 64_000  # characters of a text; what five hundred packages lack takes half of it
+
+
+def _bounded(text: str) -> str:
+    return text if len(text) <= _MOST else f"{text[:_MOST]}… ({len(text) - _MOST:,} characters more)"
 
 
 def _aged(judged: Judgement, rule: Rule, policy: Policy, today: date) -> Judgement:

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
-import msgspec
 
 from auditor.advisories.article import Article
 from auditor.advisories.reading import Reading
 from auditor.cli import exits, options
 from auditor.cli.rules import put
+from auditor.cli.shown import show_json
 from auditor.errors import UsageFault
 from auditor.model.rule import Rule
 from auditor.output import write_file
@@ -101,7 +101,7 @@ def search(words: tuple[str, ...], rule_paths: tuple[str, ...], form: str | None
     found = [r for r in load(rule_paths).rules if all(w in _searched(r) for w in wanted)]
     if form == "json":
         fields = ("id", "title", "severity", "obligation", "published")
-        click.echo(msgspec.json.format(msgspec.json.encode([{f: getattr(r, f) for f in fields} for r in found]), indent=1))
+        show_json([{f: getattr(r, f) for f in fields} for r in found])
         return
     wide = max((len(r.id) for r in found), default=0)
     for r in found:

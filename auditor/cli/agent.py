@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import datetime
 
 import click
-import msgspec
 
 from auditor.agent.attend import Work, do
 from auditor.agent.lock import agent_lock, holder, run_lock
@@ -16,6 +15,7 @@ from auditor.agent.night import Setting
 from auditor.audit import Say, on_stderr
 from auditor.cli import exits, options
 from auditor.cli.scan import stopped_by_signals
+from auditor.cli.shown import show_json
 from auditor.due import after
 from auditor.errors import UsageFault
 from auditor.history import nights
@@ -100,7 +100,7 @@ def status(inventory: str | None, history: str | None, form: str | None) -> int:
     if form == "json":
         upcoming = {plan.name: after(plan, utc_now()) for plan in opened.plans}
         document = {"process": running, "auditing": holder(run_lock(path)), "next": upcoming, "audits": rows}
-        click.echo(msgspec.json.format(msgspec.json.encode(document), indent=1))
+        show_json(document)
     else:
         click.echo(f"the agent runs as process {running}" if running else "the agent is not running")
         for plan in opened.plans:

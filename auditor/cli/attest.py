@@ -7,10 +7,10 @@ from datetime import date, datetime
 from pathlib import Path
 
 import click
-import msgspec
 
 from auditor.cli import options
 from auditor.cli.records import append, file_of, file_option
+from auditor.cli.shown import show_json
 from auditor.errors import FileFaults, UsageFault
 from auditor.inventory.given import read_attestations
 from auditor.model.finding import Attestation
@@ -65,7 +65,7 @@ def list_(inventory: str | None, given: Path | None, form: str | None) -> None:
     if faults:
         raise FileFaults(faults)
     if form == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(attestations), indent=1))
+        show_json(attestations)
         return
     for a in attestations:
         click.echo(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import click
-import msgspec
 
 from auditor.cli import options
+from auditor.cli.shown import show_json
 from auditor.collectors import least_rights
 from auditor.collectors.collect import arguments
 from auditor.collectors.script import DIGEST, PRIVILEGED, SCRIPT
@@ -70,7 +70,7 @@ def commands(alone: tuple[str, ...], account: str, family: str | None, rule_path
     if form == "json":
         linux = {"script": SCRIPT, "sha256": DIGEST, "sudo": PRIVILEGED}
         shown = {k: v for k, v in (("linux", linux), ("windows", windows)) if family in (None, k)}
-        click.echo(msgspec.json.format(msgspec.json.encode(shown), indent=1))
+        show_json(shown)
         return
     if family != "linux":
         click.echo("\n".join(_windows(windows)))

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from auditor.audit import make_run
 from auditor.cli import exits, options
 from auditor.cli.judge import read_facts
+from auditor.cli.shown import encoded, show_json
 from auditor.cli.stored import open_store
 from auditor.errors import UsageFault
 from auditor.history.store import Store
@@ -33,7 +34,7 @@ def facts() -> None:
 @facts.command()
 def schema() -> None:
     """The JSON Schema of auditor.facts/1."""
-    click.echo(msgspec.json.format(msgspec.json.encode(msgspec.json.schema(HostFacts)), indent=1))
+    show_json(msgspec.json.schema(HostFacts))
 
 
 @facts.command()
@@ -44,7 +45,7 @@ def schema() -> None:
 @options.output
 def export(host: str, history: str | None, inventory: str | None, run_id: str | None, output: Path | None) -> int:
     """One host's newest facts as JSON, as `auditor judge` and `auditor facts import` read them."""
-    body = msgspec.json.format(msgspec.json.encode(_stored(host, history, inventory, run_id)), indent=1) + b"\n"
+    body = encoded(_stored(host, history, inventory, run_id)) + b"\n"
     written = write_file(output, body) if output else write_out(body)
     return exits.ALL_WELL if written else exits.INCOMPLETE
 

@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from auditor.cli import exits, options
+from auditor.cli.shown import show_json
 from auditor.cli.stored import open_store
 from auditor.errors import HistoryError, UsageFault
 from auditor.history import care, questions
@@ -299,7 +300,7 @@ def _safe(text: str) -> str:
 
 
 def _json(value: object) -> None:
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=1))
+    show_json(value)
 
 
 def _csv(rows: Iterable[Any]) -> None:
@@ -307,7 +308,7 @@ def _csv(rows: Iterable[Any]) -> None:
     plain = [msgspec.to_builtins(r) for r in rows]
     out = io.StringIO()
     if plain:
-        writer = csv.DictWriter(out, list(plain[0]))
+        writer = csv.DictWriter(out, list(plain[0]), quoting=csv.QUOTE_ALL)
         writer.writeheader()
         writer.writerows({k: cell(v) for k, v in row.items()} for row in plain)
     click.echo(out.getvalue(), nl=False)

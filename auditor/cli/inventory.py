@@ -10,6 +10,7 @@ import msgspec
 
 from auditor import own_files
 from auditor.cli import options
+from auditor.cli.shown import show_json
 from auditor.collectors.windows.carried import scripts
 from auditor.errors import UsageFault
 from auditor.evaluate import matches
@@ -98,7 +99,7 @@ def list_(words: tuple[str, ...], inventory: str | None, form: str | None) -> No
             }
             for t in targets
         ]
-        click.echo(msgspec.json.format(msgspec.json.encode(rows), indent=1))
+        show_json(rows)
         return
     wide = max((len(t.name) for t in targets), default=0)
     for t in targets:

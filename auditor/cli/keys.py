@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
-import msgspec
 
 from auditor.cli import exits, options
+from auditor.cli.shown import show_json
 from auditor.errors import UsageFault
 from auditor.inventory.select import open_inventory, select
 from auditor.model.target import ShownKey, Target
@@ -45,7 +45,7 @@ def scan(words: tuple[str, ...], inventory: str | None, form: str | None) -> int
     """Show the host keys with their fingerprints, and what known_hosts says of each. Logs in nowhere, writes nothing."""
     found = [shown for _, shown in _scan(words, inventory)]
     if form == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=1))
+        show_json(found)
     else:
         _print(found)
     return exits.ALL_WELL if all(k.state == "known" for k in found) else exits.INCOMPLETE

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from secrets import token_hex
 
 import click
-import msgspec
 
 from auditor.cli import exits, options
 from auditor.cli.scan import stopped_by_signals
+from auditor.cli.shown import show_json
 from auditor.inventory.select import open_inventory, select
 from auditor.judging import Audit, Guarded
 from auditor.model.run import TargetResult
@@ -43,7 +43,7 @@ def ping(words: tuple[str, ...], inventory: str | None, rule_paths: tuple[str, .
             if form != "json":
                 _print(row)
     if form == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(rows), indent=1))
+        show_json(rows)
     return code
 
 

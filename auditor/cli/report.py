@@ -9,6 +9,7 @@ import msgspec
 
 from auditor.audit import on_stderr
 from auditor.cli import exits, options
+from auditor.cli.shown import show_json
 from auditor.cli.stored import open_store
 from auditor.errors import UsageFault
 from auditor.history import outbox as mails
@@ -36,7 +37,7 @@ def list_(history: str | None, inventory: str | None, form: str | None) -> None:
     with open_store(history, inventory) as store:
         rows = store.runs()
     if form == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(rows), indent=1))
+        show_json(rows)
         return
     for r in rows:
         state = "killed, not counted" if not r["finished"] else "stopped early" if r["interrupted"] else "complete"
@@ -120,7 +121,7 @@ def outbox(now: bool, history: str | None, inventory: str | None, form: str | No
         with store.guard("read"):
             rows = mails.listed(store.db)
     if form == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(rows), indent=1))
+        show_json(rows)
     else:
         for r in rows:
             to = ", ".join(msgspec.json.decode(r["recipients"]))

@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from auditor.cli import exits, options
+from auditor.cli.shown import show_json
 from auditor.errors import UsageFault
 from auditor.model.rule import ProductPackCheck, Rule
 from auditor.printable import printable
@@ -32,7 +33,7 @@ def list_(rule_paths: tuple[str, ...], form: str | None) -> None:
     book = load(rule_paths)
     if form == "json":
         fields = ("id", "title", "severity", "obligation", "family", "published")
-        click.echo(msgspec.json.format(msgspec.json.encode([{f: getattr(r, f) for f in fields} for r in book.rules]), indent=1))
+        show_json([{f: getattr(r, f) for f in fields} for r in book.rules])
         return
     wide = max((len(r.id) for r in book.rules), default=0)
     for r in book.rules:
@@ -55,7 +56,7 @@ def show(rule_id: str, rule_paths: tuple[str, ...], form: str | None) -> None:
 def put(rule: Rule, place: str, form: str | None) -> None:
     """Print one rule, as JSON or for people."""
     if form == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(rule), indent=1))
+        show_json(rule)
         return
     for line in described(rule, place):
         click.echo(printable(line))
@@ -157,4 +158,4 @@ def lint(paths: tuple[str, ...]) -> None:
 @rules.command()
 def schema() -> None:
     """The JSON Schema of one rule."""
-    click.echo(msgspec.json.format(msgspec.json.encode(msgspec.json.schema(Rule)), indent=1))
+    show_json(msgspec.json.schema(Rule))

@@ -7,10 +7,10 @@ from datetime import datetime
 from pathlib import Path
 
 import click
-import msgspec
 
 from auditor.cli import exits, options
 from auditor.cli.records import append, file_of, file_option
+from auditor.cli.shown import show_json
 from auditor.cli.stored import open_store
 from auditor.errors import FileFaults, UsageFault
 from auditor.inventory.given import read_waivers
@@ -83,7 +83,7 @@ def list_(inventory: str | None, given: Path | None, form: str | None) -> None:
     """Every waiver, and which of them are over or will soon be."""
     found = _read(inventory, given)
     if form == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=1))
+        show_json(found)
         return
     today = utc_now().date()
     for w in found:

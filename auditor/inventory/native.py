@@ -48,6 +48,7 @@ class Options(Struct, frozen=True, forbid_unknown_fields=True):
     key_passphrase: str | None = None
     known_hosts: str | None = None
     host_key_checking: HostKeyChecking | None = None
+    weak_ciphers: bool | None = None
     jump: tuple[str, ...] | None = None
     become: Become | None = None
     path: str | None = None

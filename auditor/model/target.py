@@ -42,7 +42,7 @@ class Target(Struct, frozen=True, kw_only=True):
     """`password`, `key_passphrase` and `become.password` are secret references, never secrets.
 
     `address` is a host name or an IP address; None for `local` and `replay`. `path` is the recording of `replay`.
-    `jump` are the hosts to go through, nearest first. `key_file` is the one key to use; `identity_files` are those that
+    `weak_ciphers`: CBC ciphers, MD5 and 96-bit MACs are offered too. `jump` are the hosts to go through, nearest first. `key_file` is the one key to use; `identity_files` are those that
     ssh_config offers. `alias` is the name looked up in known_hosts (HostKeyAlias); `known_hosts` () = the usual files.
     """
 
@@ -58,6 +58,7 @@ class Target(Struct, frozen=True, kw_only=True):
     identity_files: tuple[str, ...] = ()
     known_hosts: tuple[str, ...] = ()
     host_key_checking: HostKeyChecking = "strict"
+    weak_ciphers: bool = False
     alias: str | None = None
     jump: tuple[Target, ...] = ()
     become: Become | None = None
@@ -81,6 +82,7 @@ class Target(Struct, frozen=True, kw_only=True):
         """What the operator relaxed in security settings, on any hop; the report prints it (law 11)."""
         hops = (*self.jump, self)
         keys = [f"{hop.name}: unknown host keys are accepted" for hop in hops if hop.host_key_checking == "accept-new"]
+        keys += [f"{hop.name}: weak ciphers and MACs are accepted (CBC, MD5, 96 bits)" for hop in hops if hop.weak_ciphers]
         if self.connection == "winrm" and self.scheme == "https" and self.certificate_checking == "ignore":
             keys.append(f"{self.name}: the server's certificate is not checked")
         if self.connection == "winreg":

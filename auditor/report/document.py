@@ -9,6 +9,7 @@ import msgspec
 from auditor.model.facts import Platform
 from auditor.model.finding import VERDICTS
 from auditor.model.run import Run, TargetResult
+from auditor.printable import harmless_json
 
 _PLATFORM = ("family", "product", "version", "service_pack", "build", "edition", "suites", "arch", "kernel")
 
@@ -54,4 +55,4 @@ def _target(r: TargetResult) -> dict[str, Any]:
 
 def to_json(run: Run) -> bytes:
     """The document as indented UTF-8."""
-    return msgspec.json.format(msgspec.json.encode(document(run)), indent=1) + b"\n"
+    return harmless_json(msgspec.json.format(msgspec.json.encode(document(run)), indent=1)) + b"\n"

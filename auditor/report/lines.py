@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import msgspec
 
 from auditor.model.run import Run
-from auditor.printable import cell
+from auditor.printable import cell, harmless_json
 
 _FIELDS = ("rule", "title", "severity", "obligation", "verdict", "observed", "required", "why", "remediation")
 _HEAD = ("run", "host", "address", "outcome", "error", *_FIELDS, "due", "waived_by", "waived_until", "waiver_reason")
@@ -34,13 +34,13 @@ def _rows(run: Run) -> Iterator[dict[str, str | None]]:
 
 
 def to_jsonl(run: Run) -> bytes:
-    return b"".join(msgspec.json.encode(row) + b"\n" for row in _rows(run))
+    return b"".join(harmless_json(msgspec.json.encode(row)) + b"\n" for row in _rows(run))
 
 
 def to_csv(run: Run) -> bytes:
     """With a heading. Cells that a spreadsheet would take for a formula get an apostrophe (printable.cell)."""
     out = io.StringIO()
-    writer = csv.DictWriter(out, _HEAD, lineterminator="\r\n")  # RFC 4180
+    writer = csv.DictWriter(out, _HEAD, lineterminator="\r\n", quoting=csv.QUOTE_ALL)  # RFC 4180
     writer.writeheader()
     writer.writerows({k: cell(v) for k, v in row.items()} for row in _rows(run))
     return out.getvalue().encode("utf-8", "replace")

@@ -14,6 +14,7 @@ import msgspec
 
 from auditor.model.finding import Finding
 from auditor.model.run import Run, TargetResult
+from auditor.printable import harmless_json
 
 _KIND = {"noncompliant": "fail", "pending": "fail", "unknown": "open", "not_applicable": "notApplicable", "compliant": "pass"}
 _LEVEL = {"noncompliant": "error", "pending": "warning"}
@@ -37,7 +38,7 @@ def to_sarif(run: Run) -> bytes:
             }
         ],
     }
-    return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
+    return harmless_json(msgspec.json.format(msgspec.json.encode(document), indent=1)) + b"\n"
 
 
 def _rule(f: Finding) -> dict[str, Any]:

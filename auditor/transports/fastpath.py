@@ -413,11 +413,13 @@ def open_exec(
     known: KnownLogin | None = None,
     close_stdin: bool = False,
     host_key_types: Collection[str] = (),
+    prepare: Callable[[Transport], None] = lambda _: None,
 ) -> Opened:
     """Log in over a connected socket (TCP_NODELAY set) and start `command`; the socket is ours from here on, also on failure.
 
     auth: a private key (certificate loaded if there is one), or a call such as lambda t: t.auth_password(user, password).
     check_host_key raises to refuse; what it raises is what the caller gets. It runs in the reader thread, before NEWKEYS.
+    prepare may change what the transport offers before anything is sent.
     host_key_types: those known_hosts has for this host, else a host known by its RSA key would show another one.
     deadline: time.monotonic(). To end the wait earlier: sock.shutdown(SHUT_RDWR) from any thread.
     """
@@ -433,6 +435,7 @@ def open_exec(
         host_key_types,
         deadline,
     )
+    prepare(link)
     try:
         link.start_client(event=link.turn)
         if not link.turn.wait(max(0.0, deadline - time.monotonic())):

@@ -7,6 +7,7 @@ from paramiko import Transport
 from auditor.errors import HostError
 from auditor.model.target import ShownKey, Target
 from auditor.transports import hostkeys, knownhosts
+from auditor.transports.algorithms import offer
 from auditor.transports.deadline import Deadline, Stop
 from auditor.transports.ssh import abort
 from auditor.transports.ssh_errors import as_host_error
@@ -57,6 +58,7 @@ def _shown(target: Target, limit: Deadline) -> tuple[str, bytes]:
     try:
         connecting = limit.limit(target.timeouts.connect, "connecting")
         transport = Transport(connect(target.address or target.name, target.port or 22, connecting))
+        offer(transport, target)
         limit.watch(lambda: abort(transport))
         hostkeys.prefer_known(transport, target)
         transport.banner_timeout = transport.handshake_timeout = limit.left

@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Container, Mapping, Sequence
 
 from auditor.model.target import Target
+from auditor.transports.algorithms import WEAK_CIPHERS, WEAK_MACS
 
 # For the target and for every jump host of the inventory. `ssh -J` would hand none of this on to the jump host.
 ALWAYS = (
@@ -64,6 +65,8 @@ def _of(host: Target) -> list[str]:
         f"StrictHostKeyChecking={'accept-new' if host.host_key_checking == 'accept-new' else 'yes'}",
         f"ConnectTimeout={math.ceil(host.timeouts.connect)}",
     ]
+    if host.weak_ciphers:
+        out += [f"Ciphers=+{WEAK_CIPHERS}", f"MACs=+{WEAK_MACS}"]
     if host.key_file:
         out += [f"IdentityFile={_quoted(host.key_file)}", "IdentitiesOnly=yes"]
     if host.known_hosts:

@@ -18,6 +18,7 @@ from auditor.errors import HostError
 from auditor.model.run import TargetError
 from auditor.model.target import KnownLogin, Target
 from auditor.transports import hostkeys
+from auditor.transports.algorithms import offer
 from auditor.transports.command import MAX_STDERR, MAX_STDOUT, Command, CommandResult, too_much
 from auditor.transports.deadline import Deadline
 from auditor.transports.fastpath import Level, open_exec
@@ -105,6 +106,7 @@ class SshSession:
                 known=known,
                 close_stdin=not command.stdin,
                 host_key_types=hostkeys.known_types(target),
+                prepare=lambda link: offer(link, target),
             )
             self._transports.append(opened.transport)
             self.known_login = opened.known
@@ -174,6 +176,7 @@ def _place(host: Target) -> str:
 def _plain(sock: Any, hop: Target, own: Login, limit: Deadline, transports: list[Any]) -> Transport:
     """paramiko's own login, step by step."""
     transport = Transport(sock, packetizer_class=Bounded)
+    offer(transport, hop)
     transports.append(transport)
     limit.watch(lambda: abort(transport))
     hostkeys.prefer_known(transport, hop)

@@ -24,7 +24,11 @@ KINDS: tuple[tuple[type[BaseException], ErrorKind, str], ...] = (
     (f.DeadlineExceeded, "timeout", "see `timeouts` in the inventory"),
     (p.AuthenticationException, "auth-failed", "check the user, the key or the password, and the server's authorized_keys"),
     (p.BadHostKeyException, "host-key-changed", "check the host's fingerprint with its owner"),
-    (p.IncompatiblePeer, "no-common-algorithm", "the server offers only algorithms that are refused here as unsafe; update it"),
+    (
+        p.IncompatiblePeer,
+        "no-common-algorithm",
+        "the server offers only algorithms that are refused here as unsafe; update it (`weak_ciphers: true` takes old ciphers and MACs, which reports then say)",
+    ),
     (p.MessageOrderError, "protocol", "the server breaks the order of messages of its key exchange; nothing was sent to it"),
     (p.ChannelException, "protocol", "the server takes the login and opens no session; see its MaxSessions and its log"),
     (p.ProxyCommandFailure, "jump-failed", "a proxy command failed"),
