@@ -9,7 +9,7 @@ from auditor.model.target import ShownKey, Target
 from auditor.transports import hostkeys, knownhosts
 from auditor.transports.algorithms import offer
 from auditor.transports.deadline import Deadline, Stop
-from auditor.transports.ssh import abort
+from auditor.transports.ssh import abort, close
 from auditor.transports.ssh_errors import as_host_error
 from auditor.transports.ssh_faults import Dropped
 from auditor.transports.tcp import connect
@@ -71,4 +71,4 @@ def _shown(target: Target, limit: Deadline) -> tuple[str, bytes]:
         raise (limit.error() if limit.over else as_host_error(e, what)) from None
     finally:
         if transport:
-            transport.close()
+            close(transport)
