@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from auditor.model.facts import HostFacts, Package, Platform, Program
 from auditor.model.rule import Branch, Component, Rule
+from auditor.versions import windows_product
 
 
 class Applies(Struct, frozen=True):
@@ -124,6 +125,11 @@ def covers(pattern: str, platform: Platform) -> bool | None:
     if pattern in ("linux", "windows"):
         return None if platform.family is None else pattern == platform.family
     product = platform.product.lower() if platform.product else None
+    if product is None and platform.family == "windows" and pattern.startswith("windows-"):
+        ids = windows_product.possible(platform.version, platform.build)
+        if ids is None or ("*" in pattern and not ids):
+            return None
+        return None if any(covers(pattern, Platform(family="windows", product=i)) is not False for i in ids) else False
     if product is None:
         return None if platform.family is None or pattern.startswith("windows") is (platform.family == "windows") else False
     if product.startswith("windows") and not _WINDOWS.fullmatch(product):

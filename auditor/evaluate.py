@@ -145,7 +145,7 @@ def finding(
         required=judged.required,
         why=_bounded(judged.why),
         remediation=rule.remediation,
-        waiver=_waiver(rule, judged.observed, facts.target, groups, waivers, today),
+        waiver=_waiver(rule, judged.observed, facts.target, groups, waivers, today) or _accepted(rule, judged, policy),
         evidence=(
             *judged.evidence,
             facts.way or "facts as given",
@@ -211,6 +211,12 @@ def _waiver(
         if in_force and any(fnmatchcase(rule.id, p) for p in w.rules) and matches(w.targets, target, groups):
             return WaiverNote(w.owner, w.reason, w.expires)
     return None
+
+
+def _accepted(rule: Rule, judged: Judgement, policy: Policy) -> WaiverNote | None:
+    """What the inventory's policy says of an unknown; it is shown as a waiver is, and never of anything that is known."""
+    reason = policy.accepted.get(rule.id) if judged.verdict == "unknown" else None
+    return WaiverNote("the inventory's policy", reason, None) if reason else None
 
 
 def matches(patterns: Iterable[str], target: str, groups: Sequence[str]) -> bool:

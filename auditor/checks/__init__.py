@@ -17,6 +17,7 @@ from auditor.checks.windows import (
     judge_file_version,
     judge_hotfix,
     judge_missing_updates,
+    judge_patch_level,
     judge_product_pack,
     judge_service_pack,
 )
@@ -38,6 +39,7 @@ CHECKS: dict[type, Callable[[Any, Case], Judgement]] = {
     r.RebootCheck: judge_reboot,
     r.StaleProcessesCheck: judge_stale_processes,
     r.SupportCheck: judge_support,
+    r.PatchLevelCheck: judge_patch_level,
     r.AttestedCheck: judge_attested,
 }
 

@@ -37,5 +37,5 @@ class Judgement(Struct, frozen=True):
 def unread(facts: HostFacts, collector: str, what: str, required: str) -> Judgement:
     """Unknown because a collector has not told `what`; its own reason is the why."""
     reason = next((o.reason for o in facts.outcomes if o.name == collector and o.reason), "")
-    why = f"{what} could not be read: {reason}" if reason else f"{what} were not collected from this host"
+    why = f"{what} could not be read: {reason}" if reason else f"{what}: not collected from this host"
     return Judgement("unknown", f"{what}: not known", required, why, settles=f"{collector}: {reason or 'not collected'}")

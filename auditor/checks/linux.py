@@ -155,11 +155,19 @@ def judge_reboot(check: RebootCheck, case: Case) -> Judgement:
     return Judgement("compliant", "no flag", required, f"no flag, and it would be set by {reboot.writers[0]}")
 
 
+# One right for a whole fleet, so all hosts name it in the same words.
+ROOT = (
+    "root's rights for a few listed commands: `become: {method: sudo}` in the inventory, and on the hosts what"
+    " `auditor commands --sudoers` prints; or accept it in the inventory: `accept_unknown: {linux-stale-processes: WHY}`"
+)
+
+
 def judge_stale_processes(check: StaleProcessesCheck, case: Case) -> Judgement:
     required = "no process that runs deleted or replaced code"
     stale = case.facts.stale_processes
     if stale is None:
-        return unread(case.facts, "stale_processes", "All processes' mapped files", required)
+        judged = unread(case.facts, "stale_processes", "All processes' mapped files", required)
+        return replace(judged, settles=ROOT) if "without root's rights" in judged.why else judged
     if not stale:
         return Judgement("compliant", "none", required, "no process maps deleted code", evidence=("/proc/PID/maps",))
     pids = case.facts.volatile.pids if case.facts.volatile else {}

@@ -6,14 +6,17 @@ from functools import lru_cache
 
 from msgspec.structs import replace
 
+from auditor.checks.attested import judge_attested
 from auditor.checks.judgement import Case, Judgement, unread
 from auditor.model.facts import MissingUpdate
 from auditor.model.finding import Step
 from auditor.model.rule import (
+    AttestedCheck,
     BuildCheck,
     FileVersionCheck,
     HotfixCheck,
     MissingUpdatesCheck,
+    PatchLevelCheck,
     ProductPackCheck,
     ServicePackCheck,
 )
@@ -36,15 +39,20 @@ def judge_service_pack(check: ServicePackCheck, case: Case) -> Judgement:
     except ValueError as e:
         return Judgement("unknown", str(e), required, "what the host calls its service pack cannot be read as one",
                          settles="platform: a service pack of a known form")  # fmt: skip
+    said = facts.platform.csd_version
+    if said and service_pack.is_candidate(said) and service_pack.parse(said).number == installed.number:
+        installed = installed._replace(candidate=service_pack.parse(said).candidate)
     observed = "no service pack" if installed.number == 0 else f"service pack {facts.platform.service_pack}"
     if check.since and installed.reaches(service_pack.parse(check.since)) is False:
         why = f"{observed} is older than service pack {check.since}, which brought the fault"
         return Judgement("not_applicable", observed, required, why, evidence=(CLAIM,))
     wanted = service_pack.parse(check.at_least)
-    stamps = _installed(check.stamped_by, case) if installed.candidate else []
+    stamps = _installed((*check.stamped_by, *service_pack.STAMPERS), case) if installed.candidate else []
     if stamps:
         observed += f", with {', '.join(stamps)}"
         installed = installed._replace(candidate="")
+    elif installed.candidate and said:
+        observed += f" ({said!r})"
     if installed.reaches(wanted) is None:
         why = f"{observed} is a release candidate of the required pack, and nothing explains it as the final one"
         return Judgement("unknown", observed, required, why, settles="platform: whether the final service pack is installed")
@@ -57,7 +65,6 @@ def judge_service_pack(check: ServicePackCheck, case: Case) -> Judgement:
     why = f"{observed} is {'' if reached else 'not '}{required}"
     if stamps:
         why += f"; {', '.join(stamps)} is known to write a release candidate's name over the final pack's"
-    said = facts.platform.csd_version
     if said and service_pack.is_candidate(said):
         why += f" (the host says {said!r}, as some hotfixes make it; its leading number decides)"
     step = None if reached else Step("service_pack", _line(facts.platform.product or ""), check.at_least)
@@ -209,6 +216,19 @@ def judge_missing_updates(check: MissingUpdatesCheck, case: Case) -> Judgement:
         )
     why = f"the Windows Update Agent lists no missing update{of}, by its search of {searched.isoformat()}"
     return Judgement("compliant", required, required, why, evidence=evidence)
+
+
+def judge_patch_level(check: PatchLevelCheck, case: Case) -> Judgement:
+    """No rule knows it, so no list that was read is good or bad news."""
+    platform, hotfixes = case.facts.platform, case.facts.hotfixes
+    build = f"build {platform.build}" if platform.build else "the build: not known"
+    listed = "the hotfixes: not known" if hotfixes is None else f"{len(hotfixes)} hotfixes listed"
+    judged = judge_attested(AttestedCheck(how=check.how), case, f"{build}; {listed}")
+    required = f"every update that the vendor has published for {platform.product or 'this product'}"
+    if judged.verdict != "unknown" or case.attestation is not None:
+        return replace(judged, required=required)
+    why = f"no loaded rule knows which updates {platform.product or 'this product'} should have. {check.how}"
+    return replace(judged, required=required, why=why, settles="rules: which updates this product should have")
 
 
 def _update(update: MissingUpdate) -> str:

@@ -103,6 +103,7 @@ _TOP = (
     "retention",
     "deadlines",
     "max_age",
+    "accept_unknown",
     "ansible",
 )
 _PATHS = ("key_file", "known_hosts", "path", "cert_file", "cert_key_file", "ca_file")
@@ -233,7 +234,16 @@ class _Reader:
                     groups[group] = dict(self._deadlines(pairs(spans, self.faults, f"groups of deadlines, {group}")))
             else:
                 own.update(self._deadlines([(key, where, value)]))
-        return Policy(own, groups, self._span("max_age", self.top["max_age"]) if "max_age" in self.top else None)
+        oldest = self._span("max_age", self.top["max_age"]) if "max_age" in self.top else None
+        return Policy(own, groups, oldest, dict(self._accepted()))
+
+    def _accepted(self) -> Iterator[tuple[str, str]]:
+        """`accept_unknown: {linux-stale-processes: why}`."""
+        for rule, where, value in self._entries("accept_unknown"):
+            if isinstance(value, yaml.ScalarNode) and value.value.strip():
+                yield rule, value.value.strip()
+            else:
+                self.faults.add(where, f"accept_unknown: {rule} needs a reason, which reports show")
 
     def _deadlines(self, given: Iterable[tuple[str, yaml.Node, yaml.Node]]) -> Iterator[tuple[str, timedelta]]:
         for severity, where, value in given:

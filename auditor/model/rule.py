@@ -166,6 +166,13 @@ class AttestedCheck(Tagged, frozen=True, tag="attested"):
     how: str
 
 
+class PatchLevelCheck(Tagged, frozen=True, tag="patch_level"):
+    """Which updates a product should have, where no loaded rule knows it: unknown, unless a person attested it. `how` says
+    how to find out."""
+
+    how: str
+
+
 class AllOf(Tagged, frozen=True, tag="all_of"):
     """Compliant if every child is."""
 
@@ -180,7 +187,7 @@ class AnyOf(Tagged, frozen=True, tag="any_of"):
 
 Check = (
     ServicePackCheck | ProductPackCheck | BuildCheck | HotfixCheck | FileVersionCheck | PackageCheck | KernelCheck | SettingCheck | ListenBacklogCheck | CounterCheck
-    | SecurityUpdatesCheck | MissingUpdatesCheck | RebootCheck | StaleProcessesCheck | SupportCheck | AttestedCheck | AllOf | AnyOf
+    | SecurityUpdatesCheck | MissingUpdatesCheck | RebootCheck | StaleProcessesCheck | SupportCheck | PatchLevelCheck | AttestedCheck | AllOf | AnyOf
 )  # fmt: skip
 
 

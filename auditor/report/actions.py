@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from auditor.checks.linux import ROOT
 from auditor.model.finding import Finding
 from auditor.model.rule import SEVERITIES
 from auditor.model.run import TargetResult
@@ -46,6 +47,7 @@ def actions(results: Iterable[TargetResult]) -> tuple[Action, ...]:
     waived: Counter[str] = Counter()
     restart: _Found = []
     by_rule: dict[str, _Found] = defaultdict(list)
+    rights: dict[str, _Found] = defaultdict(list)
     by_step: dict[tuple[str, str], _Found] = defaultdict(list)
     for findings, names in states(results):
         waived.update({f.rule: len(names) for f in findings if f.waiver and f.verdict in ("noncompliant", "pending")})
@@ -54,12 +56,15 @@ def actions(results: Iterable[TargetResult]) -> tuple[Action, ...]:
                 restart.extend((name, f) for name in names)
             elif f.verdict == "noncompliant":
                 (by_step[bundles.key(f.step)] if f.step else by_rule[f.rule]).extend((name, f) for name in names)
+            elif f.verdict == "unknown" and f.settles == ROOT:
+                rights[f.settles].extend((name, f) for name in names)
     for same in by_step.values():
         if len({f.rule for _, f in same}) == 1:
             by_rule[same[0][1].rule].extend(same)
     done = [_step(same) for same in by_step.values() if len({f.rule for _, f in same}) > 1]
     done += [_rule(rule, found, waived[rule]) for rule, found in by_rule.items()]
     done += [_restart(restart)] if restart else []
+    done += [_right(what, found) for what, found in rights.items()]
     return tuple(sorted(done, key=lambda a: (-a.settled / a.parts, _ORDER[a.severity], a.title)))
 
 
@@ -79,6 +84,14 @@ def _restart(found: _Found) -> Action:
         len(rules),
         rules.pop() if len(rules) == 1 else "",
     )
+
+
+def _right(what: str, found: _Found) -> Action:
+    """A right that the audit lacks: one thing to do, however many hosts it opens."""
+    hosts, rules = _hosts(found), {f.rule for _, f in found}
+    title = f"Let the audit read what needs root's rights on {len(hosts)} {'host' if len(hosts) == 1 else 'hosts'}"
+    said = what[:1].upper() + what[1:] + "."
+    return Action(title, _worst(found), said, hosts, len(found), len(rules), rules.pop() if len(rules) == 1 else "")
 
 
 def _step(found: _Found) -> Action:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections import defaultdict
 from collections.abc import Iterator
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
@@ -115,15 +116,10 @@ def context(answer: ElementTree.Element) -> str | None:
 
 def fields(item: ElementTree.Element) -> dict[str, Cell]:
     """An instance's properties or a method's results; a repeated element is an array, xsi:nil is None."""
-    found: dict[str, Cell] = {}
+    found: defaultdict[str, list[Cell]] = defaultdict(list)
     for part in item:
-        name, value = _local(part), _cell(part)
-        if name in found:
-            before = found[name]
-            found[name] = (*(before if isinstance(before, tuple) else (str(before or ""),)), str(value or ""))
-        else:
-            found[name] = value
-    return found
+        found[_local(part)].append(_cell(part))
+    return {name: cells[0] if len(cells) == 1 else tuple(str(c or "") for c in cells) for name, cells in found.items()}
 
 
 def _cell(part: ElementTree.Element) -> Cell:

@@ -10,6 +10,9 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+# Hotfixes that are known to write a release candidate's name over the final pack's: Q246467 "Service Pack 6, RC 1.3" (Q293322),
+# Q266433 "Service Pack 1, RC 1.1" on Windows 2000; and Q246009, whose mark only the final 6a has.
+STAMPERS = ("Q246467", "Q266433", "Q246009")
 _WRITTEN = re.compile(
     r"\s*(?:Service Pack\s*)?(\d{1,3})([a-z]?)(?:\.0)?\s*(?:,?\s*((?:RC|Beta|v\.|Build)[^\n]{1,40}))?\s*", re.IGNORECASE
 )

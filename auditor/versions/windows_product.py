@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from typing import Literal
 
 from msgspec import Struct
@@ -59,6 +61,20 @@ def identify(
     return (
         Identity(row.id, row.edition or None, name=row.name) if row else Identity(None, doubt=f"no edition {edition} is known")
     )
+
+
+@lru_cache(maxsize=256)
+def possible(version: str | None, build: str | None) -> frozenset[str] | None:
+    """The ids of all products that have this version and build, as facts write them (`10.0`, `20348.2700`); None where neither
+    tells. The registry of every Windows since 8.1 says 6.3, so that alone leaves all of those."""
+    number = re.match(r"\d{1,6}", build or "")
+    told = re.match(r"\d{1,3}\.\d{1,3}", version or "")
+    if number and (ids := frozenset(p.id for p in PRODUCTS if int(number[0]) in p.builds)):
+        return ids
+    if told is None:
+        return None
+    versions = ("6.3", "10.0") if told[0] == "6.3" else (told[0],)
+    return frozenset(p.id for p in PRODUCTS if p.version in versions)
 
 
 def _doubt(rows: list[Product], suites: tuple[str, ...] | None) -> str:

@@ -175,7 +175,7 @@ LAST = [
     ("windows-nt-4.0-server", None, [], "unknown", "unknown"),
     # A candidate's name over the final pack's: the stamp must be explained and the mark of 6a be there.
     ("windows-nt-4.0-server", "Service Pack 6, RC 1.3", ["Q246467", "Q246009"], "compliant", "compliant"),
-    ("windows-nt-4.0-server", "Service Pack 6, RC 1.3", ["Q246009"], "unknown", "unknown"),
+    ("windows-nt-4.0-server", "Service Pack 6, RC 1.3", ["Q246009"], "compliant", "compliant"),
     ("windows-nt-4.0-server", "Service Pack 6, RC 1.3", ["Q246467"], "noncompliant", "noncompliant"),
     ("windows-nt-4.0-server", "Service Pack 4 RC 1.2", ["Q246467", "Q246009"], "noncompliant", "not_applicable"),
     ("windows-nt-4.0-terminal-server", "5", [], "noncompliant", "not_applicable"),
