@@ -6,13 +6,15 @@ import re
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
+from fnmatch import fnmatchcase, translate
+from functools import cached_property, lru_cache
 
 from msgspec import Struct
 
 from auditor.model.facts import HostFacts, Package, Platform, Program
 from auditor.model.rule import Branch, Component, Rule
 from auditor.versions import windows_product
+from auditor.versions.kb_number import article
 
 
 class Applies(Struct, frozen=True):
@@ -34,6 +36,7 @@ class Host:
         self.facts = facts
         self._covers: dict[str, bool | None] = {}
         self._parts: dict[Component, Applies] = {}
+        self._names: dict[str, tuple[str, ...] | None] = {}
         self._packages: defaultdict[str, list[Package]] | None = None
 
     def covers(self, pattern: str) -> bool | None:
@@ -54,8 +57,25 @@ class Host:
         """Is a part on this host?"""
         found = self._parts.get(component)
         if found is None:
-            found = self._parts[component] = _component(component, self.facts)
+            found = self._parts[component] = _component(component, self)
         return found
+
+    def names(self, what: str) -> tuple[str, ...] | None:
+        """The names of services, processes, programs or packages; None where they were not read."""
+        if what not in self._names:
+            read = getattr(self.facts, what)
+            self._names[what] = None if read is None else tuple(n if isinstance(n, str) else n.name for n in read)
+        return self._names[what]
+
+    def first(self, what: str, patterns: tuple[str, ...]) -> str | None:
+        """The first of these names that fits a pattern, without regard to case."""
+        fits = _any_of(patterns)
+        return next((n for n in self.names(what) or () if fits(n)), None) if patterns else None
+
+    @cached_property
+    def articles(self) -> frozenset[str]:
+        """The numbers of the hotfixes that are listed: Q246009 and KB246009 are one article."""
+        return frozenset(article(h.id) for h in self.facts.hotfixes or ())
 
 
 def applies(rule: Rule, host: Host) -> Applies:
@@ -141,30 +161,23 @@ def covers(pattern: str, platform: Platform) -> bool | None:
     return None if pattern.startswith(product + "-") and product.startswith("windows-") else False
 
 
-def _component(component: Component, facts: HostFacts) -> Applies:
+def _component(component: Component, host: Host) -> Applies:
     """Present if any of its signs is there; absent only if every list that would show it was read. A part without a known
     sign cannot be recognised."""
     if not any((component.services, component.processes, component.programs, component.packages, component.hints)):
         why = f"whether {component.name} is there cannot be recognised from what is read of a host"
         return Applies(None, why, settles=f"whether {component.name} is there: an attestation")
-    services = None if facts.services is None else [s.name for s in facts.services]
-    programs = None if facts.programs is None else [p.name for p in facts.programs]
-    packages = None if facts.packages is None else [p.name for p in facts.packages]
-    sources = {
-        "services": (component.services, services),
-        "processes": (component.processes, facts.processes),
-        "programs": (component.programs, programs),
-        "packages": (component.packages, packages),
-    }
-    for what, (patterns, names) in sources.items():
-        if found := _first(patterns, names):
-            return _named(component, facts.programs, f"{component.name} is there ({what}: {found})")
-    unread = [what for what, (patterns, names) in sources.items() if patterns and names is None]
+    signs = {"services": component.services, "processes": component.processes, "programs": component.programs,
+             "packages": component.packages}  # fmt: skip
+    for what, patterns in signs.items():
+        if found := host.first(what, patterns):
+            return _named(component, host.facts.programs, f"{component.name} is there ({what}: {found[:200]})")
+    unread = [what for what, patterns in signs.items() if patterns and host.names(what) is None]
     if unread:
         why = f"whether {component.name} is there is not known: the {' and '.join(unread)} of this host could not be read"
         return Applies(None, why, settles=f"{unread[0]}: not read")
-    if hint := _first(component.hints, programs):
-        why = f"{hint} is there, which leaves open whether {component.name} is"
+    if hint := host.first("programs", component.hints):
+        why = f"{hint[:200]} is there, which leaves open whether {component.name} is"
         return Applies(None, why, settles=f"programs: whether {component.name} is installed")
     return Applies(False, f"{component.name} is not on this host")
 
@@ -172,14 +185,16 @@ def _component(component: Component, facts: HostFacts) -> Applies:
 def _named(component: Component, programs: tuple[Program, ...] | None, why: str) -> Applies:
     """Present, and of a release that the advisory names?"""
     if component.named_up_to is not None:
+        fits = _any_of(component.programs)
         for program in programs or ():
-            major = re.search(r"\d{1,9}", program.version or "")
-            if _first(component.programs, [program.name]) and major and int(major[0]) > component.named_up_to:
+            major = re.search(r"\d{1,9}", (program.version or "")[:100])
+            if fits(program.name) and major and int(major[0]) > component.named_up_to:
                 later = f"{why}, release {program.version}: the advisory names releases up to {component.named_up_to}.x only"
                 return Applies(None, later, settles="the vendor's word on later releases")
     return Applies(True, why)
 
 
-def _first(patterns: tuple[str, ...], names: list[str] | tuple[str, ...] | None) -> str | None:
-    lowered = [p.lower() for p in patterns]
-    return next((n for n in names or () if any(fnmatchcase(n.lower(), p) for p in lowered)), None)
+@lru_cache(maxsize=4096)
+def _any_of(patterns: tuple[str, ...]) -> Callable[[str], object]:
+    """Does a name fit any of these shell patterns, without regard to case?"""
+    return re.compile("|".join(translate(p.lower()) for p in patterns) or r"(?!)", re.IGNORECASE).match

@@ -21,7 +21,7 @@ from auditor.model.mailing import Mailing
 from auditor.model.past import Past
 from auditor.model.rule import Rule
 from auditor.model.run import Run, TargetResult
-from auditor.model.target import Target
+from auditor.model.target import KnownLogin, Target
 from auditor.printable import printable
 from auditor.rulebook import Rulebook
 from auditor.scan import scan_all, utc_now
@@ -131,12 +131,13 @@ class Keeper:
             self._store.close()
         self._store = None
 
-    def with_known_logins(self, targets: list[Target]) -> list[Target]:
+    def known_logins(self) -> dict[tuple[str, str], KnownLogin]:
+        """By target's name and Target.way_in: what the last login taught."""
         try:
-            return self._store.with_known_logins(targets) if self._store else targets
+            return self._store.known_logins() if self._store else {}
         except HistoryError as e:
             self._fail(e)
-            return targets
+            return {}
 
     def seconds(self) -> dict[str, float]:
         """By target: how long it took the last time."""

@@ -133,7 +133,7 @@ def finding(
 ) -> Finding:
     """The one finding of one rule on one host; `applicable` says whether it applies there."""
     facts = host.facts
-    case = Case(facts, _attestation(rule, facts.target, groups, attestations), today, host.packages)
+    case = Case(facts, _attestation(rule, facts.target, groups, attestations), today, host.packages, host.articles)
     judged = _aged(_judge(applicable, case), rule, policy, today)
     return Finding(
         rule=rule.id,

@@ -24,7 +24,7 @@ from auditor.model.facts import HostFacts, Platform
 from auditor.model.finding import Attestation, Finding, Waiver
 from auditor.model.policy import Policy
 from auditor.model.run import Outcome, TargetError, TargetResult
-from auditor.model.target import Target
+from auditor.model.target import KnownLogin, Target
 from auditor.rulebook import Rulebook
 from auditor.transports.deadline import Deadline, Stop
 
@@ -52,7 +52,8 @@ class Wishes:
 
 class Audit(Struct, frozen=True, kw_only=True):
     """What all targets of a run have in common. `clock` and `marker` are the outside world's: time and randomness.
-    `seen`: by target, since when it is known to lack what a rule asks for. `guarded`: who reads answers where that can be
+    `seen`: by target, since when it is known to lack what a rule asks for; `known_logins`: by its name and way in, what the last
+    login taught. `guarded`: who reads answers where that can be
     ended; None = here and now."""
 
     rulebook: Rulebook
@@ -62,6 +63,7 @@ class Audit(Struct, frozen=True, kw_only=True):
     waivers: tuple[Waiver, ...] = ()
     policy: Policy = NO_POLICY
     seen: Mapping[str, Mapping[str, date]] = field(default_factory=dict)
+    known_logins: Mapping[tuple[str, str], KnownLogin] = field(default_factory=dict)
     deep: bool = False
     states: States = field(default_factory=States)
     wishes: Wishes = field(default_factory=Wishes)

@@ -23,6 +23,7 @@ from auditor.model.run import TargetError, TargetResult
 from auditor.model.target import Target
 from auditor.transports import open_session
 from auditor.transports.deadline import Deadline, Stop
+from auditor.transports.sshconfig import resolved
 
 
 def scan(target: Target, audit: Audit, stop: Stop) -> TargetResult:
@@ -40,6 +41,13 @@ def scan(target: Target, audit: Audit, stop: Stop) -> TargetResult:
     result = audit.guarded.read(heard, left, stop) if audit.guarded else read(heard, audit)
     seconds = round(time.monotonic() - started, 3)
     return replace(result, seconds=seconds, known_login=answer.known_login, relaxed=answer.relaxed)
+
+
+def prepared(target: Target, audit: Audit, stop: Stop) -> Target:
+    """A target with what ssh_config says of it, and what its last login taught. HostError where ssh_config says of this host
+    what cannot be honoured."""
+    found = resolved(target, Deadline(target.timeouts.total, f"reading what ssh_config says of {target.name}", stop))
+    return replace(found, known_login=audit.known_logins.get((found.name, found.way_in)))
 
 
 def ask(target: Target, audit: Audit, stop: Stop, *, raw: bool = False) -> Answer:
@@ -76,8 +84,12 @@ def scan_all(
     def submit(target: Target) -> None:
         executor.submit(_guarded, target, audit, stop).add_done_callback(lambda future: done.put((target, future)))
 
+    ready = executor.map(lambda target: _ready(target, audit, stop), targets)
     left = 0
-    for target in targets:
+    for target in list(ready):
+        if isinstance(target, TargetResult):
+            yield target
+            continue
         left += 1
         jump = _first_jump(target)
         if per_jump and jump and through[jump] >= per_jump:
@@ -94,6 +106,17 @@ def scan_all(
 
 def _first_jump(target: Target) -> str:
     return target.jump[0].name if target.jump else ""
+
+
+def _ready(target: Target, audit: Audit, stop: Stop) -> Target | TargetResult:
+    """A target that can be scanned, or its result where it cannot."""
+    try:
+        return target if stop.asked.is_set() else prepared(target, audit, stop)
+    except HostError as e:
+        return TargetResult(target=target, outcome="unreachable", error=TargetError(e.kind, str(e)))
+    except Exception as e:
+        error = TargetError("internal", f"a fault of auditor itself, please report it: {type(e).__name__}: {e}")
+        return TargetResult(target=target, outcome="unreachable", error=error)
 
 
 def _guarded(target: Target, audit: Audit, stop: Stop) -> TargetResult:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import difflib
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -49,6 +50,9 @@ def compose(path: Path, faults: Faults) -> yaml.Node | None:
             faults.add(1, f"is {path.stat().st_size / 1e6:.1f} MB; at most {MAX_BYTES / 1e6:.0f} MB are read")
             return None
         text = path.read_bytes().decode("utf-8-sig")
+        if len(re.findall(r"^%", text, re.MULTILINE)) > 10:
+            faults.add(1, "has more than ten directives (lines that begin with %)")
+            return None
         loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
         if deep := _too_deep(text, loader):
             faults.add(deep, f"is nested more than {MAX_DEPTH} levels deep")
@@ -86,14 +90,14 @@ def _too_deep(text: str, loader: Any) -> int:
 def _count(root: yaml.Node) -> int:
     """How many nodes the file expands to, aliases included; stops counting past the limit."""
     seen, stack = 0, [root]
-    while stack and seen <= MAX_NODES:
+    while stack and seen + len(stack) <= MAX_NODES + 1:
         node = stack.pop()
         seen += 1
         if isinstance(node, yaml.SequenceNode):
             stack.extend(node.value)
         elif isinstance(node, yaml.MappingNode):
             stack.extend(part for pair in node.value for part in pair)
-    return seen
+    return seen + len(stack)
 
 
 def pairs(node: yaml.Node, faults: Faults, what: str = "") -> Iterator[tuple[str, yaml.Node, yaml.Node]]:
@@ -231,6 +235,9 @@ def _kind(node: yaml.Node) -> str:
 
 
 def did_you_mean(word: str, known: Any) -> str:
-    """`; did you mean …?` or nothing."""
-    close = difflib.get_close_matches(str(word), [str(k) for k in known], n=2)
+    """`; did you mean …?` or nothing, as for words longer than anybody writes and lists longer than anybody reads."""
+    known = [str(k) for k in itertools.islice(known, 5000)]
+    if len(str(word)) > 100 or any(len(k) > 400 for k in known):
+        return ""
+    close = difflib.get_close_matches(str(word), known, n=2)
     return f"; did you mean {' or '.join(close)}?" if close else ""

@@ -30,12 +30,12 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="makes a user with a p
 REPO = Path(__file__).parents[1]
 RECORDING = REPO / "tests" / "recordings" / "debian-12-root" / "stdout"
 MARK = "S3CR3T"
-# A host that takes the sudo password from its standard input and makes a package of it, and one that complains with it.
+# A host that takes the sudo password from its standard input and calls itself by it, and one that complains with it.
 ECHO = r"""#!/bin/sh
 marker=${SSH_ORIGINAL_COMMAND##* auditor }; marker=${marker%% *}
 read -r word
 export marker word
-exec awk '{ gsub("5f0c2a9be1d34c7786aa10b2", ENVIRON["marker"]); sub("^ii \topenssl\t", "ii \t" ENVIRON["word"] "\t"); print }' RECORDING
+exec awk '{ gsub("5f0c2a9be1d34c7786aa10b2", ENVIRON["marker"]); sub("^PRETTY_NAME=.*", "PRETTY_NAME=" ENVIRON["word"]); print }' RECORDING
 """
 
 

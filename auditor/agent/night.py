@@ -26,7 +26,6 @@ from auditor.report.forms import render
 from auditor.report.prometheus import to_prometheus
 from auditor.rulebook import Rulebook
 from auditor.transports.deadline import Stop
-from auditor.transports.sshconfig import resolve_all
 from auditor.waiving import remarks
 
 # What may be over a little later; everything else needs somebody to change something.
@@ -60,12 +59,12 @@ def audit(
 
     `leaving` tells whether the agent itself is to end: then the run is left to be gone on with at the next start."""
     rulebook, opened = setting.rulebooks[plan.name], setting.opened
-    targets = resolve_all(select(plan.targets, opened))
+    targets = select(plan.targets, opened)
     run = begun or make_run(rulebook, setting.clock())
     keeper = _keeper(plan, due, setting, run, rulebook, resumed=begun is not None)
     try:
         has = {r.target.name: r for r in run.results}
-        left = [t for t in keeper.with_known_logins(targets) if t.name not in has]
+        left = [t for t in targets if t.name not in has]
         seconds = keeper.seconds()
         left.sort(key=lambda t: -seconds.get(t.name, 0.0))  # the slowest first, so that the end is not one long wait
         audited = _audited(plan, setting, rulebook, keeper)
@@ -131,6 +130,7 @@ def _audited(plan: Plan, setting: Setting, rulebook: Rulebook, keeper: Keeper) -
         waivers=opened.waivers,
         policy=opened.policy,
         seen=keeper.failing_since() if opened.policy.deadlines or opened.policy.groups else {},
+        known_logins=keeper.known_logins(),
         deep=plan.deep,
     )
 

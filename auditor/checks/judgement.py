@@ -13,12 +13,14 @@ from auditor.model.finding import Attestation, Step, Verdict
 
 class Case(Struct, frozen=True):
     """One host before one rule. `attestation` is the newest one for this rule and target, whatever its dates;
-    `today` is the date of judging; `packages` gives the installed packages of a name."""
+    `today` is the date of judging; `packages` gives the installed packages of a name, `articles` are
+    the numbers of the listed hotfixes, None where nobody looked."""
 
     facts: HostFacts
     attestation: Attestation | None
     today: date
     packages: Callable[[str], list[Package]]
+    articles: frozenset[str] | None = None
 
 
 class Judgement(Struct, frozen=True):

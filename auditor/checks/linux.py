@@ -13,6 +13,7 @@ from auditor.checks.judgement import Case, Judgement, unread
 from auditor.model.facts import Candidate, Package, UpdateList, Updates
 from auditor.model.rule import KernelCheck, PackageCheck, RebootCheck, SecurityUpdatesCheck, StaleProcessesCheck
 from auditor.versions import deb, kernel_release, rpm
+from auditor.versions.limit import MAX_VERSION
 
 
 def judge_package(check: PackageCheck, case: Case) -> Judgement:
@@ -337,7 +338,7 @@ def _image_flavour(name: str) -> str:
     release = name.removeprefix("linux-image-")
     if release == name or not release[:1].isdigit():
         return ""
-    return kernel_release.flavour(release.removesuffix("-unsigned")) or "-"
+    return kernel_release.flavour(release.removesuffix("-unsigned")[:MAX_VERSION]) or "-"
 
 
 def _simulated(updates: Updates) -> str:

@@ -22,7 +22,9 @@ def judge_listen_backlog(check: ListenBacklogCheck, case: Case) -> Judgement:
     if listeners is None:
         return _unobserved(check, case, unread(case.facts, "listeners", "The listening sockets", required))
     asked = [x for x in listeners if check.port in (None, x.port)]
-    judged = [x for x in asked if not (check.reachable_only and is_loopback(x.address))]
+    judged, loopback = list[Listener](), list[Listener]()
+    for x in asked:
+        (loopback if check.reachable_only and is_loopback(x.address) else judged).append(x)
     if not judged:
         observed = "only loopback listeners: " + _list(asked, case) if asked else f"nothing listens{on_port}"
         nothing = Judgement("not_applicable", observed, required, "there is no listener that others could reach")
@@ -34,7 +36,6 @@ def judge_listen_backlog(check: ListenBacklogCheck, case: Case) -> Judgement:
         return nothing
     small = [x for x in judged if x.backlog is not None and x.backlog <= check.above]
     blind = [x for x in judged if x.backlog is None]
-    loopback = [x for x in asked if x not in judged]
     aside = f"; loopback, not judged: {_list(loopback, case)}" if loopback else ""
     if small:
         why = f"{len(small)} of {len(judged)} listeners refuse or drop connections once {check.above} or fewer wait to be accepted"

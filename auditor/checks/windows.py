@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from msgspec.structs import replace
 
 from auditor.checks.attested import judge_attested
@@ -21,6 +19,7 @@ from auditor.model.rule import (
     ServicePackCheck,
 )
 from auditor.versions import file_version, server_products, service_pack, windows_build
+from auditor.versions.kb_number import article
 
 # Adding a component afterwards puts old files back and leaves what the registry says (Q196269).
 CLAIM = "registry claim: CSDVersion"
@@ -175,9 +174,8 @@ def judge_hotfix(check: HotfixCheck, case: Case) -> Judgement:
     if not found:
         step = Step("hotfix", "", check.ids[0])
         return Judgement("noncompliant", f"{required} not installed", required, "the host lists no such hotfix", step=step)
-    sources = sorted(
-        {h.source or "registry claim" for h in case.facts.hotfixes if _article(h.id) in {_article(f) for f in found}}
-    )
+    wanted = {article(f) for f in found}
+    sources = sorted({h.source or "registry claim" for h in case.facts.hotfixes if article(h.id) in wanted})
     why = f"{', '.join(found)} is listed as installed ({', '.join(sources)})" + (f"; {check.tension}" if check.tension else "")
     return Judgement("compliant", f"{', '.join(found)} installed", required, why, evidence=tuple(sources))
 
@@ -238,11 +236,7 @@ def _update(update: MissingUpdate) -> str:
 
 
 def _installed(ids: tuple[str, ...], case: Case) -> list[str]:
-    listed = {_article(h.id) for h in case.facts.hotfixes or ()}
-    return [i for i in ids if _article(i) in listed]
-
-
-@lru_cache(maxsize=65536)
-def _article(ident: str) -> str:
-    """Q246009 and KB246009 are the same article; in 2001 the letters changed."""
-    return ident.upper().removeprefix("KB").removeprefix("Q")
+    listed = case.articles
+    if listed is None:
+        listed = frozenset(article(h.id) for h in case.facts.hotfixes or ())
+    return [i for i in ids if article(i) in listed]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -12,13 +13,14 @@ from auditor import own_files
 from auditor.cli import options
 from auditor.cli.shown import show_json
 from auditor.collectors.windows.carried import scripts
-from auditor.errors import UsageFault
+from auditor.errors import HostError, UsageFault
 from auditor.evaluate import matches
 from auditor.inventory.select import open_inventory, select
-from auditor.model.target import NETWORKED
+from auditor.model.target import NETWORKED, Target
 from auditor.rulebook import load
 from auditor.scan import utc_now
-from auditor.transports.sshconfig import resolve_all
+from auditor.transports.deadline import Deadline
+from auditor.transports.sshconfig import resolved
 from auditor.yamlfile import did_you_mean
 
 
@@ -35,9 +37,11 @@ def check(inventory: str | None, rule_paths: tuple[str, ...]) -> None:
     opened = open_inventory(inventory)
     if opened.path is None:
         raise UsageFault("no inventory was found; name one with --inventory")
-    resolve_all(list(opened.targets.values()))
+    wrong = list(_not_honoured(opened.targets.values()))
     counts = f"{len(opened.targets)} hosts, {len(opened.groups)} groups, {len(opened.waivers)} waivers, {len(opened.attestations)} attestations"
-    click.echo(f"{opened.path}: {counts}; no fault")
+    for text in wrong:
+        click.echo(text)
+    click.echo(f"{opened.path}: {counts}; {f'{len(wrong)} hosts cannot be reached as they are' if wrong else 'no fault'}")
     today = utc_now().date()
     for w in opened.waivers:
         if w.expires and w.expires < today:
@@ -57,6 +61,15 @@ def check(inventory: str | None, rule_paths: tuple[str, ...]) -> None:
                 click.echo(f"{opened.path}: {what}: no host fits {pattern!r}{did_you_mean(pattern, opened.targets)}")
     for remark in opened.remarks:
         click.echo(remark)
+
+
+def _not_honoured(targets: Iterable[Target]) -> Iterator[str]:
+    """What ssh_config says of hosts that cannot be honoured: each is unreachable, and the others are not."""
+    for target in targets:
+        try:
+            resolved(target, Deadline(target.timeouts.total, "reading ssh_config"))
+        except HostError as e:
+            yield f"{target.name}: {e.kind}: {e}"
 
 
 @inventory.command()
@@ -114,5 +127,6 @@ def list_(words: tuple[str, ...], inventory: str | None, form: str | None) -> No
 def show(host: str, inventory: str | None) -> None:
     """How one host will be reached: defaults, groups, host and ssh_config merged."""
     opened = open_inventory(inventory, check_secrets=False)
-    for target in resolve_all(select([host], opened)):
+    for target in select([host], opened):
+        target = resolved(target, Deadline(target.timeouts.total, "reading ssh_config"))
         click.echo(msgspec.yaml.encode(msgspec.to_builtins(target)).decode().rstrip())

@@ -8,14 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
 from auditor.cli import exits, options
 from auditor.cli.shown import show_json
-from auditor.errors import UsageFault
+from auditor.errors import HostError, UsageFault
 from auditor.inventory.select import open_inventory, select
 from auditor.model.target import ShownKey, Target
 from auditor.printable import one_line
-from auditor.transports.sshconfig import resolve_all
+from auditor.transports.sshconfig import resolved
 
 
 @click.group()
@@ -23,18 +24,36 @@ def keys() -> None:
     """SSH host keys: scan and accept, for review in bulk."""
 
 
-def _scan(words: tuple[str, ...], inventory: str | None) -> list[tuple[Target, ShownKey]]:
-    from auditor.transports.deadline import Stop
-    from auditor.transports.keyscan import scan_key
+def _ways(words: tuple[str, ...], inventory: str | None) -> list[Target | ShownKey]:
+    """The hosts to look at, jump hosts before those behind them; a ShownKey where ssh_config says what cannot be honoured."""
+    from auditor.transports.deadline import Deadline, Stop
 
     opened = open_inventory(inventory, check_secrets=False)
     chosen = select(words, opened) if words else list(opened.targets.values())
-    targets = [t for t in resolve_all(chosen) if t.connection == "ssh"]
+    targets = [t for t in chosen if t.connection == "ssh"]
     if not targets:
         raise UsageFault("none of these is reached by ssh" if chosen else "name hosts, or an inventory with --inventory")
-    stop = Stop()
-    with ThreadPoolExecutor(min(32, len(targets))) as pool:
-        return list(zip(targets, pool.map(lambda t: scan_key(t, stop), targets), strict=True))
+    stop, found, faults = Stop(), dict[object, Target](), list[Target | ShownKey]()
+    for target in targets:
+        try:
+            way = resolved(target, Deadline(target.timeouts.total, "reading ssh_config", stop))
+        except HostError as e:
+            faults.append(ShownKey(target.name, target.address or target.name, target.port or 22, "error", message=str(e)))
+            continue
+        for number, hop in enumerate(way.jump):
+            found.setdefault((hop.address, hop.port), replace(hop, jump=way.jump[:number]))
+        found[way.name] = way
+    return [*faults, *sorted(found.values(), key=lambda t: len(t.jump))]
+
+
+def _shown(ways: Iterable[Target | ShownKey]) -> list[tuple[Target | None, ShownKey]]:
+    from auditor.transports.deadline import Stop
+    from auditor.transports.keyscan import scan_key
+
+    ways, stop = list(ways), Stop()
+    with ThreadPoolExecutor(max(1, min(32, len(ways)))) as pool:
+        seen = pool.map(lambda w: w if isinstance(w, ShownKey) else scan_key(w, stop), ways)
+        return [(None if isinstance(w, ShownKey) else w, key) for w, key in zip(ways, seen, strict=True)]
 
 
 @keys.command()
@@ -43,7 +62,7 @@ def _scan(words: tuple[str, ...], inventory: str | None) -> list[tuple[Target, S
 @options.formats("text", "json")
 def scan(words: tuple[str, ...], inventory: str | None, form: str | None) -> int:
     """Show the host keys with their fingerprints, and what known_hosts says of each. Logs in nowhere, writes nothing."""
-    found = [shown for _, shown in _scan(words, inventory)]
+    found = [shown for _, shown in _shown(_ways(words, inventory))]
     if form == "json":
         show_json(found)
     else:
@@ -68,19 +87,29 @@ def accept(words: tuple[str, ...], inventory: str | None, fingerprints: tuple[st
 
     if not (yes or fingerprints or sys.stdin.isatty()):
         raise UsageFault("there is no terminal to ask on; use --fingerprint, or --yes after `auditor keys scan`")
-    found = _scan(words, inventory)
-    _print(shown for _, shown in found)
-    unknown = [(t, k) for t, k in found if k.state == "unknown" and (not fingerprints or k.fingerprint in fingerprints)]
-    if unknown and not (yes or fingerprints) and not click.confirm(f"Take these {len(unknown)} unknown keys?", err=True):
-        unknown = []
-    by_file: dict[str, list[str]] = {}
-    for target, key in unknown:
-        by_file.setdefault(hostkeys.files(target)[0], []).append(key.line)
-    for path, lines in by_file.items():
-        hostkeys.append(Path(path), list(dict.fromkeys(lines)))
-        click.echo(f"{len(lines)} {'key' if len(lines) == 1 else 'keys'} added to {path}")
-    left = [k for _, k in found if k.state != "known"]
-    return exits.ALL_WELL if len(left) == len(unknown) else exits.INCOMPLETE
+    ways = _ways(words, inventory)
+    open_ = 0
+    # Hosts behind a jump host are reached once its key is known, which may be since a moment ago.
+    for depth in sorted({_depth(w) for w in ways}):
+        found = _shown(w for w in ways if _depth(w) == depth)
+        _print(shown for _, shown in found)
+        unknown = [
+            (t, k) for t, k in found if t and k.state == "unknown" and (not fingerprints or k.fingerprint in fingerprints)
+        ]
+        if unknown and not (yes or fingerprints) and not click.confirm(f"Take these {len(unknown)} unknown keys?", err=True):
+            unknown = []
+        by_file: dict[str, list[str]] = {}
+        for target, key in unknown:
+            by_file.setdefault(hostkeys.files(target)[0], []).append(key.line)
+        for path, lines in by_file.items():
+            hostkeys.append(Path(path), list(dict.fromkeys(lines)))
+            click.echo(f"{len(lines)} {'key' if len(lines) == 1 else 'keys'} added to {path}")
+        open_ += sum(1 for _, k in found if k.state != "known") - len(unknown)
+    return exits.INCOMPLETE if open_ else exits.ALL_WELL
+
+
+def _depth(way: Target | ShownKey) -> int:
+    return 0 if isinstance(way, ShownKey) else len(way.jump)
 
 
 def _print(found: Iterable[ShownKey]) -> None:

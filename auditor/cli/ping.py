@@ -17,7 +17,6 @@ from auditor.model.target import Auth
 from auditor.printable import one_line
 from auditor.rulebook import load
 from auditor.scan import scan_all, utc_now
-from auditor.transports.sshconfig import resolve_all
 
 
 @click.command()
@@ -30,7 +29,6 @@ def ping(words: tuple[str, ...], inventory: str | None, rule_paths: tuple[str, .
          key_file: str | None, secret: str | None, ask_password: bool, auth: Auth | None) -> int:  # fmt: skip
     """Reach hosts and say what could be read there, and what not and why. Stores nothing."""
     targets = options.with_login(select(words, open_inventory(inventory)), user, key_file, secret, ask_password, auth)
-    targets = resolve_all(targets)
     audit = Audit(rulebook=load(rule_paths), clock=utc_now, marker=lambda: token_hex(12))
     code = exits.ALL_WELL
     rows = []

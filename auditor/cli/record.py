@@ -17,10 +17,9 @@ from auditor.inventory.select import open_inventory, select
 from auditor.judging import Audit
 from auditor.model.target import Auth
 from auditor.rulebook import load
-from auditor.scan import ask, secrets_of, utc_now, way
+from auditor.scan import ask, prepared, secrets_of, utc_now, way
 from auditor.transports.deadline import Stop
 from auditor.transports.replay import Recording, write
-from auditor.transports.sshconfig import resolve_all
 
 
 @click.command()
@@ -49,8 +48,8 @@ def record(word: str, folder: Path, inventory: str | None, rule_paths: tuple[str
         raise UsageFault(f"{word} names {len(targets)} hosts; record one at a time")
     if (folder / "recording.json").exists():
         raise UsageFault(f"{folder} holds a recording already; name another folder")
-    target = resolve_all(targets)[0]
     audit = Audit(rulebook=load(rule_paths), clock=utc_now, marker=lambda: token_hex(12), deep=deep)
+    target = prepared(targets[0], audit, Stop())
     answer = ask(target, audit, Stop(), raw=True)
     result, readings = answer.result, answer.readings
     kept = Recording(

@@ -29,7 +29,6 @@ from auditor.report.forms import FORMS, SUFFIXES, render
 from auditor.rulebook import Rulebook, load
 from auditor.scan import utc_now
 from auditor.transports.deadline import Stop
-from auditor.transports.sshconfig import resolve_all
 from auditor.waiving import remarks
 
 REPORT = "auditor-report.html"
@@ -102,7 +101,6 @@ def _run(targets: list[Target], opened: Inventory, *, whole: bool = False, no_ma
     """One run, from targets to exit code. Faults of usage end before any host is contacted."""
     failing = exits.severities(fail_on)
     rulebook = load(rule_paths)
-    targets = resolve_all(targets)
     audited = Audit(
         rulebook=rulebook,
         clock=utc_now,
@@ -117,7 +115,7 @@ def _run(targets: list[Target], opened: Inventory, *, whole: bool = False, no_ma
     run = replace(run, remarks=tuple(noted))
     path = None if no_history else options.history_path(history, opened)
     keeper = Keeper(path, run, rulebook.rules, opened.targets, opened.mail if whole and not no_mail else None)
-    targets = keeper.with_known_logins(targets)
+    audited = replace(audited, known_logins=keeper.known_logins())
     if opened.policy.deadlines or opened.policy.groups:
         audited = replace(audited, seen=keeper.failing_since())
     with stopped_by_signals() as stop, Progress(targets, quiet) as progress:

@@ -43,7 +43,7 @@ def after(name: str, line: str) -> str | None:
 
 def _unconditional(path: str, name: str, lines: Sequence[str], included: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """The values in force for every connection, the first first."""
-    everywhere = True
+    everywhere, brought = True, False
     for line in lines:
         keyword, _, rest = line.strip().replace("=", " ", 1).partition(" ")
         keyword, rest = keyword.lower().strip(), _COMMENT.sub("", rest).strip()
@@ -55,7 +55,8 @@ def _unconditional(path: str, name: str, lines: Sequence[str], included: Mapping
             for pattern in rest.replace('"', " ").split():
                 if pattern not in (f"{path}.d/*.conf", f"{path.rpartition('/')[2]}.d/*.conf"):
                     raise CannotTell(f"{path} includes {pattern[:100]}, which is not read")
-                for file in sorted(included):
+                for file in sorted(included) if not brought else ():
                     yield from _unconditional(file, name, included[file], {})
+                brought = True  # what the first Include brought in wins over a second one's
         elif everywhere and (found := after(name, line)) is not None:
             yield found

@@ -8,6 +8,9 @@ from typing import Any
 from auditor.collectors.collector import Reading
 from auditor.errors import CannotTell
 from auditor.model.facts import CollectorOutcome
+from auditor.printable import one_line
+
+_REASON = 400  # characters; every finding that rests on a collector repeats its reason
 
 
 def gather(parts: Iterable[tuple[str, Callable[[], Reading], float | None]]) -> tuple[dict[str, Any], list[CollectorOutcome]]:
@@ -18,14 +21,18 @@ def gather(parts: Iterable[tuple[str, Callable[[], Reading], float | None]]) -> 
         try:
             reading = parse()
         except CannotTell as e:
-            outcomes.append(CollectorOutcome(name, "failed", str(e)))
+            outcomes.append(CollectorOutcome(name, "failed", one_line(str(e), _REASON)))
             continue
         except (ValueError, IndexError, KeyError, OverflowError, TypeError) as e:
             # A parser met what it does not know: the host's answer is malformed, and so its facts are not known.
-            outcomes.append(CollectorOutcome(name, "failed", f"the answer is malformed ({type(e).__name__}: {e})"))
+            outcomes.append(
+                CollectorOutcome(name, "failed", one_line(f"the answer is malformed ({type(e).__name__}: {e})", _REASON))
+            )
             continue
         facts |= _merged(facts, reading.facts)
-        outcomes.append(CollectorOutcome(name, "partial" if reading.partial else "ok", reading.partial, seconds))
+        outcomes.append(
+            CollectorOutcome(name, "partial" if reading.partial else "ok", one_line(reading.partial, _REASON), seconds)
+        )
     return facts, outcomes
 
 

@@ -43,12 +43,22 @@ _GONE = (": No such file or directory", ": No such process")
 # What no package brings. Mapped and "deleted" by design: memfd_create(2), System V shared memory, shared anonymous memory,
 # graphics buffers, O_TMPFILE (open(2)). Places for what is thrown away (hier(7)). Libraries that programs unpack for
 # themselves: libffi's closures, GStreamer's orc, and those of Java: JNA, jffi, and *-jni and netty's by name.
-_NO_PACKAGES = re.compile(
-    r"/(?:memfd:|SYSV[0-9a-f]{8}|dev/|\[aio\]|anon_hugepage|i915|drm|tmp/|var/tmp/|run/|var/run/|proc/)"
-    r"|/(?!usr/|bin/|sbin/|lib).*/(?:\.?cache|te?mp)/"
-    r"|.*/(?:#\d+|ffi\w{6}|orcexec\.\w{1,12}|jna-?\d+.*|jffi-?\d+.*|.*jni.*|lib(?:netty|jansi|jnidispatch|lz4-java|sqlitejdbc)\S*)",
+_PLACES = re.compile(r"/(?:memfd:|SYSV[0-9a-f]{8}|dev/|\[aio\]|anon_hugepage|i915|drm|tmp/|var/tmp/|run/|var/run/|proc/)")
+_SYSTEM = ("/usr/", "/bin/", "/sbin/", "/lib")
+_THROWN = ("/cache/", "/.cache/", "/tmp/", "/temp/")
+_NAMES = re.compile(
+    r"#\d+|ffi\w{6}|orcexec\.\w{1,12}|jna-?\d+.*|jffi-?\d+.*|lib(?:netty|jansi|jnidispatch|lz4-java|sqlitejdbc)\S*",
     re.IGNORECASE,
 )
+
+
+def no_packages(path: str) -> bool:
+    """Was this file never any package's?"""
+    name = path.rpartition("/")[2]
+    aside = not path.startswith(_SYSTEM) and any(part in path.lower() for part in _THROWN)
+    return (
+        aside or ("jni" in name.lower() and not path.startswith(_SYSTEM)) or bool(_PLACES.match(path) or _NAMES.fullmatch(name))
+    )
 
 
 def parse(answers: Answers) -> Reading:
@@ -59,7 +69,7 @@ def parse(answers: Answers) -> Reading:
     pids: dict[str, set[int]] = {}
     for line in lines:
         found = _MAPPED.fullmatch(line)
-        if not found or _NO_PACKAGES.fullmatch(found[2]) or _NO_PACKAGES.match(found[2]):
+        if not found or no_packages(found[2]):
             continue
         process = known.get(int(found[1]))
         if process and process.apart:

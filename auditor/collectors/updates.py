@@ -24,7 +24,7 @@ from msgspec.structs import replace
 
 from auditor.collectors.answers import Answers
 from auditor.collectors.collector import Collector, Reading
-from auditor.collectors.limits import MAX_NAME
+from auditor.collectors.limits import MAX_NAME, MAX_PACKAGES
 from auditor.errors import CannotTell
 from auditor.model.facts import Candidate, SourceOffer, UpdateList, Updates
 from auditor.versions.limit import MAX_VERSION
@@ -95,13 +95,25 @@ c_update_simulation() {
 _ALIASES = ("stable", "oldstable", "oldoldstable", "testing")
 _INST = re.compile(r"Inst (\S+) (?:\[\S+\] )?\((\S+) (.*) \[(\S+)\]\)")
 _MOST_CANDIDATES = 100_000
+_MOST_LISTS = 200
 
 
 class _Release(Struct):
-    """A suite's Release file: fields by name, and the length in bytes of each unpacked package list by its path there."""
+    """A suite's Release file: fields by name, and the lengths in bytes of the unpacked package lists by component and
+    architecture."""
 
     fields: dict[str, str] = field(default_factory=dict)
-    lengths: dict[str, str] = field(default_factory=dict)
+    lengths: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+
+    def add(self, path: str, size: str) -> None:
+        """`updates/main/binary-amd64/Packages`: by component, with and without what stands before it, and architecture."""
+        component, _, last = path.rpartition("/binary-")
+        arch = last.partition("/")[0]
+        for name in {component, component.rpartition("/")[2]}:
+            self.lengths.setdefault((name, arch), []).append(size)
+
+    def of(self, component: str, arch: str) -> list[str]:
+        return self.lengths.get((component, arch), [])
 
 
 class _List(Struct, frozen=True):
@@ -116,10 +128,6 @@ class _List(Struct, frozen=True):
     size: str
     stanzas: str
 
-    @property
-    def path(self) -> str:
-        return f"{self.component}/binary-{self.arch}/Packages"
-
 
 def parse(answers: Answers) -> Reading:
     releases = _releases(answers.good("update_lists").lines(what="lines of Release files"))
@@ -133,6 +141,8 @@ def parse(answers: Answers) -> Reading:
     since = 0
     for line in table[:-1]:
         if line.startswith("=list= "):
+            if len(lists) >= _MOST_LISTS:
+                raise CannotTell(f"more than {_MOST_LISTS} package lists lie there, the limit up to which they are read")
             if found := _list(line):
                 lists.append(found)
                 offered[since:] = [(found.suite, o) for _, o in offered[since:]]
@@ -145,7 +155,7 @@ def parse(answers: Answers) -> Reading:
     suites = {x.suite: _suite(x, releases.get(x.suite)) for x in lists}
     candidates = {_of_suite(o, s) for s, o in offered if isinstance(o, Candidate)}
     sources = {_of_suite(o, s) for s, o in offered if isinstance(o, SourceOffer)}
-    pins = tuple(" · ".join(p) for p in _stanzas(answers.good("update_pins").lines(5000, "lines of apt preferences")))
+    pins = tuple(" · ".join(p) for p in _stanzas(answers.good("update_pins").lines(1500, "lines of apt preferences")))
     updates = Updates(
         tuple(suites[name] for name in sorted(suites)),
         tuple(sorted(candidates, key=lambda c: (c.package, c.arch, c.version, c.suite or ""))),
@@ -200,7 +210,7 @@ def _releases(lines: list[str]) -> dict[str, _Release]:
         release = said.setdefault(suite, _Release())
         words = text.split()
         if text.startswith(" ") and len(words) == 3 and re.fullmatch(r"\d{1,12}", words[1]):
-            release.lengths[words[2]] = words[1]
+            release.add(words[2], words[1])
         else:
             name, _, value = text.partition(": ")
             release.fields[name] = value.strip()
@@ -235,8 +245,7 @@ def _suffix(file: str) -> str:
 def _all_whole(lists: list[_List], releases: dict[str, _Release]) -> None:
     """A list that is empty, or not as long as its Release file says, was cut off: what it offers is not known."""
     for x in lists:
-        lengths = releases.get(x.suite, _Release()).lengths
-        expected = [size for path, size in lengths.items() if path == x.path or path.endswith("/" + x.path)]
+        expected = releases.get(x.suite, _Release()).of(x.component, x.arch)
         if not expected:
             raise CannotTell(f"no Release file says how long the package list {x.file[:200]} has to be")
         if x.size not in expected:
@@ -256,19 +265,22 @@ def _suite(x: _List, release: _Release | None) -> UpdateList:
 def _uncovered(answers: Answers, lists: list[_List], releases: dict[str, _Release]) -> tuple[str, ...]:
     """Installed packages of a component and architecture that a suite has, and of which no list lies here: what is
     offered of them is not known. `NAME (COMPONENT, ARCHITECTURE)`, sorted."""
-    installed = [fields for line in answers.get("packages").text.split("\n") if len(fields := line[:4096].split("\t")) > 6]
+    installed = [f for line in answers.get("packages").lines(MAX_PACKAGES, "packages") if len(f := line.split("\t")) > 6]
     arches = Counter(f[3] for f in installed if f[3] != "all")
     native = arches.most_common(1)[0][0] if arches else "all"
     there = {(x.suite, x.component.rpartition("/")[2], x.arch) for x in lists}
     suites = {x.suite for x in lists}
     missing = []
+    covered: dict[tuple[str, str], bool] = {}
     for status, name, _, arch, _, _, section, *_ in installed:
         component = section.partition("/")[0] if "/" in section else "main"
         wanted = native if arch == "all" else arch
         if status[1:2] in ("n", "c") or not suites:
             continue
-        held = [s for s in suites if _has(releases.get(s), component, wanted)]
-        if held and not any((s, component, wanted) in there for s in held):
+        if (component, wanted) not in covered:
+            held = [s for s in suites if _has(releases.get(s), component, wanted)]
+            covered[component, wanted] = not held or any((s, component, wanted) in there for s in held)
+        if not covered[component, wanted]:
             missing.append(f"{name[:MAX_NAME]} ({component}, {wanted})")
     return tuple(sorted(missing)[:500])
 
@@ -280,9 +292,7 @@ def _has(release: _Release | None, component: str, arch: str) -> bool:
     components = {c.rpartition("/")[2] for c in release.fields["Components"].split()}
     if component not in components or arch not in release.fields["Architectures"].split():
         return False
-    path = f"{component}/binary-{arch}/Packages"
-    sizes = [size for said, size in release.lengths.items() if said == path or said.endswith("/" + path)]
-    return sizes != ["0"]  # a list that is empty need not lie there
+    return release.of(component, arch) != ["0"]  # a list that is empty need not lie there
 
 
 def _date(text: str) -> datetime | None:

@@ -17,7 +17,6 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from msgspec.structs import replace
 from sqlite_utils import Database
 
 from auditor import own_files
@@ -27,11 +26,11 @@ from auditor.history.contents import Damaged, encode, unpack
 from auditor.history.nights import Night
 from auditor.history.reading import Reader
 from auditor.history.schema import migrations, unknown_schema
-from auditor.history.writing import Writer, iso, login_of
+from auditor.history.writing import Writer, iso
 from auditor.model.past import Past
 from auditor.model.rule import Rule
 from auditor.model.run import Run, TargetResult
-from auditor.model.target import KnownLogin, Target
+from auditor.model.target import KnownLogin
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -197,12 +196,11 @@ class Store:
 
     # Reading
 
-    def with_known_logins(self, targets: list[Target]) -> list[Target]:
-        """The targets, each with what its last login taught, where it is reached the same way as then."""
+    def known_logins(self) -> dict[tuple[str, str], KnownLogin]:
+        """By target's name and Target.way_in: what the last login taught."""
         with self.guard("read"):
             rows = self.db.execute("select name, login, server, host_key, kex from logins join targets on n=target").fetchall()
-        known = {(name, how): KnownLogin(*taught) for name, how, *taught in rows}
-        return [replace(t, known_login=known.get((t.name, login_of(t)))) for t in targets]
+        return {(name, how): KnownLogin(*taught) for name, how, *taught in rows}
 
     def seconds(self) -> dict[str, float]:
         """By target: how long it took the last time."""

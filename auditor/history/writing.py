@@ -112,7 +112,7 @@ class Writer:
         if result.outcome in ("assessed", "partial"):
             self._intervals(target, place, self._rows(result.findings), self._judged.get(number, frozenset()))
         if result.known_login:
-            self.taught(result.target.name, login_of(result.target), result.known_login)
+            self.taught(result.target.name, result.target.way_in, result.known_login)
 
     def _target(self, run: Run, t: Target, listed: bool) -> int:
         row = self._db.execute("select n, address, connection, listed, removed from targets where name=?", (t.name,)).fetchone()
@@ -205,10 +205,6 @@ class Writer:
         for n, name in self._db.execute("select n, name from targets where listed and removed is null").fetchall():
             if name not in kept:
                 self._db.execute("update targets set removed=? where n=?", (number, n))
-
-
-def login_of(t: Target) -> str:
-    return contents.encode([t.address, t.port, t.user, t.key_file, t.identity_files]).decode()
 
 
 def iso(when: datetime | None) -> str | None:

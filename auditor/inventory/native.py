@@ -155,8 +155,9 @@ class _Reader:
         for name, where, node in self._entries("hosts"):
             targets[name], hops = self._target(name, where, node, defaults)
             jumps.append((name, node, hops))
+        own = {n: h for n, _, h in jumps}
         for name, node, hops in jumps:
-            targets[name] = self._with_jumps(targets[name], node, hops, targets, {n: h for n, _, h in jumps})
+            targets[name] = self._with_jumps(targets[name], node, hops, targets, own)
         foreign = self._foreign()
         for name, target in foreign.targets.items():
             targets.setdefault(name, target)  # one of our own stands in for Ansible's of the same name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import msgspec
 from msgspec import Struct, field
 
 # The transports this release has; each is one file in auditor/transports and one line in its list.
@@ -76,6 +77,12 @@ class Target(Struct, frozen=True, kw_only=True):
     labels: dict[str, str] = field(default_factory=dict)
     timeouts: Timeouts = Timeouts()
     known_login: KnownLogin | None = None
+
+    @property
+    def way_in(self) -> str:
+        """Where it is reached and as whom: what a login teaches counts for the next one only where this is the same."""
+        said = [self.address, self.port, self.user, self.key_file, self.identity_files]
+        return msgspec.json.encode(said).decode()
 
     @property
     def relaxed(self) -> tuple[str, ...]:

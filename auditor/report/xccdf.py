@@ -12,6 +12,7 @@ import xml.etree.ElementTree as ET
 
 from auditor.model.finding import Finding
 from auditor.model.run import Run, TargetResult
+from auditor.printable import one_line
 from auditor.report.xml import legal, serialized
 
 NAMESPACE = "http://checklists.nist.gov/xccdf/1.2"
@@ -56,7 +57,7 @@ def _test_result(root: ET.Element, run: Run, r: TargetResult, number: int, rules
     times = {"start-time": f"{run.started:%Y-%m-%dT%H:%M:%S}", "end-time": f"{run.finished or run.started:%Y-%m-%dT%H:%M:%S}"}
     test = _element(root, "TestResult", id=f"xccdf_auditor_testresult_{number}", **times)
     test.set("test-system", f"cpe:/a:auditor:auditor:{_NO_NAME.sub('-', run.auditor)}")
-    _element(test, "title", text=f"{r.target.name}: {r.outcome}" + (f": {r.error.message}" if r.error else ""))
+    _element(test, "title", text=f"{r.target.name}: {r.outcome}" + (f": {one_line(r.error.message, 500)}" if r.error else ""))
     _element(test, "target", text=r.target.name)
     if r.target.address:
         _element(test, "target-address", text=r.target.address)
@@ -74,7 +75,7 @@ def _test_result(root: ET.Element, run: Run, r: TargetResult, number: int, rules
         for rule in rules:
             given = _element(test, "rule-result", idref=_id(rule), time=times["end-time"])
             _element(given, "result", text="unknown")
-            _element(given, "message", text=r.error.message if r.error else "not assessed", severity="error")
+            _element(given, "message", text=r.error.kind if r.error else "not assessed", severity="error")
     judged = [f for f in r.findings if f.verdict in ("compliant", "noncompliant", "pending")]
     met = sum(1 for f in judged if f.verdict == "compliant")
     _element(test, "score", text=f"{100 * met / len(judged):.1f}" if judged else "0", maximum="100")

@@ -8,26 +8,38 @@ from auditor.errors import HostError
 from auditor.model.target import ShownKey, Target
 from auditor.transports import hostkeys, knownhosts
 from auditor.transports.algorithms import offer
+from auditor.transports.command import Command
 from auditor.transports.deadline import Deadline, Stop
-from auditor.transports.ssh import abort, close
+from auditor.transports.permits import refused
+from auditor.transports.ssh import SshSession, abort, close
 from auditor.transports.ssh_errors import as_host_error
 from auditor.transports.ssh_faults import Dropped
 from auditor.transports.tcp import connect
+from auditor.transports.wire import Bounded
 
 _STATES = {"host-key-changed": "changed", "host-key-revoked": "revoked", "unknown-host-key": "unknown"}
 
 
+class _Nothing:
+    """No command is run for a key, on any host."""
+
+    def command(self, command: Command) -> None:
+        raise refused(" ".join(command.argv))
+
+    def query(self, wql: str) -> None:
+        raise refused(wql)
+
+    def registry(self, method: str, key: str, name: str | None) -> None:
+        raise refused(f"{method} {key}")
+
+
+NOTHING = _Nothing()
+
+
 def scan_key(target: Target, stop: Stop) -> ShownKey:
-    """The key a host shows now, held against known_hosts. Nothing is sent but the key exchange."""
+    """The key a host shows now, held against known_hosts. Nothing is sent to it but the key exchange; the jump hosts before
+    it, whose keys have to be known, are logged in to."""
     host, port = hostkeys.name_of(target)
-    if target.jump:
-        return ShownKey(
-            target.name,
-            host,
-            port,
-            "error",
-            message="it is reached through jump hosts; scan from the jump host, or use ssh-keyscan there",
-        )
     limit = Deadline(target.timeouts.connect * 3, "reading its host key", stop)
     try:
         key_type, key = _shown(target, limit)
@@ -55,9 +67,14 @@ def scan_key(target: Target, stop: Stop) -> ShownKey:
 def _shown(target: Target, limit: Deadline) -> tuple[str, bytes]:
     what = f"{target.address} port {target.port or 22}"
     transport = None
+    session = SshSession(target, limit, NOTHING)
     try:
-        connecting = limit.limit(target.timeouts.connect, "connecting")
-        transport = Transport(connect(target.address or target.name, target.port or 22, connecting))
+        if target.jump:
+            transport = Transport(session.beyond_jumps(), packetizer_class=Bounded)
+        else:
+            connecting = limit.limit(target.timeouts.connect, "connecting")
+            sock = connect(target.address or target.name, target.port or 22, connecting)
+            transport = Transport(sock, packetizer_class=Bounded)
         offer(transport, target)
         limit.watch(lambda: abort(transport))
         hostkeys.prefer_known(transport, target)
@@ -72,3 +89,4 @@ def _shown(target: Target, limit: Deadline) -> tuple[str, bytes]:
     finally:
         if transport:
             close(transport)
+        session.__exit__(None, None, None)

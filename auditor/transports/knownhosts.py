@@ -12,12 +12,13 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 
 from msgspec import Struct
 
 MAX_BYTES = 32_000_000
+_MOST_BAD = 50  # places of bad lines that are kept
 
 
 class Entry(Struct, frozen=True):
@@ -40,9 +41,11 @@ class KnownHosts:
         self._plain: dict[str, list[tuple[int, Entry]]] = {}
         self._others: list[tuple[int, Entry]] = []
         self._count = 0
+        self._found: dict[tuple[str, int], list[Entry]] = {}
 
     def add(self, entry: Entry) -> None:
         self._count += 1
+        self._found.clear()
         if re.search(r"[|*?!]", entry.hosts):
             self._others.append((self._count, entry))
         else:
@@ -51,6 +54,11 @@ class KnownHosts:
 
     def keys(self, host: str, port: int) -> list[Entry]:
         """The entries for a host: certificates' authorities and revoked keys too."""
+        if (host, port) not in self._found:
+            self._found[host, port] = self._look(host, port)
+        return self._found[host, port]
+
+    def _look(self, host: str, port: int) -> list[Entry]:
         name = host.lower() if port == 22 else f"[{host.lower()}]:{port}"
         found = [*self._plain.get(name, ()), *(other for other in self._others if _covers(other[1].hosts, name))]
         return [entry for _, entry in sorted(found, key=lambda numbered: numbered[0])]
@@ -69,7 +77,7 @@ def read(paths: Iterable[str | Path]) -> KnownHosts:
             entry = parse_line(line, f"{path}:{number}")
             if isinstance(entry, Entry):
                 known.add(entry)
-            elif entry:
+            elif entry and len(known.bad) < _MOST_BAD:
                 known.bad.append(f"{path}:{number}")
     return known
 
@@ -103,12 +111,18 @@ def _covers(hosts: str, name: str) -> bool:
         return hmac.compare_digest(hmac.new(key, name.encode(), hashlib.sha1).digest(), wanted)
     covered = False
     for pattern in hosts.lower().split(","):
-        # fnmatch reads [ as a class; in known_hosts it is the bracket of [host]:port.
-        if fnmatchcase(name, pattern.removeprefix("!").replace("[", "[[]")):
+        if _pattern(pattern.removeprefix("!")).fullmatch(name):
             if pattern.startswith("!"):
                 return False
             covered = True
     return covered
+
+
+@lru_cache(maxsize=65536)
+def _pattern(text: str) -> re.Pattern[str]:
+    """`*` and `?` only: brackets are those of [host]:port. Many `*` in a row are one."""
+    parts = re.split(r"(\*+|\?)", text)
+    return re.compile("".join(".*" if p.startswith("*") else "." if p == "?" else re.escape(p) for p in parts), re.DOTALL)
 
 
 def fingerprint(key: bytes) -> str:

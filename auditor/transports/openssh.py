@@ -28,6 +28,7 @@ from auditor.transports.openssh_relaxed import Settings
 from auditor.transports.permits import Permits
 from auditor.transports.session import known_windows
 
+_NEWEST = 70_000  # bytes at the end of a log in which a line that just came is looked for; a piece has 65,536
 _LOST = TargetError("protocol", "the connection was lost in the middle of the answer; see the host's log")
 
 
@@ -61,7 +62,9 @@ class OpensshSession:
             with Child(words, env=openssh_options.environment(os.environ), logs=descriptors) as child:
 
                 def heard() -> None:
-                    if len(limits) == 1 and openssh_errors.logged_in(_text(child.logged[-1])):
+                    log = child.logged[-1]
+                    told = b"Authenticated to " in log[-_NEWEST:] or b"master session id" in log[-_NEWEST:]
+                    if len(limits) == 1 and told and openssh_errors.logged_in(_text(log)):
                         limits[0].done()
                         limits.append(self._deadline.limit(target.timeouts.command, "running the collection script"))
                         limits[1].watch(child.kill)

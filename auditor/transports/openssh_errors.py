@@ -86,7 +86,7 @@ FAULTS: tuple[tuple[str, ErrorKind, str], ...] = (
     (r"Received disconnect from .*Too many authentication failures", "auth-failed", "name the right key with `key_file`"),
     (r"Load key|no such identity", "auth-failed", "the key cannot be read"),
     (
-        r"\S+@\S+: Permission denied \(",
+        r"[^\s@]{1,200}@[^\s:]{1,300}: Permission denied \(",
         "auth-failed",
         "check the user, the keys (an encrypted one has to be in an agent) and the server's authorized_keys",
     ),
@@ -128,7 +128,7 @@ def of_log(log: str, place: str, stderr: bytes = b"") -> HostError:
     of a proxy of the operator's own, or of ssh where it did not take its command line."""
     said = one_line(stderr.decode("utf-8", "replace"))
     lines = _lines(log)
-    refused = any(re.match(r"\S+@\S+: Permission denied \(", line) for line in lines)
+    refused = any(re.match(r"[^\s@]{1,200}@[^\s:]{1,300}: Permission denied \(", line) for line in lines)
     for pattern, kind, remedy in FAULTS:
         found = next((line for line in lines if re.match(pattern, line)), None)
         if found is None or (found.startswith("debug1: ") and not refused):
@@ -145,7 +145,7 @@ def of_log(log: str, place: str, stderr: bytes = b"") -> HostError:
 def _lines(log: str) -> list[str]:
     """Up to the reason that a server gives for a disconnection, after which it might go on in ssh's name."""
     before, said, reason = log.partition("\nReceived disconnect from ")
-    return [line.rstrip("\r") for line in (before + said + reason.partition("\n")[0]).split("\n")]
+    return [line[:1000].rstrip("\r") for line in (before + said + reason.partition("\n")[0]).split("\n")]
 
 
 def _host_key(lines: list[str], found: str) -> str:

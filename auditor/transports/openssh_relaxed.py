@@ -75,7 +75,7 @@ def _of_host(host: Target, found: Settings, usual: Settings) -> list[str]:
     if found.get("controlpath", "none") != "none" and found.get("stricthostkeychecking") in UNCHECKED:
         out.append("a shared connection may have been opened without a host key check (ControlPath, StrictHostKeyChecking no)")
     for key, name in ALGORITHMS.items():
-        known = usual.get(key, "").split(",")
+        known = set(usual.get(key, "").split(","))
         more = [word for word in found.get(key, "").split(",") if word and word not in known]
         if more and key in usual:
             out.append(f"algorithms that ssh does not use by itself are allowed ({name} {','.join(more)})")

@@ -33,7 +33,7 @@ from auditor.transports.permits import Permits
 Kind = Literal["posix", "windows-shell", "windows-readings"]
 # What collect.cmd writes, and the word that frames it.
 ANSWER, POWERSHELL_ANSWER, CARRIED_MARKER = "answer.txt", "answer-powershell.txt", "auditor-offline"
-MAX_FILES, MAX_BYTES = 500, 200_000_000
+MAX_FILES, MAX_BYTES = 500, 64_000_000
 
 
 class Recording(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -113,7 +113,7 @@ class RecordedShell(_Recorded):
         r = self._recording
         kept = self._contents[POWERSHELL_ANSWER if command.argv[0] == "powershell" else "stdout"]
         # The marker of this run takes the place of the recorded one.
-        stdout = kept[:MAX_STDOUT].replace(r.marker.encode(), command.marker.encode())
+        stdout = kept[:MAX_STDOUT].replace(r.marker.encode(), command.marker.encode())[:MAX_STDOUT]
         return CommandResult(r.exit_status, stdout, self._contents.get("stderr", b"")[:MAX_STDERR], r.seconds, r.cut)
 
 

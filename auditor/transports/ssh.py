@@ -212,9 +212,9 @@ def collect(channel: Channel, limit: Deadline) -> tuple[bytes, bytes, int | None
         bell.reset()
         over = channel.closed or channel.eof_received
         try:
-            while channel.recv_ready():
+            while channel.recv_ready() and len(out) <= MAX_STDOUT:
                 out += channel.recv(65536)
-            while channel.recv_stderr_ready():
+            while channel.recv_stderr_ready() and not limit.over:
                 err += channel.recv_stderr(65536)[: max(0, MAX_STDERR - len(err))]
         except (EOFError, OSError, SSHException):
             # Reading tells the host that it may send more, which fails where the connection is gone.

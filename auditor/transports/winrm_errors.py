@@ -120,7 +120,7 @@ def refusal(e: BaseException) -> Refused | None:
     if isinstance(e, WSManFaultError):
         code = e.wmierror_code or e.wsman_fault_code or 0
         kind, why = FAULTS.get(code, ("protocol", "the host could not answer this"))
-        return Refused(kind, f"{why} (fault {code or e.fault_subcode or 'without a code'})", code=code)
+        return Refused(kind, f"{why} (fault {code or str(e.fault_subcode or 'without a code')[:100]})", code=code)
     if isinstance(e, WinRMTransportError) and e.code == 500:
         return Refused("protocol", "the host failed to answer this (HTTP 500); see its event log")
     return None

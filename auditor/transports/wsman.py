@@ -22,6 +22,8 @@ HKLM = 0x80000002
 # What Windows Server 2008 R2 grants; later ones grant more (MS-WSMV, MaxEnvelopeSizekb).
 MAX_ENVELOPE = 153_600
 MAX_ANSWER = 4_000_000
+# Every name in a namespace repeats it, in memory.
+_LONG_NAMESPACE = re.compile(rb"xmlns[:\w.-]{0,100}\s{0,9}=\s{0,9}[\"'][^\"']{300}")
 _CONTROL = re.compile(rb"&#(?:x0*(?:[0-8bBcCeEfF]|1[0-9a-fA-F])|0*(?:[0-8]|1[124-9]|2[0-9]|3[01]));")
 _HEAD = (
     '<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" xmlns:a="http://schemas.xmlsoap.org/ws/2004/08/addressing" '
@@ -75,6 +77,10 @@ def guard(answer: bytes) -> bytes:
     """Refuse what no WS-Management service sends: HostError `protocol`."""
     if len(answer) > MAX_ANSWER:
         raise HostError("protocol", f"an answer of more than {MAX_ANSWER // 1_000_000} MB; it was not read")
+    if _LONG_NAMESPACE.search(answer):
+        raise HostError(
+            "protocol", "the answer has a namespace of more than 300 characters, which no WinRM writes; it was not read"
+        )
     if b"<!DOCTYPE" in answer or b"<!ENTITY" in answer or b"\0" in answer[:4] or answer[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise HostError("protocol", "the answer declares XML entities or is UTF-16, which no WinRM does; it was not read")
     return answer

@@ -31,7 +31,7 @@ def split(version: str) -> Split:
 
     Raises ValueError where the epoch is no number, the upstream version does not begin with a digit, or there is a
     character that no version has, or it is longer than any version."""
-    epoch, colon, rest = bounded(version).partition(":") if ":" in version else ("", "", version)
+    epoch, colon, rest = bounded(version).partition(":") if ":" in version else ("", "", bounded(version))
     upstream, dash, revision = rest.rpartition("-")
     if not dash:
         upstream, revision = rest, ""

@@ -12,6 +12,7 @@ import re
 from typing import Literal
 
 from auditor.versions import deb, rpm
+from auditor.versions.limit import bounded
 
 Manager = Literal["dpkg", "rpm", "apk"]
 
@@ -19,10 +20,16 @@ _ABI_WORD = re.compile(r"(?:rpi|rc|rt)\d+")  # 6.1.0-rpi8-rpi-v8, 6.12.0-rc1-amd
 _NUMBERED = re.compile(r"([a-z]{3,}|r)(\d+(?:\.\w+)*)")
 # Words whose digits name what the kernel is built for.
 _ARCHITECTURE = re.compile(
-    r"\w*64\w*|\w*32\w*|v\d\w*|i?[3-6]86|x86|s390x?|armv\d\w*|(?:raspi|rpi|bcm|mt|imx|omap|bpo|deb|el|fc|mx|exynos|sun|tegra)\d\w*"
+    r"(?:4|16|64)k|v\d\w*|i?[3-6]86|x86|s390x?|armv\d\w*|(?:raspi|rpi|bcm|mt|imx|omap|bpo|deb|el|fc|mx|exynos|sun|tegra)\d\w*"
 )
 _RPM_ARCHITECTURE = re.compile(r"\.(x86_64|i[3-6]86|aarch64|armv7hl|ppc64(?:le)?|s390x?|riscv64|loongarch64|noarch)(?=$|[.+_])")
 _BACKUP = re.compile(r"\.(?:old|bak|backup|orig|save|saved|prev|previous|broken|dpkg-\w+|ucf-\w+|rpm(?:save|new|orig)|\d)$|~$")
+
+
+def _is_architecture(word: str) -> bool:
+    """Numbers are none, but for those that x86 had for names; `generic-64k` is one."""
+    named = word[:1].isalpha() and "." not in word and ("64" in word or "32" in word)
+    return named or _ARCHITECTURE.fullmatch(word) is not None
 
 
 def is_backup(release: str) -> bool:
@@ -31,7 +38,8 @@ def is_backup(release: str) -> bool:
 
 
 def _split(release: str) -> tuple[str, str]:
-    """Version and flavour."""
+    """Version and flavour. ValueError where it is longer than any release."""
+    bounded(release)
     architecture = _RPM_ARCHITECTURE.search(release)
     variant = ""
     if architecture:
@@ -43,11 +51,11 @@ def _split(release: str) -> tuple[str, str]:
             variant += "+rt"
     version, words = [], list[str]()
     for n, part in enumerate(release.split("-")):
-        if n == 0 or (part[:1].isdigit() and not _ARCHITECTURE.fullmatch(part)) or (not words and _ABI_WORD.fullmatch(part)):
+        if n == 0 or (part[:1].isdigit() and not _is_architecture(part)) or (not words and _ABI_WORD.fullmatch(part)):
             version.append(part)
             continue
         numbered = _NUMBERED.fullmatch(part)
-        if numbered and not _ARCHITECTURE.fullmatch(part):
+        if numbered and not _is_architecture(part):
             words.append(numbered[1])
             version.append(numbered[2])
         else:

@@ -33,7 +33,7 @@ def part_key(part: str) -> Key:
 
 def sort_key(version: str) -> tuple[int, Key, Key | None]:
     """The order of `[epoch:]version[-release]`; ValueError where it is none."""
-    epoch, _, rest = bounded(version).partition(":") if ":" in version else ("0", ":", version)
+    epoch, _, rest = bounded(version).partition(":") if ":" in version else ("0", ":", bounded(version))
     if not re.fullmatch(r"[0-9]{1,9}", epoch):
         raise ValueError(f"not an RPM version: {version!r}")
     name, _, release = rest.partition("-") if rest.count("-") <= 1 else (rest, "", "")

@@ -255,7 +255,7 @@ PARSERS: dict[str, Parser] = {
         in_file("waivers.yaml", _waivers),
     ),
     "known-hosts": Parser([_HOST_KEYS], in_file("known_hosts", lambda p: knownhosts.read([p]).keys("web1", 22))),
-    "ssh-config": Parser([_SSH], in_file("config", sshconfig.read)),
+    "ssh-config": Parser([_SSH], in_file("config", lambda p: list(sshconfig._lines(str(p), [20])))),
     "ssh-g": Parser([b"hostname x\nport 22\n"], lambda content: openssh_relaxed.read(content.decode("utf-8", "replace"))),
     "article": Parser(
         [article(STATUS="This problem was first corrected in Windows NT 4.0 Service Pack 4.").encode()], advisories.check

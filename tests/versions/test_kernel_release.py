@@ -24,5 +24,7 @@ def test_newer(running: str, installed: tuple[str, ...], newer: tuple[str, ...])
 
 
 def test_a_hostile_release_costs_no_time() -> None:
-    """A pattern with nested repeats would try every split of this."""
-    assert flavour("1-" + "a-" * 50_000 + "!").endswith("-!")
+    """A pattern with nested repeats would try every split of this; and a release that long is none."""
+    assert flavour("1-" + "a-" * 100 + "!").endswith("-!")
+    with pytest.raises(ValueError, match="is none"):
+        flavour("1-" + "a-" * 50_000 + "!")

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from auditor.collectors.gather import gather
 from auditor.collectors.windows import WINDOWS
 from auditor.collectors.windows.ask import Questions, together
+from auditor.collectors.windows.bounds import bounded
 from auditor.model.asked import Asked
 from auditor.model.facts import HostFacts, Platform, Volatile
 from auditor.model.windows import Readings
@@ -27,6 +28,7 @@ def questions(asked: Asked) -> Questions:
 
 def platform_of(readings: Readings) -> Platform:
     """What the first answers say, as far as they say it."""
+    readings = bounded(readings)
     parts = [(c.name, partial(c.parse, readings, Asked()), None) for c in WINDOWS if c.first]
     found: Platform = gather(parts)[0].get("platform", Platform(family="windows"))
     return found
@@ -35,6 +37,7 @@ def platform_of(readings: Readings) -> Platform:
 def read_windows(readings: Readings, asked: Asked, *, target: str, way: str, now: datetime) -> HostFacts:
     """Parse every collector's part; nothing raises. Without a version the family is not known either: whatever answered
     may be no Windows at all."""
+    readings = bounded(readings)
     facts, outcomes = gather((c.name, partial(c.parse, readings, asked), None) for c in WINDOWS)
     volatile = replace(facts.pop("volatile", Volatile()), updates_searched=facts.pop("updates_searched", None))
     return HostFacts(

@@ -76,7 +76,7 @@ def build_of(readings: Readings) -> int | None:
     for read in (
         lambda: text(readings, f"{NT}#CurrentBuildNumber"),
         lambda: cell(rows(readings, OS)[0], "BuildNumber"),
-        lambda: re.findall(r"\d+\.\d+\.(\d+)", readings.texts["ver"])[0],
+        lambda: re.findall(r"(?<!\d)\d{1,3}\.\d{1,3}\.(\d{1,6})", readings.texts["ver"][:300])[0],
     ):
         try:
             said = read() or ""

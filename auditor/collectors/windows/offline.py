@@ -30,9 +30,10 @@ def read(files: Mapping[str, bytes], questions: Questions) -> Readings:
     """The files' contents by name, as readings; a file that cannot be read is named in `notes`, and is as if it were not
     there."""
     hive, notes = _Hive(), []
+    ansi = _codepage(files, "ACP", "cp1252")
     for name in sorted(n for n in files if n.lower().endswith(".reg")):
         try:
-            hive.add(regfile.parse(files[name], _codepage(files, "ACP", "cp1252")))
+            hive.add(regfile.parse(files[name], ansi))
         except CannotTell as e:
             notes.append(f"{one_line(name, 80)} was not read: {e}")
     texts = {n.lower().rpartition("/")[2]: c for n, c in files.items()}
@@ -98,8 +99,9 @@ class _Hive:
         if not below and not any(key.lower() in f.keys for f in covering):
             return Subkeys("absent")
         # A key that only leads to others has no line of its own in some exports.
-        paths = dict.fromkeys("\\".join(p.split("\\")[:n]) for p in below for n in range(1, p.count("\\") + 2))
-        return Subkeys("present", tuple(p for p in paths if p.count("\\") < levels))
+        cut = (p.split("\\", levels)[:levels] for p in below)
+        paths = dict.fromkeys("\\".join(parts[:n]) for parts in cut for n in range(1, len(parts) + 1))
+        return Subkeys("present", tuple(paths))
 
 
 def _services(hive: _Hive, started: bytes | None, oem: str, told: bool) -> Table:

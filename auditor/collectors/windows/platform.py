@@ -103,7 +103,7 @@ def _os(readings: Readings) -> dict[str, Cell]:
 def _version(readings: Readings, os: dict[str, Cell]) -> str | None:
     """`4.0`: from the registry, else from WMI, else the digits that `ver` prints."""
     said = _told(lambda: text(readings, f"{NT}#CurrentVersion")) or cell(os, "Version") or readings.texts.get("ver", "")
-    digits = re.search(r"(\d{1,3}\.\d{1,3})(?!\d)", said)
+    digits = re.search(r"(\d{1,3}\.\d{1,3})(?!\d)", said[:300])
     if not digits:
         return None
     return digits[1][:-1] if re.fullmatch(r"\d\.\d0", digits[1]) else digits[1]  # `ver` writes 3.50 and 5.00

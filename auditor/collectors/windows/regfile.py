@@ -95,27 +95,45 @@ def _text(content: bytes, codepage: str) -> str:
 def _joined(text: str) -> list[tuple[int, str]]:
     """Lines with their numbers; those that end in a backslash go on in the next, and a text value may span lines."""
     out: list[tuple[int, str]] = []
-    held, start = "", 0
+    held: list[str] = []
+    start, size, in_text = 0, 0, False
+
+    def flush() -> None:
+        out.append((start, "".join(held)))
+        held.clear()
+
     for number, line in enumerate(text.split("\n"), 1):
         line = line.rstrip("\r")
-        if held.endswith("\\") and not line.startswith("  "):
-            out.append((start, held))  # its other lines are gone: _value says so
-            held, start = "", 0
-        start = start or number
-        held = (
-            f"{held}\n{line}" if held and not held.endswith("\\") else held.removesuffix("\\") + line.lstrip() if held else line
-        )
-        if held.endswith("\\") and "hex" in held[:600]:
+        goes_on = bool(held) and not in_text
+        if goes_on and not line.startswith("  "):
+            flush()  # its other lines are gone: _value says so
+            goes_on = False
+        if not held:
+            start, size = number, 0
+        size += len(line)
+        if size > _MAX_VALUE or number - start > _MAX_LINES:
+            raise CannotTell(f"the value that begins in line {start} does not end")
+        if in_text:
+            held.append(f"\n{line}")
+            in_text = not _CLOSES.match(line)
+        elif goes_on:
+            held[-1] = held[-1].removesuffix("\\")
+            held.append(line.lstrip())
+        else:
+            held.append(line)
+            opened = _OPENS.match(line)
+            in_text = bool(opened) and not _CLOSES.match(line[opened.end() :] if opened else "")
+        if in_text or (held[-1].endswith("\\") and "hex" in held[0][:600]):
             continue
-        if held.startswith(('"', "@")) and re.match(r'(?:"(?:[^"\\]|\\.)*"|@)\s*="(?:[^"\\]|\\.)*\Z', held, re.DOTALL):
-            if len(held) > 100_000 or number - start > 1000:  # each line looks at all before it again
-                raise CannotTell(f"the text that begins in line {start} does not end")
-            continue
-        out.append((start, held))
-        held, start = "", 0
+        flush()
     if held or (out and not text.endswith("\n") and not text.endswith(('"', "]"))):  # dword:0000001 may have been 00000010
-        raise CannotTell(f"it ends in the middle of line {start or out[-1][0]}: it was cut off")
+        raise CannotTell(f"it ends in the middle of line {start if held else out[-1][0]}: it was cut off")
     return out
+
+
+_MAX_VALUE, _MAX_LINES = 1_000_000, 20_000  # characters and lines of one value
+_OPENS = re.compile(r'(?:"(?:[^"\\]|\\.)*"|@)\s*="')
+_CLOSES = re.compile(r'(?:[^"\\]|\\.)*"')
 
 
 def _unescaped(text: str) -> str:

@@ -34,6 +34,9 @@ def _told(session: RemoteRegistry, asked: Questions, build: int | None) -> Readi
     return Readings(way=WAY, values=values, keys=keys)
 
 
+_MOST_KEYS = 3000  # below one key; each costs a round trip
+
+
 def _below(session: RemoteRegistry, key: str, levels: int) -> Subkeys:
     found = session.subkeys(key)
     if found.state != "present" or levels == 1:
@@ -44,6 +47,10 @@ def _below(session: RemoteRegistry, key: str, levels: int) -> Subkeys:
         if below.state == "unreadable":
             return below
         names += [rf"{name}\{n}" for n in below.names]
+        if len(names) > _MOST_KEYS:
+            return Subkeys(
+                "unreadable", reason=f"more than {_MOST_KEYS} keys lie below it, the limit up to which they are read"
+            )
     return Subkeys("present", tuple(names))
 
 

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 
 from auditor.collectors.answers import Section, take_apart
+from auditor.collectors.limits import MAX_ROWS
 from auditor.collectors.windows.ask import SERVICES, SERVICES_KEY, UNINSTALL, Questions
 from auditor.errors import CannotTell
 from auditor.model.windows import Cell, Readings, Subkeys, Table, Value
@@ -112,7 +113,7 @@ class _Host:
     """One host's sections, and how it says that something is absent."""
 
     def __init__(self, sections: dict[str, Section], cut: str) -> None:
-        self._sections, self._cut = sections, cut
+        self._sections, self._cut = {name: s for name, s in sections.items() if not _too_large(s)}, cut
         self._absent: set[str] = set()
         self._fault = self._check()
         for name in ("no-key", "no-value", "no-match"):
@@ -178,11 +179,11 @@ class _Host:
 
     def _strange(self, section: Section) -> str:
         """A line of a search that is neither key nor value nor its closing line: some key below could not be read."""
-        ends = {re.sub(r"\d+", "0", words) for words in self._absent}
+        ends = {re.sub(r"\d+", "0", words[:200]).partition(" ")[2] for words in self._absent}
         for line in section.text.split("\n"):
             if line.strip() and not line.startswith(("HKEY_", "    ", "! REG.EXE")):
-                said = re.sub(r"\d+", "0", f"{section.status} {' '.join(line.split())}")
-                if said.partition(" ")[2] not in {e.partition(" ")[2] for e in ends}:
+                said = re.sub(r"\d+", "0", f"{section.status} {' '.join(line.split())}"[:200])
+                if said.partition(" ")[2] not in ends:
                     return f"not every key below could be read: {one_line(line, 100)}"
         return ""
 
@@ -207,6 +208,14 @@ class _Host:
             except CannotTell as e:
                 return Table("unreadable", reason=str(e))
         return Table("present", tuple(rows.values()))
+
+
+def _too_large(section: Section) -> bool:
+    """Is it more than any honest host says? Then it is not read at all."""
+    return section.text.count("\n") > MAX_ROWS or max(map(len, section.text.split("\n"))) > _LONGEST_LINE
+
+
+_LONGEST_LINE = 4_000_000  # characters; a REG_MULTI_SZ is one line
 
 
 def _words(section: Section) -> str:

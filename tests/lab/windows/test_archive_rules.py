@@ -52,6 +52,12 @@ def expected(rule: dict[str, Any], name: str) -> str | None:
     if not pack.replace("a", "").isdigit() or check.get("stamped_by") or check.get("marked_by"):
         return None
     reached = "compliant" if level(pack) >= level(check["at_least"]) else "noncompliant"
+    stamp = host.value(r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion", "CSDVersion")
+    stamped_by = any(
+        host.key(rf"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\HotFix\{q}") for q in ("Q246467", "Q266433", "Q246009")
+    )
+    if stamp and "RC" in str(stamp.data) and level(pack)[0] == level(check["at_least"])[0] and not stamped_by:
+        reached = "unknown"  # a candidate's name that nothing explains
     part = rule.get("component")
     if not part:
         return reached
