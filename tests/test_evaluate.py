@@ -120,7 +120,7 @@ linux_hosts = st.builds(
     ),
 )
 windows_hosts = st.builds(
-    lambda product, sp, edition, **k: platform(replace(NODE, **k), product=product, service_pack=sp, edition=edition, version=None),
+    lambda product, sp, edition, **k: platform(replace(NODE, **k), product=product, service_pack=sp, edition=edition, version=None, build=None),
     product=st.sampled_from(
         ["windows-nt-4.0-server", "windows-nt-4.0-enterprise", "windows-nt-4.0-terminal-server", "windows-nt-4.0", "windows-nt-3.51",
          "windows-nt-4.0-workstation", "windows-2000-server", None]

@@ -8,11 +8,15 @@ import re
 _CP437 = re.compile(rb"[a-zA-Z][\x80-\x9a\xa0-\xa5\xe1](?=[a-zA-Z])")
 _CP1252 = re.compile(rb"[a-zA-Z][\xc0-\xff](?=[a-zA-Z])")
 _BOX = re.compile(rb"[\xb3\xba\xc4\xcd]{3}")
-_LINE = 1_000_000  # no line of an article is longer; such a document is something else
+# The largest article of the public archive has 180 kB and 3,986 lines, of at most 1,158 characters and 294 blanks in a row.
+_BYTES, _LINES, _LINE, _BLANKS = 400_000, 10_000, 4_000, 300
+_GAP = re.compile(rf"[ \t]{{{_BLANKS},}}")
 
 
 def decode(document: bytes) -> str:
     """The text with plain line ends. Raises ValueError, with the reason, for what is no text."""
+    if len(document) > _BYTES:
+        raise ValueError(f"is larger than {_BYTES // 1000} kB, which no article is")
     if not document.strip():
         raise ValueError("is empty")
     if b"\0" in document:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
-MAX_DOCUMENT = 4_000_000  # bytes; the largest article of the public archive has 180 kB
+MAX_DOCUMENT = 4_000_000  # bytes of any document; an article is smaller (decode.py)
 MAX_ARCHIVE = 8_000_000_000  # bytes unpacked, all members of one archive
 MAX_MEMBERS = 1_000_000
 MAX_STDIN = 256_000_000

@@ -87,7 +87,7 @@ OTHERWISE = re.compile(
 _BEFORE_NO = re.compile(
     r"(?:post|pre|newer than|later than|since|prior to|earlier than|before|after)[ -]+(?:the )?(?:\w+ ){0,4}[\w.]*[ -]?$"
     r"|\b(?:update|hot ?fix|fix|patch|change|problem|bug|rollup|bundle|files?|drivers?|enhancement)s? (?:is available |available )?(?:to|for|in|of|from) (?:both )?(?:[A-Z][\w.]* |\d[\d.]* |and |or |, |the )*$"
-    r"|\brunning (?:[A-Z][\w.+]*|\d[\d.]*| |,)+$",
+    r"|\brunning (?:(?:[A-Z][\w.+]{0,60}|\d[\d.]{0,60})(?:[ ,]+|$)){1,40}$",
 )
 _AFTER_NO = re.compile(
     r"[- ,]*(?:Security Roll-?up|Hot ?fix|Roll-?up|post|security|COM\+? (?:hotfix )?rollup|Y2K|Option Pack|Pre-?Release|beta|(?:\w+ ){0,2}(?:hot ?fix|rollup|version|version of)\b|(?:CD|systems?|computers?|clients?|sites?|servers?|SDK|source)\b|is installed|installed|has been (?:applied|installed))",
@@ -129,12 +129,12 @@ def prose_fixes(article: Structure, lines: tuple[ProductLine, ...]) -> list[Fix]
     found: dict[tuple[str, str], Fix] = {}
     if INDEX.search(article.title):
         return []
-    done: set[tuple[int, int]] = set()
+    read_to = -1  # the paragraph that was read last ends there
     for trigger in TRIGGER.finditer(article.lower, article.begin, article.end):
-        extent = article.paragraph(trigger.start())
-        if extent in done:
+        if trigger.start() < read_to:
             continue
-        done.add(extent)
+        extent = article.paragraph(trigger.start())
+        read_to = extent[1]
         before: Sentence | None = None
         for sentence in sentences(article.text, *extent):
             if TRIGGER.search(sentence.text.lower()):

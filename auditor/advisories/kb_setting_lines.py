@@ -62,7 +62,7 @@ _LABEL = re.compile(
 )
 _NAME_LABEL = re.compile(rf"(?:{_NAMES})$", re.I)
 _TYPED = re.compile(
-    rf"^{_MARK}\"?(?P<name>[A-Za-z(!<][\w ./%()<>-]{{1,50}}?)\"?[ \t]*(?:[:=,]|[ \t]|\()[ \t]*[:=]?[ \t]*(?P<type>{TYPES})\)?[ \t]*[:=,]?[ \t]*(?P<data>\S.*)?$"
+    rf"^{_MARK}\"?(?P<name>[A-Za-z(!<][\w ./%()<>-]{{1,50}}?)\"?(?:[ \t]*[:=,(][ \t]*(?:[:=][ \t]*)?|[ \t]+(?:[:=][ \t]*)?)(?P<type>{TYPES})\)?[ \t]*[:=,]?[ \t]*(?P<data>\S.*)?$"
 )
 # What a line of prose with a type in it has before it, and no name of a value.
 _PROSE = re.compile(

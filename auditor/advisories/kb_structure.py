@@ -161,6 +161,9 @@ def _bullets(text: str, start: int, end: int) -> Iterator[Bullet]:
         yield Bullet(body, at)
 
 
+_LONGEST = 4_000  # characters of a sentence that are looked at; what follows is a table, or no article's
+
+
 def fold(text: str) -> str:
     """White space folded to single blanks, none at the ends."""
     return " ".join(text.split())
@@ -173,7 +176,7 @@ def sentences(text: str, start: int, end: int) -> Iterator[Sentence]:
     cuts = [(m.end(), m.end()) for m in _END.finditer(text, start, end)]
     cuts += [(m.start(), m.end()) for m in _BULLET.finditer(text, start, end)]
     for stop, resume in [*sorted(cuts), (end, end)]:
-        body = fold(text[at:stop])
+        body = fold(text[at:stop])[:_LONGEST]
         if body and not _MARK.fullmatch(body):
             yield Sentence(body, at + len(text[at:stop]) - len(text[at:stop].lstrip()))
         at = max(at, resume)

@@ -6,11 +6,12 @@ documents are read, and given out in the order in which the documents came.
 
 from __future__ import annotations
 
+import pickle
 import re
 import tempfile
+from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from itertools import islice
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import IO, NamedTuple
 
 import msgspec
@@ -18,8 +19,12 @@ import msgspec
 from auditor.advisories.article import Article
 from auditor.advisories.documents import Document, Refusal, documents
 from auditor.advisories.kb_text import read
+from auditor.errors import HostError
+from auditor.guard import Guard
+from auditor.transports.deadline import Deadline
 
-_CHUNK = 200
+_CHUNK, _CHUNK_BYTES = 200, 20_000_000
+_SECONDS, _SECONDS_CHUNK = 10.0, 60.0  # for one document, and for a chunk, which takes a third of a second
 _NAMED = re.compile(r"(?:^|[/:\\])(Q\d{4,7})\.TXT$", re.I)
 
 
@@ -80,25 +85,57 @@ class Reading:
             yield kept.read(length)
 
     def _results(self) -> Iterator[Line | Refusal]:
-        found = documents(self._paths)
-        if self._jobs <= 1:
-            for document in found:
-                yield _line(document)
-            return
-        with ProcessPoolExecutor(self._jobs) as pool:
-            waiting: list[Future[list[Line | Refusal]]] = []
-            while True:
-                chunk = list(islice(found, _CHUNK))
-                if chunk:
-                    waiting.append(pool.submit(_chunk, chunk))
-                while waiting and (len(waiting) > 2 * self._jobs or not chunk):
-                    yield from waiting.pop(0).result()
-                if not chunk:
-                    return
+        """Chunk by chunk, in processes that can be ended: what a document costs is bounded, whatever stands in it."""
+        chunks = _chunks(documents(self._paths))
+        with Guard(_work, self._jobs) as guard, ThreadPoolExecutor(self._jobs) as pool:
+            waiting: deque[Future[list[Line | Refusal]]] = deque()
+            for chunk in chunks:
+                waiting.append(pool.submit(_read, guard, chunk))
+                if len(waiting) > 2 * self._jobs:
+                    yield from waiting.popleft().result()
+            while waiting:
+                yield from waiting.popleft().result()
 
 
-def _chunk(found: list[Document | Refusal]) -> list[Line | Refusal]:
-    return [_line(document) for document in found]
+def _chunks(found: Iterable[Document | Refusal]) -> Iterator[list[Document | Refusal]]:
+    """So many documents, or so many bytes."""
+    chunk: list[Document | Refusal] = []
+    size = 0
+    for document in found:
+        chunk.append(document)
+        size += len(document.content) if isinstance(document, Document) else 0
+        if len(chunk) >= _CHUNK or size > _CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _read(guard: Guard, chunk: list[Document | Refusal]) -> list[Line | Refusal]:
+    """A chunk; one by one where together they take too long, so that only those are refused that do."""
+    try:
+        return _asked(guard, chunk, _SECONDS_CHUNK)
+    except HostError as e:
+        if len(chunk) == 1:
+            name = chunk[0].name
+            return [Refusal(name, f"cannot be read within {_SECONDS:g} s and the memory for it: {e}")]
+    found: list[Line | Refusal] = []
+    for document in chunk:
+        try:
+            found += _asked(guard, [document], _SECONDS)
+        except HostError as e:
+            found.append(Refusal(document.name, f"was given up: {e}"))
+    return found
+
+
+def _asked(guard: Guard, chunk: list[Document | Refusal], seconds: float) -> list[Line | Refusal]:
+    said = guard.compute(pickle.dumps(chunk), Deadline(seconds, "reading documents"))
+    found: list[Line | Refusal] = pickle.loads(said)  # our own child's
+    return found
+
+
+def _work(given: bytes) -> bytes:
+    return pickle.dumps([_line(document) for document in pickle.loads(given)])
 
 
 _encoder = msgspec.json.Encoder()
