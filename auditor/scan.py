@@ -46,6 +46,8 @@ def scan(target: Target, audit: Audit, stop: Stop) -> TargetResult:
 def prepared(target: Target, audit: Audit, stop: Stop) -> Target:
     """A target with what ssh_config says of it, and what its last login taught. HostError where ssh_config says of this host
     what cannot be honoured."""
+    if target.fault:
+        raise HostError("resolve", target.fault)
     found = resolved(target, Deadline(target.timeouts.total, f"reading what ssh_config says of {target.name}", stop))
     return replace(found, known_login=audit.known_logins.get((found.name, found.way_in)))
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What the tests need beside Python: a real sshd, network namespaces, sudo, shells, Wine's cmd and reg, Samba's registry, Chromium, xmllint, and the published
+# What the tests need beside Python: a real sshd, network namespaces, sudo, shells, Wine's cmd and reg, Samba's registry, Chromium, xmllint, Ansible, and the published
 # schemas of XCCDF (Debian's openscap-common) and SARIF, and axe-core (from packages of npm's, held by their digests). Installed through apt-get and npm where that is allowed; otherwise named.
 missing=
 for pair in sshd:openssh-server ip:iproute2 sudo:sudo busybox:busybox ksh:ksh mksh:mksh gzip:gzip unzip:unzip rpm:rpm smbd:samba xmllint:libxml2-utils npm:npm chromium:chromium; do
@@ -39,6 +39,14 @@ fetch axe-core@4.10.3 axe.min.js axe.min.js 880970c081707360e64f34cea25ff91892f5
 if [ ! -x exim/usr/sbin/exim4 ]; then
   rm -rf exim && mkdir exim && (cd exim && apt-get download -qq exim4-daemon-light 2>/dev/null && dpkg-deb -x exim4-daemon-light_*.deb .) || {
     echo "Debian's exim4-daemon-light could not be had; the tests of mails need it" >&2
+    exit 1
+  }
+fi
+
+# Ansible lies apart: where it is on the PATH, auditor asks it, and most tests are of our own reader.
+if ! ansible/bin/ansible-inventory --version 2>/dev/null | grep -q 'core 2.19.4]'; then
+  rm -rf ansible && python3 -m venv ansible && ansible/bin/pip install --quiet --disable-pip-version-check ansible-core==2.19.4 || {
+    echo "ansible-core could not be had from pip; the tests of Ansible's inventories need it" >&2
     exit 1
   }
 fi

@@ -43,7 +43,8 @@ class Target(Struct, frozen=True, kw_only=True):
     """`password`, `key_passphrase` and `become.password` are secret references, never secrets.
 
     `address` is a host name or an IP address; None for `local` and `replay`. `path` is the recording of `replay`.
-    `weak_ciphers`: CBC ciphers, MD5 and 96-bit MACs are offered too. `jump` are the hosts to go through, nearest first. `key_file` is the one key to use; `identity_files` are those that
+    `fault`: why it is not reached as the inventory says,
+    which is then all that is said of it. `weak_ciphers`: CBC ciphers, MD5 and 96-bit MACs are offered too. `jump` are the hosts to go through, nearest first. `key_file` is the one key to use; `identity_files` are those that
     ssh_config offers. `alias` is the name looked up in known_hosts (HostKeyAlias); `known_hosts` () = the usual files.
     """
 
@@ -77,6 +78,7 @@ class Target(Struct, frozen=True, kw_only=True):
     labels: dict[str, str] = field(default_factory=dict)
     timeouts: Timeouts = Timeouts()
     known_login: KnownLogin | None = None
+    fault: str = ""
 
     @property
     def way_in(self) -> str:
