@@ -19,15 +19,18 @@ from auditor.model.asked import Asked
 from auditor.model.rule import (
     AllOf,
     AnyOf,
+    AttestedCheck,
     BuildCheck,
     Check,
     FileVersionCheck,
     HotfixCheck,
     ListenBacklogCheck,
+    PatchLevelCheck,
     ProductPackCheck,
     Rule,
     ServicePackCheck,
     SettingCheck,
+    SupportCheck,
 )
 from auditor.versions import file_version, server_products, service_pack, windows_build
 from auditor.yamlfile import MAX_BYTES, Faults, bind, compose
@@ -162,6 +165,15 @@ def checks(rule: Rule) -> Iterator[Check]:
         yield check
         if isinstance(check, (AllOf, AnyOf)):
             stack.extend(check.checks)
+
+
+def attestable(rule: Rule) -> bool:
+    """Does it ask, anywhere, what a person may attest?"""
+    asked = (
+        c.unobserved if isinstance(c, ListenBacklogCheck) else c.subscribed if isinstance(c, SupportCheck) else c
+        for c in checks(rule)
+    )
+    return any(isinstance(check, (AttestedCheck, PatchLevelCheck)) for check in asked)
 
 
 def problems(rule: Rule) -> Iterator[str]:

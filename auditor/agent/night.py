@@ -83,7 +83,7 @@ def audit(
         why = f"its window of {plan.window} was over" if window.over else "it was stopped"
         reason = f"{why}; {late} of {len(targets)} hosts had not been assessed" if late else ""
         noted = remarks(opened.waivers, [r.id for r in rulebook.rules], list(opened.targets.values()), run.started.date())
-        run = replace(run, remarks=(*([reason] if reason else []), *noted))
+        run = replace(run, remarks=(*([reason] if reason else []), *opened.left_out, *noted))
         keeper.finish(run, set(plan.targets) == {"@all"}, reason)
         return _deliver(run, plan, setting, keeper)
     finally:

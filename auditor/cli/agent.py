@@ -90,7 +90,7 @@ def next_(count: int, inventory: str | None) -> None:
 @options.formats("text", "json")
 def status(inventory: str | None, history: str | None, form: str | None) -> int:
     """Is the agent running, what became of the newest audits, and what comes next. Exit 3 where it is not running."""
-    opened = open_inventory(inventory, check_secrets=False)
+    opened = open_inventory(inventory)
     path = options.history_path(history, opened)
     running = holder(agent_lock(path))
     rows = []
@@ -116,7 +116,7 @@ def status(inventory: str | None, history: str | None, form: str | None) -> int:
 @options.history
 def check(inventory: str | None, history: str | None) -> int:
     """Look at everything that the agent needs, without contacting a host."""
-    setting = read(inventory, history, on_stderr, lambda: None)
+    setting = read(inventory, history, on_stderr, lambda: None, strict=True)
     opened = setting.opened
     notes = []
     for plan in opened.plans:
@@ -173,17 +173,17 @@ def _times(plan: Plan, now: datetime) -> list[datetime]:
 
 def scheduled(inventory: str | None) -> tuple[Plan, ...]:
     """The schedule; UsageFault where there is none."""
-    opened = open_inventory(inventory, check_secrets=False)
+    opened = open_inventory(inventory)
     if not opened.plans:
         where = f"{opened.path} has no `schedule:`" if opened.path else "no inventory was found"
         raise UsageFault(f'{where}; for example: schedule: {{nightly: {{at: "02:00", timezone: Europe/Berlin}}}}')
     return opened.plans
 
 
-def read(inventory: str | None, history: str | None, say: Say, beat: Callable[[], None]) -> Setting:
+def read(inventory: str | None, history: str | None, say: Say, beat: Callable[[], None], *, strict: bool = False) -> Setting:
     """Inventory, rules and history, all looked at before anything is begun. FileFaults, UsageFault or HistoryError."""
     scheduled(inventory)
-    opened = open_inventory(inventory)
+    opened = open_inventory(inventory, strict=strict)
     books: dict[tuple[str, ...], Rulebook] = {}
     for plan in opened.plans:
         if not select(plan.targets, opened):

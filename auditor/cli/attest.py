@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import getpass
 from datetime import date, datetime
+from glob import escape
 from pathlib import Path
 
 import click
 
 from auditor.cli import options
-from auditor.cli.records import append, file_of, file_option
+from auditor.cli.records import append, file_of, file_option, meant
 from auditor.cli.shown import show_json
 from auditor.errors import FileFaults, UsageFault
 from auditor.inventory.given import read_attestations
+from auditor.inventory.select import open_inventory
 from auditor.model.finding import Attestation
-from auditor.rulebook import load
+from auditor.rulebook import attestable, load
 from auditor.scan import utc_now
-from auditor.yamlfile import did_you_mean
 
 
 @click.group()
@@ -39,10 +40,20 @@ def add(rule_id: str, targets: tuple[str, ...], state: str, by: str | None, day:
         reference: str, inventory: str | None, rule_paths: tuple[str, ...], given: Path | None) -> None:  # fmt: skip
     """Attest that a rule is met (or not) on targets: names, globs, @groups."""
     path = file_of("attestations", inventory, given)
-    known = [r.id for r in load(rule_paths).rules]
-    if rule_id not in known:
-        raise UsageFault(f"there is no rule {rule_id!r}{did_you_mean(rule_id, known)}")
-    record: dict[str, object] = {"rule": rule_id, "targets": list(targets), "state": state, "by": by or getpass.getuser()}
+    rules = {r.id: r for r in load(rule_paths).rules}
+    meant(rules, escape(rule_id), targets, open_inventory(inventory))
+    if not attestable(rules[rule_id]):
+        raise UsageFault(
+            f"{rule_id} is read from the host and takes no attestation; what somebody answers for is a waiver: auditor waivers add"
+        )
+    if day and day.date() > utc_now().date():
+        raise UsageFault(f"{day.date()} is still to come; what is attested has happened")
+    record: dict[str, object] = {
+        "rule": rule_id,
+        "targets": list(targets),
+        "state": state,
+        "by": getpass.getuser() if by is None else by,
+    }
     record["date"] = (day.date() if day else utc_now().date()).isoformat()
     if expires:
         record["expires"] = expires.date().isoformat()
@@ -61,7 +72,7 @@ def add(rule_id: str, targets: tuple[str, ...], state: str, by: str | None, day:
 def list_(inventory: str | None, given: Path | None, form: str | None) -> None:
     """Every attestation, and which of them have expired."""
     faults: list[str] = []
-    attestations = read_attestations(file_of("attestations", inventory, given), faults)
+    attestations = read_attestations(file_of("attestations", inventory, given), faults, faults)
     if faults:
         raise FileFaults(faults)
     if form == "json":

@@ -84,7 +84,7 @@ def show(host: str, history: str | None, inventory: str | None, run_id: str | No
 @options.rules
 def import_(paths: tuple[str, ...], history: str | None, inventory: str | None, rule_paths: tuple[str, ...]) -> None:
     """Store facts made elsewhere as a run of the history, judged by the rules of today."""
-    opened = open_inventory(inventory, check_secrets=False)
+    opened = open_inventory(inventory)
     given = read_facts(paths)
     names = [f.target for f in given]
     if len(set(names)) != len(names):

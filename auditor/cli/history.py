@@ -199,7 +199,7 @@ def trend(count: int, history: str | None, inventory: str | None, form: str | No
 @click.option("--upgrade", is_flag=True, help="First bring a history of an earlier version to today's form.")
 def check(history: str | None, inventory: str | None, upgrade: bool) -> int:
     """Is the file sound: SQLite's own check, references, digests, intervals. Exit 3 where it is not."""
-    path = options.history_path(history, open_inventory(inventory, check_secrets=False))
+    path = options.history_path(history, open_inventory(inventory))
     if not path.exists():
         raise HistoryError(f"there is no history {path}")
     with Store(path, create=upgrade) as store:
@@ -227,7 +227,7 @@ def check(history: str | None, inventory: str | None, upgrade: bool) -> int:
 )
 def prune(history: str | None, inventory: str | None, keep_nightly: str | None, keep_monthly: str | None) -> None:
     """Thin old runs; what stands, and since when, is kept whatever its age."""
-    opened = open_inventory(inventory, check_secrets=False)
+    opened = open_inventory(inventory)
     kept = opened.retention or Retention()
     nightly = _span(keep_nightly, "--keep-nightly") or kept.nightly
     monthly = _span(keep_monthly, "--keep-monthly") or kept.monthly
@@ -258,7 +258,7 @@ def backup(copy: Path, history: str | None, inventory: str | None) -> None:
 @options.inventory
 def restore(copy: Path, history: str | None, inventory: str | None) -> None:
     """Put a backup in the history's place; what was there is kept beside it."""
-    path = options.history_path(history, open_inventory(inventory, check_secrets=False))
+    path = options.history_path(history, open_inventory(inventory))
     aside = care.restore(path, copy, datetime.now(UTC))
     click.echo(f"{path} is the backup now" + (f"; what was there is {aside}" if aside else ""))
 

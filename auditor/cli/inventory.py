@@ -34,7 +34,7 @@ def inventory() -> None:
 @options.rules
 def check(inventory: str | None, rule_paths: tuple[str, ...]) -> None:
     """Read everything the inventory names and report every fault as file:line: message; then what matches nothing."""
-    opened = open_inventory(inventory)
+    opened = open_inventory(inventory, strict=True)
     if opened.path is None:
         raise UsageFault("no inventory was found; name one with --inventory")
     wrong = list(_not_honoured(opened.targets.values()))
@@ -98,7 +98,7 @@ def collector(folder: Path, rule_paths: tuple[str, ...]) -> None:
 @options.formats("text", "json")
 def list_(words: tuple[str, ...], inventory: str | None, form: str | None) -> None:
     """The hosts, a line each; with names, globs or @groups, only those."""
-    opened = open_inventory(inventory, check_secrets=False)
+    opened = open_inventory(inventory)
     targets = select(words, opened) if words else list(opened.targets.values())
     if form == "json":
         rows = [
@@ -126,7 +126,7 @@ def list_(words: tuple[str, ...], inventory: str | None, form: str | None) -> No
 @options.inventory
 def show(host: str, inventory: str | None) -> None:
     """How one host will be reached: defaults, groups, host and ssh_config merged."""
-    opened = open_inventory(inventory, check_secrets=False)
+    opened = open_inventory(inventory)
     for target in select([host], opened):
         target = resolved(target, Deadline(target.timeouts.total, "reading ssh_config"))
         click.echo(msgspec.yaml.encode(msgspec.to_builtins(target)).decode().rstrip())

@@ -57,7 +57,7 @@ def judge(paths: tuple[str, ...], latest: bool, as_of: str | None, run_id: str |
     The verdicts are today's: support that ended and attestations that expired since the facts were read count.
     """
     failing = exits.severities(fail_on)
-    opened = open_inventory(inventory, check_secrets=False)
+    opened = open_inventory(inventory)
     if bool(paths) + latest + bool(as_of) + bool(run_id) != 1:
         raise UsageFault("name either files or folders of facts, or --latest, or --as-of DATE, or --run ID")
     oldest = span(max_age)

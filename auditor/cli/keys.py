@@ -28,7 +28,7 @@ def _ways(words: tuple[str, ...], inventory: str | None) -> list[Target | ShownK
     """The hosts to look at, jump hosts before those behind them; a ShownKey where ssh_config says what cannot be honoured."""
     from auditor.transports.deadline import Deadline, Stop
 
-    opened = open_inventory(inventory, check_secrets=False)
+    opened = open_inventory(inventory)
     chosen = select(words, opened) if words else list(opened.targets.values())
     targets = [t for t in chosen if t.connection == "ssh"]
     if not targets:

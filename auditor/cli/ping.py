@@ -18,6 +18,8 @@ from auditor.printable import one_line
 from auditor.rulebook import load
 from auditor.scan import scan_all, utc_now
 
+_NAMED = 4  # rules that one reason names
+
 
 @click.command()
 @click.argument("words", metavar="TARGET...", nargs=-1, required=True)
@@ -75,5 +77,9 @@ def _print(row: dict[str, object]) -> None:
         click.echo(f"  clock difference: {row['clock_difference']:+} s (measured to the second, travel time included)")
     for part in row["not_read"]:  # type: ignore[attr-defined]
         click.echo(f"  {part['collector']} {part['outcome']}: {one_line(part['reason'])}")
+    reasons: dict[str, list[str]] = {}  # one failure is said once, however many rules it keeps from being judged
     for part in row["unknown"]:  # type: ignore[attr-defined]
-        click.echo(f"  would be unknown: {part['rule']}: {one_line(part['why'])}")
+        reasons.setdefault(part["why"], []).append(part["rule"])
+    for why, rules in reasons.items():
+        more = f" and {len(rules) - _NAMED} more" if len(rules) > _NAMED else ""
+        click.echo(f"  would be unknown: {', '.join(rules[:_NAMED])}{more}: {one_line(why)}")

@@ -140,7 +140,7 @@ def outbox(now: bool, history: str | None, inventory: str | None, form: str | No
 
 
 def _mailing(inventory: str | None) -> Mailing:
-    opened = open_inventory(inventory, check_secrets=False)
+    opened = open_inventory(inventory)
     if opened.mail is None:
         raise UsageFault("the inventory has no `mail:`; it needs at least server, sender and to")
     return opened.mail

@@ -112,7 +112,7 @@ def _run(targets: list[Target], opened: Inventory, *, whole: bool = False, no_ma
     )
     run = make_run(rulebook, utc_now())
     noted = remarks(opened.waivers, [r.id for r in rulebook.rules], list(opened.targets.values()), run.started.date())
-    run = replace(run, remarks=tuple(noted))
+    run = replace(run, remarks=(*opened.left_out, *noted))
     path = None if no_history else options.history_path(history, opened)
     keeper = Keeper(path, run, rulebook.rules, opened.targets, opened.mail if whole and not no_mail else None)
     audited = replace(audited, known_logins=keeper.known_logins())

@@ -10,5 +10,5 @@ from auditor.inventory.select import open_inventory
 def open_store(history: str | None, inventory: str | None) -> Store:
     """The history that is there; HistoryError where there is none."""
     given = history or None
-    opened = open_inventory(inventory, check_secrets=False)
+    opened = open_inventory(inventory)
     return Store(options.history_path(given, opened), create=False)

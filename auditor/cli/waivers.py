@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from auditor.cli import exits, options
-from auditor.cli.records import append, file_of, file_option
+from auditor.cli.records import append, file_of, file_option, meant
 from auditor.cli.shown import show_json
 from auditor.cli.stored import open_store
 from auditor.errors import FileFaults, UsageFault
@@ -37,9 +37,10 @@ def waivers() -> None:
 @click.option("--pin", is_flag=True, help="It lapses when what is observed is another than in the newest run.")
 @options.inventory
 @options.history
+@options.rules
 @file_option("waivers")
 def add(rule: str, targets: tuple[str, ...], reason: str, owner: str | None, expires: datetime | None, permanent: bool,
-        pin: bool, inventory: str | None, history: str | None, given: Path | None) -> None:  # fmt: skip
+        pin: bool, inventory: str | None, history: str | None, rule_paths: tuple[str, ...], given: Path | None) -> None:  # fmt: skip
     """Waive a rule (or a pattern of rules) on targets: names, globs, @groups. The verdict stays; it no longer counts."""
     today = utc_now().date()
     if permanent == bool(expires):
@@ -47,10 +48,11 @@ def add(rule: str, targets: tuple[str, ...], reason: str, owner: str | None, exp
     if expires and expires.date() < today:
         raise UsageFault(f"{expires.date()} is over; a waiver ends today at the earliest")
     path = file_of("waivers", inventory, given)
+    meant([r.id for r in load(rule_paths).rules], rule, targets, open_inventory(inventory))
     record: dict[str, object] = {
         "rules": [rule],
         "targets": list(targets),
-        "owner": owner or getpass.getuser(),
+        "owner": getpass.getuser() if owner is None else owner,
         "reason": reason,
     }
     record["date"] = today
@@ -98,7 +100,7 @@ def list_(inventory: str | None, given: Path | None, form: str | None) -> None:
 def check(inventory: str | None, rule_paths: tuple[str, ...], given: Path | None) -> int:
     """Waivers that are over, will soon be, or match no rule or host. Exit 3 where there are any."""
     found = _read(inventory, given)
-    opened = open_inventory(inventory, check_secrets=False)
+    opened = open_inventory(inventory)
     noted = remarks(found, [r.id for r in load(rule_paths).rules], list(opened.targets.values()), utc_now().date())
     for remark in noted:
         click.echo(one_line(remark))
@@ -109,7 +111,7 @@ def check(inventory: str | None, rule_paths: tuple[str, ...], given: Path | None
 
 def _read(inventory: str | None, given: Path | None) -> tuple[Waiver, ...]:
     faults: list[str] = []
-    found = read_waivers(file_of("waivers", inventory, given), faults)
+    found = read_waivers(file_of("waivers", inventory, given), faults, faults)
     if faults:
         raise FileFaults(faults)
     return found

@@ -74,7 +74,8 @@ class Retention(Struct, frozen=True):
 
 
 class Inventory(Struct, frozen=True, kw_only=True):
-    """`path` is None where there is no inventory; `remarks` say what was left out of a foreign one."""
+    """`path` is None where there is no inventory; `remarks` say what was left out of a foreign one, `left_out` which
+    waivers and attestations are none."""
 
     path: Path | None = None
     targets: dict[str, Target] = {}
@@ -88,6 +89,7 @@ class Inventory(Struct, frozen=True, kw_only=True):
     plans: tuple[Plan, ...] = ()
     agent: AgentSettings = AgentSettings()
     remarks: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 _TOP = (
@@ -110,11 +112,12 @@ _PATHS = ("key_file", "known_hosts", "path", "cert_file", "cert_key_file", "ca_f
 _SECRETS = ("password", "key_passphrase")
 
 
-def load(path: Path, *, check_secrets: bool = True) -> Inventory:
+def load(path: Path, *, strict: bool = False) -> Inventory:
     """Read an inventory and the files it names. Raises FileFaults with every fault of all of them.
 
-    `check_secrets`: a reference that could not be followed now is a fault too."""
-    return _Reader(path, check_secrets).read()
+    `strict`: what concerns one host or one record is a fault too (a secret that cannot be had, a waiver without an owner);
+    otherwise a run goes on without it, and says so."""
+    return _Reader(path, strict).read()
 
 
 def named_file(path: Path, key: str) -> Path | None:
@@ -132,9 +135,10 @@ def named_file(path: Path, key: str) -> Path | None:
 class _Reader:
     """One reading of one file; keeps the nodes, for the lines of faults that show only once all is read."""
 
-    def __init__(self, path: Path, check_secrets: bool) -> None:
-        self.path, self.check_secrets = path, check_secrets
+    def __init__(self, path: Path, strict: bool) -> None:
+        self.path, self.strict = path, strict
         self.faults, self.others = Faults(path), list[str]()
+        self.remarks, self.left_out = list[str](), list[str]()
         self.groups: dict[str, Options] = {}
         self.top: dict[str, yaml.Node] = {}
 
@@ -176,7 +180,8 @@ class _Reader:
             path=self.path,
             targets=targets,
             groups=tuple(dict.fromkeys((*self.groups, *foreign.groups))),
-            remarks=foreign.remarks,
+            remarks=(*self.remarks, *foreign.remarks),
+            left_out=tuple(f"{fault}; it is left out" for fault in self.left_out),
             waivers=waivers,
             attestations=attestations,
             history=self._file("history"),
@@ -290,7 +295,9 @@ class _Reader:
         node, path = self.top.get(key), self._file(key)
         if node is not None and path is None:
             self.faults.add(node, f"{key} must name a file")
-        return read(path, self.others) if path else ()
+        if path and not path.exists():
+            self.remarks.append(f"{path} is not there yet, so there are no {key}")
+        return read(path, self.others, self.others if self.strict else self.left_out) if path else ()
 
     def _absolute(self, text: str) -> Path:
         return self.path.parent.absolute() / Path(text).expanduser()
@@ -303,7 +310,7 @@ class _Reader:
             value = getattr(options, name, None)
             if name in _SECRETS and isinstance(place, yaml.ScalarNode):  # looked at even where another key is at fault
                 self._secret(place.value, place)
-            if name == "key_file" and value and self.check_secrets and not self._absolute(value).is_file():
+            if name == "key_file" and value and self.strict and not self._absolute(value).is_file():
                 self.faults.add(place, f"the key file {value} does not exist")
             if name == "port" and isinstance(value, int) and not 0 < value < 65536:
                 self.faults.add(place, f"port {value} does not exist (1 to 65535)")
@@ -319,7 +326,7 @@ class _Reader:
             self.faults.add(
                 place, "a secret is written out; put a reference: env:NAME, file:PATH, keyring:SERVICE/USER or command:WORDS"
             )
-        elif self.check_secrets and (wrong := secrets.problem(_anchored(reference, self.path))):
+        elif self.strict and (wrong := secrets.problem(_anchored(reference, self.path))):
             self.faults.add(place, f"the secret {reference} cannot be had: {wrong}")
 
     def _target(self, name: str, where: yaml.Node, node: yaml.Node, defaults: Options) -> tuple[Target, tuple[str, ...]]:

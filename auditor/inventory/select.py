@@ -34,7 +34,7 @@ def find(given: str | None) -> Path | None:
     return next((p for p in usual if p.is_file()), None)
 
 
-def open_inventory(given: str | None, *, check_secrets: bool = True) -> Inventory:
+def open_inventory(given: str | None, *, strict: bool = False) -> Inventory:
     """The inventory, or an empty one where there is none; FileFaults or UsageFault."""
     path = find(given)
     if path is None:
@@ -42,7 +42,7 @@ def open_inventory(given: str | None, *, check_secrets: bool = True) -> Inventor
     if ansible.is_ansible(_beginning(path), path.suffix):
         taken = ansible.read(path)
         return Inventory(path=path, targets=taken.targets, groups=taken.groups, remarks=taken.remarks)
-    return load(path, check_secrets=check_secrets)
+    return load(path, strict=strict)
 
 
 def _beginning(path: Path) -> str:

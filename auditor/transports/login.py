@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import threading
-from collections.abc import Callable
-from contextlib import closing, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext
 from functools import lru_cache
 from pathlib import Path
 
@@ -30,6 +31,16 @@ class Login(Struct):
     user: str
     key: PKey | None
     attempt: Callable[[Transport], list[str]]
+
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """A refusal of the fast path says, as any other does, who was refused."""
+        try:
+            yield
+        except AuthenticationException as e:
+            if self.key:
+                e.tried = tried(self.user, [self.key])  # type: ignore[attr-defined]  # for people: ssh_errors.py
+            raise
 
 
 def login(target: Target) -> Login:
@@ -60,6 +71,13 @@ def _key(path: str, passphrase: str | None, certificate: str | None) -> PKey:
 
 @lru_cache(maxsize=64)
 def _load(path: str, passphrase: str | None, certificate: str | None, stamps: tuple[Stamp, ...]) -> PKey:
+    with contextlib.suppress(OSError):  # as ssh refuses it; what cannot be looked at is told below
+        info = Path(path).stat()
+        if info.st_uid == os.geteuid() and info.st_mode & 0o077:
+            raise HostError(
+                "auth-failed",
+                f"{path} can be read by others (mode {info.st_mode & 0o777:04o}), so it is not used: chmod 600 {path}",
+            )
     beside = certificate or (f"{path}-cert.pub" if Path(f"{path}-cert.pub").is_file() else None)
     try:
         key = PKey.from_path(path, passphrase.encode() if passphrase else None)  # type: ignore[arg-type]  # the stubs say str, cryptography wants bytes
@@ -94,6 +112,21 @@ def _attempt(transport: Transport, user: str, keys: list[PKey], agent: bool, pas
 
 
 def _offer(transport: Transport, user: str, keys: list[PKey], password: str | None) -> list[str]:
+    try:
+        return _offered(transport, user, keys, password)
+    except AuthenticationException as e:
+        e.tried = tried(user, keys, password)  # type: ignore[attr-defined]  # for people: ssh_errors.py
+        raise
+
+
+def tried(user: str, keys: list[PKey], password: str | None = None) -> str:
+    """Who we said we are, and with what: the fingerprints are those that the server's log has."""
+    with_what = [f"{key.get_name()} {key.fingerprint}" for key in keys[:5]] + (["a password"] if password is not None else [])
+    more = f" and {len(keys) - 5} more keys" if len(keys) > 5 else ""
+    return f"as {user} with {', '.join(with_what) or 'nothing'}{more}"
+
+
+def _offered(transport: Transport, user: str, keys: list[PKey], password: str | None) -> list[str]:
     refusal: AuthenticationException = AuthenticationException("no key was accepted")
     for key in keys:
         try:

@@ -95,19 +95,20 @@ class SshSession:
 
         def start(limit: Deadline) -> Channel:
             limit.watch(lambda: shut(sock))
-            opened = open_exec(
-                sock,
-                user=own.user,
-                auth=own.key or own.attempt,
-                command=command.quoted,
-                check_host_key=hostkeys.checker(target),
-                deadline=limit.at,
-                level=level,
-                known=known,
-                close_stdin=not command.stdin,
-                host_key_types=hostkeys.known_types(target),
-                prepare=lambda link: offer(link, target),
-            )
+            with own.named():
+                opened = open_exec(
+                    sock,
+                    user=own.user,
+                    auth=own.key or own.attempt,
+                    command=command.quoted,
+                    check_host_key=hostkeys.checker(target),
+                    deadline=limit.at,
+                    level=level,
+                    known=known,
+                    close_stdin=not command.stdin,
+                    host_key_types=hostkeys.known_types(target),
+                    prepare=lambda link: offer(link, target),
+                )
             self._transports.append(opened.transport)
             self.known_login = opened.known
             return opened.channel

@@ -61,7 +61,8 @@ def as_host_error(e: BaseException, what: str) -> HostError:
                 kind, remedy = "timeout", "see `timeouts` in the inventory"
             if isinstance(e, OSError) and e.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH):
                 remedy = "there is no route to it from here, or it is down"
-            return HostError(kind, f"{what}: {_said(e)}; {remedy}")
+            tried = getattr(e, "tried", "") if kind == "auth-failed" else ""
+            return HostError(kind, f"{what}: {_said(e)}{tried and f', {tried}'}; {remedy}")
     return HostError("internal", f"{what}: {type(e).__name__}: {e}")
 
 

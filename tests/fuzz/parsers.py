@@ -222,8 +222,8 @@ _ANSIBLE_JSON = json.dumps(
 
 def _waivers(path: Path) -> None:
     faults: list[str] = []
-    given.read_waivers(path, faults)
-    given.read_attestations(path, faults)
+    given.read_waivers(path, faults, faults)
+    given.read_attestations(path, faults, faults)
     overlay.read(path, faults)
     assert all(str(path) in fault for fault in faults)
 
@@ -239,7 +239,7 @@ PARSERS: dict[str, Parser] = {
     "recording": Parser([_zip()], recording),
     "facts": Parser([msgspec.json.encode(NODE)], in_file("a.json", lambda p: [judged(f) for f in read_facts((str(p),))])),
     "history": Parser([_history()], history),
-    "inventory": Parser([_INVENTORY], in_file("inventory.yaml", lambda p: native.load(p, check_secrets=False))),
+    "inventory": Parser([_INVENTORY], in_file("inventory.yaml", lambda p: native.load(p))),
     "ansible-ini": Parser([_ANSIBLE], in_file("hosts.ini", ansible.read)),
     "ansible-json": Parser([_ANSIBLE_JSON], in_file("hosts.json", ansible.read)),
     "ansible-yaml": Parser([b"all:\n  children: {web: {hosts: {a: {ansible_host: x}}}}\n"], in_file("hosts.yml", ansible.read)),

@@ -64,7 +64,7 @@ def faults(tmp_path: Path, text: str) -> list[str]:
     path = tmp_path / "inventory.yaml"
     path.write_text(text)
     with pytest.raises(FileFaults) as e:
-        load(path)
+        load(path, strict=True)
     return [f.replace(str(tmp_path) + "/", "") for f in e.value.faults]
 
 
@@ -110,7 +110,7 @@ def test_a_secret_file_that_others_can_read_is_refused(tmp_path: Path, mode: int
 
 def test_the_example_is_complete_and_loads() -> None:
     example = Path(__file__).parents[2] / "inventory.example.yaml"
-    inventory = load(example, check_secrets=False)
+    inventory = load(example)
     assert {t.connection for t in inventory.targets.values()} == {"local", "ssh", "openssh", "winrm", "replay"}
     text = example.read_text()
     for key in (

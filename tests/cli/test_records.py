@@ -1,0 +1,81 @@
+"""waivers add and attest add look at what they write before they write it; what cannot stand leaves the file as it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Run as Auditor
+
+INVENTORY = "hosts: {web1: {connection: local, groups: [web]}}\ngroups: {web: {}}\nwaivers: w.yaml\nattestations: a.yaml\n"
+WAIVE = ("waivers", "add", "linux-somaxconn", "web1", "--reason", "a reason", "--owner", "kim", "--permanent")
+ATTEST = ("attest", "add", "Q181350", "web1", "--state", "done", "--by", "kim")
+REFUSED = {
+    "an empty reason": ((*WAIVE, "--reason", " "), "a waiver needs an owner and a reason"),
+    "an empty owner": ((*WAIVE, "--owner", ""), "a waiver needs an owner and a reason"),
+    "an unknown rule": ((*WAIVE[:2], "linux-somaxcon", *WAIVE[3:]), "there is no rule 'linux-somaxcon'; did you mean"),
+    "an unknown host": ((*WAIVE[:3], "wbe1", *WAIVE[4:]), "has no host 'wbe1'; did you mean web1?"),
+    "an unknown group": ((*WAIVE[:3], "@wbe", *WAIVE[4:]), "has no host '@wbe'; did you mean @web?"),
+    "a waiver twice": (WAIVE, "has this record already"),
+    "a waiver twice in other words": ((*WAIVE, "--reason", "another"), "has this record already"),
+    "attested by nobody": ((*ATTEST, "--by", " "), "an attestation needs `by`"),
+    "attested of tomorrow": ((*ATTEST, "--date", "2099-01-01"), "2099-01-01 is still to come"),
+    "attested for an unknown rule": ((*ATTEST[:2], "Q181351x", *ATTEST[3:]), "there is no rule"),
+    "attested for a pattern": ((*ATTEST[:2], "Q*", *ATTEST[3:]), "there is no rule"),
+    "attested for an unknown host": ((*ATTEST[:3], "web2", *ATTEST[4:]), "has no host 'web2'"),
+    "attested for a rule that reads the host": ((*ATTEST[:2], "linux-somaxconn", *ATTEST[3:]), "takes no attestation"),
+    "attested twice": (ATTEST, "has this record already"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_stand_leaves_the_file_as_it_was(case: str, auditor: Auditor, home: Path) -> None:
+    (home / "inventory.yaml").write_text(INVENTORY)
+    for words, name in ((WAIVE, "w.yaml"), (ATTEST, "a.yaml")):
+        done = auditor(*words)
+        assert (done.returncode, (home / name).exists()) == (0, True), done.stderr
+    before = [(home / n).read_bytes() for n in ("w.yaml", "a.yaml")]
+    words, said = REFUSED[case]
+    done = auditor(*words)
+    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+    assert [(home / n).read_bytes() for n in ("w.yaml", "a.yaml")] == before
+
+
+def test_a_bad_record_costs_only_itself(auditor: Auditor, home: Path) -> None:
+    """The run goes on without it, and says so; `inventory check` calls it a fault."""
+    (home / "inventory.yaml").write_text(INVENTORY + "defaults: {timeouts: {command: 60}}\n")
+    (home / "w.yaml").write_text(
+        "- {rules: [x], owner: a, reason: b}\n- {rules: ['linux-*'], targets: ['*'], owner: kim, reason: b, permanent: true}\n"
+    )
+    done = auditor("audit", "--format", "json")
+    assert done.returncode in (0, 1, 3), done.stderr
+    assert "w.yaml:1: " in done.stdout
+    assert "it is left out" in done.stdout
+    assert '"owner": "kim"' in done.stdout
+    checked = auditor("inventory", "check")
+    assert (checked.returncode, "w.yaml:1: " in checked.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("text", ["a: b\n", "- [\n", "\x00"])
+def test_a_file_that_cannot_be_understood_ends_the_run_before_it_begins(text: str, auditor: Auditor, home: Path) -> None:
+    (home / "inventory.yaml").write_text(INVENTORY)
+    (home / "w.yaml").write_text(text)
+    done = auditor("audit")
+    assert (done.returncode, "w.yaml:1" in done.stderr or "w.yaml:2" in done.stderr) == (2, True), done.stderr
+
+
+def test_one_missing_secret_costs_one_host(auditor: Auditor, home: Path) -> None:
+    (home / "inventory.yaml").write_text(
+        "hosts:\n  here: {connection: local}\n  a: {password: env:NO_SUCH_SECRET}\n  b: {key_file: no-such-key}\n"
+    )
+    done = auditor("audit", "--format", "csv")
+    assert "NO_SUCH_SECRET is not set" in done.stdout + auditor("report", "show", "--format", "json").stdout
+    listed = auditor("report", "show", "--format", "json").stdout
+    assert '"secret-unavailable"' in listed
+    assert "the key cannot be read" in listed
+    assert '"assessed": 1' in listed or '"partial": 1' in listed
+    checked = auditor("inventory", "check")
+    assert checked.returncode == 2
+    assert "inventory.yaml:3: the secret env:NO_SUCH_SECRET cannot be had" in checked.stderr
+    assert "inventory.yaml:4: the key file no-such-key does not exist" in checked.stderr
