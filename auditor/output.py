@@ -15,7 +15,7 @@ def write_out(content: bytes) -> bool:
         sys.stdout.buffer.write(content)
         sys.stdout.flush()
     except OSError as e:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more at its end
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # it is flushed once more at the end
         if not isinstance(e, BrokenPipeError):
             print(f"auditor: standard output cannot be written: {e.strerror}", file=sys.stderr)
         return False

@@ -6,6 +6,9 @@ Errors become messages and exit codes here, once.
 from __future__ import annotations
 
 import contextlib
+import errno
+import io
+import os
 import resource
 import sys
 from importlib import import_module
@@ -16,6 +19,8 @@ from auditor import __version__
 from auditor.cli import exits
 from auditor.errors import AuditorError, FileFaults, UsageFault
 from auditor.printable import printable
+
+_UNWRITABLE = (errno.EPIPE, errno.ENOSPC, errno.EBADF, errno.EIO)
 
 # command: (module, attribute, what --help says)
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -69,7 +74,9 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; every error ends as a message and an exit code."""
+    """Run the command line; every error ends as a message and an exit code. What could not be shown is neither good nor
+    "noncompliant": whoever reads an exit code of 0 or 1 may rely on the output."""
+    _three_streams()
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold secrets
     try:
@@ -95,9 +102,15 @@ def main() -> None:
     except KeyboardInterrupt:
         _say("stopped")
         code = exits.INCOMPLETE
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone; there is nobody to tell
-        code = exits.ALL_WELL
+    except SystemExit:  # click's word for a closed pipe: whoever read our output has gone
+        code = exits.INCOMPLETE
+    except OSError as e:
+        _say(
+            f"standard output cannot be written: {e.strerror or e}"
+            if e.errno in _UNWRITABLE
+            else f"{e.filename or ''}: {e.strerror or e}"
+        )
+        code = exits.INCOMPLETE
     except Exception as e:
         where = e.__traceback__
         while where and where.tb_next:
@@ -105,7 +118,40 @@ def main() -> None:
         place = f" ({where.tb_frame.f_globals.get('__name__')}:{where.tb_lineno})" if where else ""
         _say(f"internal error, please report it: {type(e).__name__}: {e}{place}")
         code = exits.INTERNAL
-    sys.exit(code if isinstance(code, int) else exits.ALL_WELL)
+    sys.exit(_flushed(code if isinstance(code, int) else exits.ALL_WELL))
+
+
+class _Closed(io.RawIOBase):
+    """Standard output, where the caller closed it (`>&-`)."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        raise OSError(errno.EBADF, "it is closed")
+
+
+def _three_streams() -> None:
+    """No file of ours may become the first, second or third: a library's warning would be written into it."""
+    while (handle := os.open(os.devnull, os.O_RDWR)) < 3:
+        pass
+    os.close(handle)
+    if sys.stdout is None:
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(_Closed()), encoding="utf-8")
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # until the end of the process
+
+
+def _flushed(code: int) -> int:
+    """The exit code, once all output is out; the interpreter would end with a code of its own."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError) as e:
+        if not isinstance(e, BrokenPipeError):
+            _say(f"standard output cannot be written: {getattr(e, 'strerror', None) or e}")
+        code = code or exits.INCOMPLETE
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # what is left in the buffer has nowhere to go
+    return code
 
 
 def _say(text: str) -> None:

@@ -6,7 +6,6 @@ What is not understood is never another address, port or route: such a host is t
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from msgspec.structs import replace
 
 from auditor.inventory import ansible_ssh_words
 from auditor.inventory.ansible_groups import Variables, Vaulted
-from auditor.model.target import Auth, Become, Connection, Target, Timeouts
+from auditor.model.target import Auth, Become, Connection, Target, Timeouts, is_host
 
 Notes = defaultdict[str, list[str]]  # what was left out: the hosts
 
@@ -33,7 +32,6 @@ _SECRETS = ("password", "ssh_pass", "ssh_password", "winrm_pass", "winrm_passwor
 # What says how a host is reached, and has no like here: left out, and said.
 _UNTAKEN = ("become_exe", "become_flags", "winrm_message_encryption", "winrm_kerberos_delegation", "winrm_kinit_mode", "psrp_proxy",
             "psrp_reconnection_retries", "ssh_pkcs11_provider", "ssh_executable", "ssh_transfer_method", "ssh_timeout", "timeout")  # fmt: skip
-_ADDRESS = re.compile(r"[A-Za-z0-9_](?:[\w.-]{0,252})|[0-9A-Fa-f:.]{2,45}(?:%[\w.-]{1,20})?")
 
 
 class _Odd(Exception):
@@ -123,7 +121,7 @@ def target(name: str, variables: Variables, groups: tuple[str, ...], notes: Note
             if connection == "winrm"
             else _ssh(made, said, name, notes)
         )
-        if made.address is not None and not _ADDRESS.fullmatch(made.address):
+        if made.address is not None and not is_host(made.address):
             raise _Odd(f"the address {made.address[:60]!r} is no host name and no address")
         return made
     except _Odd as e:

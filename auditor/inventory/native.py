@@ -25,7 +25,17 @@ from auditor.model.mailing import Mailing, is_address
 from auditor.model.plan import AgentSettings, Plan
 from auditor.model.policy import Policy
 from auditor.model.rule import SEVERITIES
-from auditor.model.target import NETWORKED, Auth, Become, Connection, HostKeyChecking, Target, Timeouts, parse_hop
+from auditor.model.target import (
+    NETWORKED,
+    Auth,
+    Become,
+    Connection,
+    HostKeyChecking,
+    Target,
+    Timeouts,
+    is_host,
+    parse_hop,
+)
 from auditor.spans import FORM, span
 from auditor.yamlfile import Faults, bind, compose, did_you_mean, pairs
 
@@ -359,8 +369,14 @@ class _Reader:
         target = Target(name=name, labels=labels, timeouts=Timeouts(**times), **merged)
         if target.connection == "replay" and not target.path:
             self.faults.add(where, f"{name}: connection replay needs `path`, the folder of a recording")
-        if target.connection in NETWORKED and not target.address:
+        if target.connection in NETWORKED and target.address is None:
             target = msgspec.structs.replace(target, address=name)
+        if target.connection in NETWORKED and not is_host(target.address or ""):
+            wrong = f"the address {(target.address or '')[:60]!r} is no host name and no address"
+            if self.strict:
+                self.faults.add(_field(node, "address") or where, f"{name}: {wrong}")
+            line = (_field(node, "address") or where).start_mark.line + 1
+            target = msgspec.structs.replace(target, fault=f"{self.path}:{line}: {wrong}")
         if target.connection == "winrm":
             self._winrm(target, hops, where)
         return target, hops

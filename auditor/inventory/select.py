@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from auditor.errors import UsageFault
 from auditor.inventory import ansible
 from auditor.inventory.native import Inventory, load
-from auditor.model.target import NETWORKED, Auth, Connection, Target
+from auditor.model.target import NETWORKED, Auth, Connection, Target, is_host
 from auditor.yamlfile import did_you_mean
 
 
@@ -100,7 +100,7 @@ def _from_url(word: str) -> Target:
         raise UsageFault(
             f"{word}: {url.scheme}:// is not known; write ssh://[user@]host[:port], winrm://[user@]host[:port], local or replay:PATH"
         )
-    if not url.hostname or url.path.strip("/") or url.query or url.hostname.startswith("-"):
+    if not url.hostname or url.path.strip("/") or url.query or not is_host(url.hostname):
         raise UsageFault(f"{word} is not of the form {url.scheme}://[user@]host[:port]")
     if url.password is not None:
         raise UsageFault("a password in an address is seen by everybody on this machine; use --secret or --ask-password")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import msgspec
@@ -12,6 +13,15 @@ Connection = Literal["local", "ssh", "openssh", "winrm", "winreg", "replay"]
 HostKeyChecking = Literal["strict", "accept-new"]
 Auth = Literal["ntlm", "kerberos", "basic", "certificate"]
 NETWORKED: tuple[Connection, ...] = ("ssh", "openssh", "winrm", "winreg")
+
+
+_ADDRESS = re.compile(r"[A-Za-z0-9_](?:[\w.-]{0,252})|[0-9A-Fa-f:.]{2,45}(?:%[\w.-]{1,20})?")
+
+
+def is_host(text: str) -> bool:
+    """Could it be a host's name or address (RFC 1123, RFC 4291; the underscore of old names of Windows too)? Nothing that a
+    program might read as an option, an address of another kind, or two words."""
+    return bool(_ADDRESS.fullmatch(text))
 
 
 class Timeouts(Struct, frozen=True, forbid_unknown_fields=True):
@@ -123,6 +133,6 @@ def parse_hop(text: str) -> Target:
     user, at, rest = text.rpartition("@")
     host, _, port = rest.partition("]") if rest.startswith("[") else rest.partition(":")
     host, port = host.removeprefix("["), port.removeprefix(":")
-    if not host or any(c.isspace() for c in text) or (port and not port.isdecimal()) or host.startswith("-"):
+    if not host or any(c.isspace() for c in text) or (port and not port.isdecimal()) or not is_host(host):
         raise ValueError(f"{text!r} is not of the form [user@]host[:port]")
     return Target(name=text, address=host, port=int(port) if port else None, user=user if at else None)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,3 +83,26 @@ def test_one_missing_secret_costs_one_host(auditor: Auditor, home: Path) -> None
     assert checked.returncode == 2
     assert "inventory.yaml:3: the secret env:NO_SUCH_SECRET cannot be had" in checked.stderr
     assert "inventory.yaml:4: the key file no-such-key does not exist" in checked.stderr
+
+
+@pytest.mark.parametrize("address", ["http://x/", "", "a; rm", "-oProxyCommand=x", "a b", "x\\ny", "[::1]", "a/b", "$(id)"])
+def test_an_address_that_is_none(address: str, auditor: Auditor, home: Path) -> None:
+    """Told by `inventory check`; in a run it costs one host."""
+    (home / "inventory.yaml").write_text(f'hosts:\n  here: {{connection: local}}\n  a: {{address: "{address}"}}\n')
+    checked = auditor("inventory", "check")
+    assert (checked.returncode, "inventory.yaml:3: a: the address" in checked.stderr) == (2, True), checked.stderr
+    found = {t["name"]: t for t in json.loads(auditor("audit", "--format", "json").stdout)["targets"]}
+    assert "inventory.yaml:3: the address" in found["a"]["error"]["message"]
+    assert found["here"]["error"] is None
+
+
+@pytest.mark.parametrize("redirect", [">&-", ">/dev/full", "| head -c 1", ">&- 2>&-"])
+@pytest.mark.parametrize("words", ["rules list", "rules show Q181350", "ping local", "commands"])
+def test_what_cannot_be_shown_is_neither_good_nor_noncompliant(words: str, redirect: str, home: Path) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {sys.executable} -m auditor {words} {redirect}"],
+        capture_output=True, text=True, cwd=home, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}, timeout=120,
+    )  # fmt: skip
+    assert "internal error" not in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 3 or (redirect.startswith("|") and done.returncode == 0 and len(done.stdout) == 1), done.stderr
