@@ -150,7 +150,7 @@ def _flushed(code: int) -> int:
         if not isinstance(e, BrokenPipeError):
             _say(f"standard output cannot be written: {getattr(e, 'strerror', None) or e}")
         code = code or exits.INCOMPLETE
-    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # what is left in the buffer has nowhere to go
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # what is left in the buffer has nowhere to go
     return code
 
 

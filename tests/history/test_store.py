@@ -447,8 +447,8 @@ def test_what_a_login_taught_is_for_the_same_way_only(tmp_path: Path) -> None:
     store(tmp_path / "a.db", run)
     target = run.results[0].target
     with Store(tmp_path / "a.db") as s:
-        known = s.known_logins()
-        same, other = (replace(t, known_login=known.get((t.name, t.way_in))) for t in (target, replace(target, port=2222)))
+        logins = s.known_logins()
+        same, other = (replace(t, known_login=logins.get((t.name, t.way_in))) for t in (target, replace(target, port=2222)))
     assert (same.known_login, other.known_login) == (known, None)
 
 
