@@ -106,3 +106,12 @@ def test_what_cannot_be_shown_is_neither_good_nor_noncompliant(words: str, redir
     assert "internal error" not in done.stderr
     assert "Traceback" not in done.stderr
     assert done.returncode == 3 or (redirect.startswith("|") and done.returncode == 0 and len(done.stdout) == 1), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [("scna", "did you mean scan?"), ("histroy", "did you mean history?"), ("xyzzy", "auditor --help lists them")],
+)
+def test_a_command_that_is_none(typed: str, said: str, auditor: Auditor) -> None:
+    done = auditor(typed, "local")
+    assert (done.returncode, said in done.stderr) == (2, True), done.stderr

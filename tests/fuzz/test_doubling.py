@@ -6,8 +6,8 @@ compared, the least of several runs, of sizes that take long enough to be measur
 
 from __future__ import annotations
 
-import gzip
 import gc
+import gzip
 import time
 import zlib
 from collections.abc import Callable
