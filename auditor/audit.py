@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from auditor.judging import Audit, Guarded
 from auditor.model.mailing import Mailing
 from auditor.model.past import Past
 from auditor.model.rule import Rule
-from auditor.model.run import Run, TargetResult
+from auditor.model.run import Run, TargetResult, same_machines
 from auditor.model.target import KnownLogin, Target
 from auditor.printable import printable
 from auditor.rulebook import Rulebook
@@ -210,5 +210,15 @@ class Keeper:
 
 
 def closed(run: Run, results: tuple[TargetResult, ...], stop: Stop) -> Run:
-    """The run with its results, ended now."""
-    return replace(run, finished=utc_now(), interrupted=stop.asked.is_set(), results=results)
+    """The run with its results, ended now, and what is to be looked at of them together."""
+    remarks = (*run.remarks, *of_one_machine(results))
+    return replace(run, finished=utc_now(), interrupted=stop.asked.is_set(), results=results, remarks=remarks)
+
+
+def of_one_machine(results: Iterable[TargetResult]) -> Iterator[str]:
+    """What to say of names that are one machine."""
+    for names in same_machines(results):
+        more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+        yield (
+            f"{', '.join(names[:6])}{more} answered as one machine (one machine id, started at one moment); each name counts as a host"
+        )

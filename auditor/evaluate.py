@@ -154,10 +154,12 @@ def finding(
         settles=judged.settles,
         step=judged.step,
         generated=rule.generated,
+        offending=judged.offending[:_MOST_ITEMS],
         due=_due(rule, judged, policy, groups, seen.get(rule.id, today)),
     )
 
 
+_MOST_ITEMS = 500  # of what offends; comparing two nights needs no more
 _MOST = 64_000  # characters of a text; what five hundred packages lack takes half of it
 
 

@@ -43,3 +43,8 @@ def one_line(text: str, limit: int = 300) -> str:
     line = " ".join(printable(" ".join(text[: 4 * limit].split())[: limit + 1]).split())
     whole = len(line) <= limit and len(text) <= 4 * limit
     return line if whole else line[: limit - 1].rstrip() + "…"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 host`, `2 hosts`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

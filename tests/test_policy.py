@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from auditor.cli import exits
 from auditor.evaluate import States, evaluate
-from auditor.history import questions
+from auditor.history import trend
 from auditor.model.facts import Setting
 from auditor.model.finding import Finding
 from auditor.model.policy import Policy
@@ -100,7 +100,7 @@ def test_since_when_a_finding_fails(tmp_path: Path) -> None:
     """Unknown in between does not end it, being met does."""
     days = [{"h": letters} for letters in ("mmc", "umc", "mcm", "mmm")]
     with after(tmp_path / "a.db", *days) as s:
-        assert questions.failing_since(s.db) == {
+        assert trend.failing_since(s.db) == {
             "h": {"rule-0": date(2026, 11, 23), "rule-1": date(2026, 11, 26), "rule-2": date(2026, 11, 25)}
         }
 

@@ -26,6 +26,7 @@ from auditor.agent.notify import Pulse, notify
 from auditor.audit import give_memory_back
 from auditor.due import EPOCH, after
 from auditor.errors import AuditorError, FileFaults
+from auditor.printable import counted
 from auditor.transports.deadline import Stop
 
 T = TypeVar("T")
@@ -194,4 +195,4 @@ def said(setting: Setting, now: datetime) -> str:
     """What is scheduled, in one line."""
     plans = setting.opened.plans
     upcoming = [f"{p.name} at {after(p, now):%Y-%m-%d %H:%M} UTC" for p in plans]
-    return f"{len(setting.opened.targets)} hosts; next: {', '.join(upcoming)}"
+    return f"{counted(len(setting.opened.targets), 'host')}; next: {', '.join(upcoming)}"

@@ -12,7 +12,7 @@ from typing import Self
 from msgspec import Struct
 from msgspec.structs import replace
 
-from auditor.audit import Keeper, Say, gather, make_run
+from auditor.audit import Keeper, Say, gather, make_run, of_one_machine
 from auditor.errors import ErrorKind
 from auditor.history.nights import Night
 from auditor.inventory.native import Inventory
@@ -22,6 +22,7 @@ from auditor.model.plan import AUDIT, Plan
 from auditor.model.run import Run, TargetError, TargetResult
 from auditor.model.target import Target
 from auditor.output import put_file
+from auditor.printable import counted
 from auditor.report.forms import render
 from auditor.report.prometheus import to_prometheus
 from auditor.rulebook import Rulebook
@@ -81,9 +82,9 @@ def audit(
             keeper.leave(run)
             return Ended(run, keeper.fault is None, True)
         why = f"its window of {plan.window} was over" if window.over else "it was stopped"
-        reason = f"{why}; {late} of {len(targets)} hosts had not been assessed" if late else ""
+        reason = f"{why}; {late} of {counted(len(targets), 'host')} had not been assessed" if late else ""
         noted = remarks(opened.waivers, [r.id for r in rulebook.rules], list(opened.targets.values()), run.started.date())
-        run = replace(run, remarks=(*([reason] if reason else []), *opened.left_out, *noted))
+        run = replace(run, remarks=(*([reason] if reason else []), *opened.left_out, *noted, *of_one_machine(run.results)))
         keeper.finish(run, set(plan.targets) == {"@all"}, reason)
         return _deliver(run, plan, setting, keeper)
     finally:

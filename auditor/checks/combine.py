@@ -23,5 +23,8 @@ def combine(children: list[Judgement], order: tuple[Verdict, ...], word: str) ->
         "; ".join(dict.fromkeys(c.why for c in deciding)),
         settles="; ".join(dict.fromkeys(c.settles for c in deciding if c.settles)),
         evidence=tuple(dict.fromkeys(e for c in rest for e in c.evidence)),
+        offending=tuple(dict.fromkeys(i for c in deciding for i in (c.offending or (c.observed,))))
+        if any(c.offending for c in deciding)
+        else (),
         step=None if verdict == "compliant" else next((c.step for c in rest if c.step), None),
     )

@@ -25,7 +25,8 @@ class Case(Struct, frozen=True):
 
 class Judgement(Struct, frozen=True):
     """A verdict with its evidence, in sentences for people. `settles` names what would settle an unknown,
-    `step` what would make it compliant together with others of its kind."""
+    `step` what would make it compliant together with others of its kind. `offending`: what a verdict that is not good is
+    about, item by item and without what changes by itself, where `observed` says more than that."""
 
     verdict: Verdict
     observed: str
@@ -34,6 +35,7 @@ class Judgement(Struct, frozen=True):
     settles: str = ""
     evidence: tuple[str, ...] = ()
     step: Step | None = None
+    offending: tuple[str, ...] = ()
 
 
 def unread(facts: HostFacts, collector: str, what: str, required: str) -> Judgement:

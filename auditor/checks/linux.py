@@ -12,6 +12,7 @@ from auditor.checks.combine import ALL_OF, combine
 from auditor.checks.judgement import Case, Judgement, unread
 from auditor.model.facts import Candidate, Package, UpdateList, Updates
 from auditor.model.rule import KernelCheck, PackageCheck, RebootCheck, SecurityUpdatesCheck, StaleProcessesCheck
+from auditor.printable import counted
 from auditor.versions import deb, kernel_release, rpm
 from auditor.versions.limit import MAX_VERSION
 
@@ -176,7 +177,8 @@ def judge_stale_processes(check: StaleProcessesCheck, case: Case) -> Judgement:
         f"{p.name}{_pids(pids.get(p.name, ()))}: {', '.join(p.files[:6])}{' …' if len(p.files) > 6 else ''}" for p in stale
     ]
     why = "the update is on disk, and these still run the code from before it until they are restarted"
-    return Judgement("pending", "; ".join(shown), required, why, evidence=("/proc/PID/maps",))
+    names = tuple(p.name for p in stale)
+    return Judgement("pending", "; ".join(shown), required, why, evidence=("/proc/PID/maps",), offending=names)
 
 
 def _pids(pids: tuple[int, ...]) -> str:
@@ -194,11 +196,14 @@ def judge_security_updates(check: SecurityUpdatesCheck, case: Case) -> Judgement
     pending, unreadable = newer(own.candidates, facts.packages)
     renamed, unclear = newer_sources(own, facts.packages, {p.name for p, _ in pending})
     if pending or renamed:
-        shown = "; ".join([*(f"{p.name} {p.full_version} → {c.version}{_held(p)}" for p, c in pending), *renamed])
+        offending = (*(f"{p.name} {p.full_version} → {c.version}{_held(p)}" for p, c in pending), *renamed)
         aside = "".join(f"; apt preferences: {pin}" for pin in own.pins[:20])
         count = len(pending) + len(renamed)
         why = f"{count} package{'s have' if count > 1 else ' has'} a newer version in the security suites {_simulated(own)}"
-        return Judgement("noncompliant", shown + aside, required, why.strip(), evidence=tuple(x.name for x in own.lists))
+        evidence = tuple(x.name for x in own.lists)
+        return Judgement(
+            "noncompliant", "; ".join(offending) + aside, required, why.strip(), evidence=evidence, offending=offending
+        )
     if unreadable or unclear:
         why = f"no version that can be compared: {', '.join((unreadable + unclear)[:10])}"
         return Judgement("unknown", "a version could not be read", required, why, settles="packages: a readable version")
@@ -342,7 +347,11 @@ def _image_flavour(name: str) -> str:
 
 
 def _simulated(updates: Updates) -> str:
-    return "" if updates.simulated is None else f"(apt-get -s upgrade would install {len(updates.simulated)} packages now)"
+    return (
+        ""
+        if updates.simulated is None
+        else f"(apt-get -s upgrade would install {counted(len(updates.simulated), 'package')} now)"
+    )
 
 
 def _too_old(updates: Updates, own: Updates, check: SecurityUpdatesCheck, case: Case) -> str:
@@ -358,7 +367,7 @@ def _too_old(updates: Updates, own: Updates, check: SecurityUpdatesCheck, case: 
             return f"the list {x.name} has no date"
         age = (case.today - x.date.date()).days
         if age > check.max_age_days:
-            return f"the list {x.name} is of {x.date:%Y-%m-%d}, {age} days ago; run apt-get update there"
+            return f"the list {x.name} is of {x.date:%Y-%m-%d}, {counted(age, 'day')} ago; run apt-get update there"
         if age < -1:
             return f"the list {x.name} is dated in the future, {x.date:%Y-%m-%d}"
     return ""

@@ -13,6 +13,7 @@ from auditor.checks.attested import judge_attested
 from auditor.checks.judgement import Case, Judgement, unread
 from auditor.model.facts import Listener
 from auditor.model.rule import ListenBacklogCheck
+from auditor.printable import counted
 
 
 def judge_listen_backlog(check: ListenBacklogCheck, case: Case) -> Judgement:
@@ -38,17 +39,18 @@ def judge_listen_backlog(check: ListenBacklogCheck, case: Case) -> Judgement:
     blind = [x for x in judged if x.backlog is None]
     aside = f"; loopback, not judged: {_list(loopback, case)}" if loopback else ""
     if small:
-        why = f"{len(small)} of {len(judged)} listeners refuse or drop connections once {check.above} or fewer wait to be accepted"
+        why = f"{len(small)} of {counted(len(judged), 'listener')} refuse or drop connections once {check.above} or fewer wait to be accepted"
         return Judgement(
             "noncompliant",
             _list(small, case) + aside + _overflows(case),
             required,
             why,
             evidence=("ss -ltn: Send-Q of a LISTEN socket",),
+            offending=tuple(_one(x, None, None) for x in small),
         )
     if blind:
         reason = next((o.reason for o in case.facts.outcomes if o.name == "listeners"), "")
-        said = Judgement("unknown", _list(blind, case) + aside, required, f"the limit of {len(blind)} listeners is not known: {reason}",
+        said = Judgement("unknown", _list(blind, case) + aside, required, f"the limit of {counted(len(blind), 'listener')} is not known: {reason}",
                          settles=f"listeners: {reason or 'queue limits'}")  # fmt: skip
         return _unobserved(check, case, said)
     return Judgement("compliant", _list(judged, case) + aside, required, f"all {len(judged)} have a backlog above {check.above}",

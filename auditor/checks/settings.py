@@ -69,11 +69,15 @@ def judge_counter(check: CounterCheck, case: Case) -> Judgement:
     since = f" in {volatile.uptime / 86400:.1f} days" if volatile.uptime is not None else " since the host started"
     others = ", ".join(f"{k} {v}" for k, v in volatile.counters.items() if k != check.name and v)
     observed = f"{check.name} {count}{since}" + (f" ({others})" if others else "")
-    why = (
-        "connections were refused or dropped because an accept queue was full"
-        if count > check.at_most
-        else "no accept queue overflowed"
-    )
-    return Judgement(
-        "noncompliant" if count > check.at_most else "compliant", observed, required, why, evidence=("/proc/net/netstat",)
-    )
+    full = "connections were refused or dropped because an accept queue was full"
+    why = full if count > check.at_most else "no accept queue overflowed"
+    if count > check.at_most:
+        return Judgement(
+            "noncompliant",
+            observed,
+            required,
+            why,
+            evidence=("/proc/net/netstat",),
+            offending=(f"{check.name} above {check.at_most}",),
+        )
+    return Judgement("compliant", observed, required, why, evidence=("/proc/net/netstat",))

@@ -197,7 +197,7 @@ def judge_missing_updates(check: MissingUpdatesCheck, case: Case) -> Judgement:
     if found:
         observed = f"missing: {', '.join(_update(u) for u in found)}"
         why = f"the Windows Update Agent lists {len(found)} missing update{'' if len(found) == 1 else 's'}{of}"
-        return Judgement("noncompliant", observed, required, why, evidence=evidence)
+        return Judgement("noncompliant", observed, required, why, evidence=evidence, offending=tuple(map(_update, found)))
     if unrated := [u for u in missing if wanted and (u.severity or "").lower() not in _RATINGS]:
         names = ", ".join(_update(u) for u in unrated)
         why = (
@@ -220,7 +220,11 @@ def judge_patch_level(check: PatchLevelCheck, case: Case) -> Judgement:
     """No rule knows it, so no list that was read is good or bad news."""
     platform, hotfixes = case.facts.platform, case.facts.hotfixes
     build = f"build {platform.build}" if platform.build else "the build: not known"
-    listed = "the hotfixes: not known" if hotfixes is None else f"{len(hotfixes)} hotfixes listed"
+    listed = (
+        "the hotfixes: not known"
+        if hotfixes is None
+        else f"{len(hotfixes)} {'hotfix' if len(hotfixes) == 1 else 'hotfixes'} listed"
+    )
     judged = judge_attested(AttestedCheck(how=check.how), case, f"{build}; {listed}")
     required = f"every update that the vendor has published for {platform.product or 'this product'}"
     if judged.verdict != "unknown" or case.attestation is not None:

@@ -22,6 +22,7 @@ from auditor.history import nights
 from auditor.history.store import Store
 from auditor.inventory.select import open_inventory, select
 from auditor.model.plan import AUDIT, Plan
+from auditor.printable import counted
 from auditor.rulebook import Rulebook, load
 from auditor.scan import utc_now
 
@@ -124,7 +125,7 @@ def check(inventory: str | None, history: str | None) -> int:
         book = setting.rulebooks[plan.name]
         window = f", at most {_hours(plan)}" if plan.window else ""
         click.echo(
-            f"{plan.name}: {len(targets)} hosts, {len(book.rules)} rules, next {after(plan, utc_now()).astimezone(plan.zone):%a %Y-%m-%d %H:%M %Z}{window}"
+            f"{plan.name}: {counted(len(targets), 'host')}, {counted(len(book.rules), 'rule')}, next {after(plan, utc_now()).astimezone(plan.zone):%a %Y-%m-%d %H:%M %Z}{window}"
         )
         notes += [f"{plan.name} and {other}: one waits for the other" for other in _overlapping(plan, opened.plans)]
     if not opened.mail:

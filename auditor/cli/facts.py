@@ -21,7 +21,7 @@ from auditor.judging import Audit, judge_facts
 from auditor.model.facts import HostFacts
 from auditor.model.target import Target
 from auditor.output import write_file, write_out
-from auditor.printable import one_line
+from auditor.printable import counted, one_line
 from auditor.rulebook import load
 from auditor.scan import utc_now
 
@@ -104,7 +104,7 @@ def import_(paths: tuple[str, ...], history: str | None, inventory: str | None, 
             target = opened.targets.get(f.target) or Target(name=f.target, connection="replay")
             store.add(run, judge_facts(f, target, audit), listed=f.target in opened.targets)
         store.finish(replace(run, finished=utc_now()))
-    click.echo(f"{len(given)} hosts imported as run {run.id}")
+    click.echo(f"{counted(len(given), 'host')} imported as run {run.id}")
 
 
 def _stored(host: str, history: str | None, inventory: str | None, run_id: str | None) -> HostFacts:

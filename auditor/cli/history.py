@@ -16,12 +16,14 @@ from auditor.cli import exits, options
 from auditor.cli.shown import show_json
 from auditor.cli.stored import open_store
 from auditor.errors import HistoryError, UsageFault
-from auditor.history import care, questions
+from auditor.history import care, changes, fleet, questions
+from auditor.history import trend as trends
 from auditor.history.store import Store
 from auditor.inventory.native import Retention
 from auditor.inventory.select import open_inventory
 from auditor.model.past import Change
-from auditor.printable import cell, printable
+from auditor.printable import cell, counted, one_line, printable
+from auditor.scan import utc_now
 from auditor.spans import FORM, span
 
 
@@ -44,7 +46,7 @@ def runs(history: str | None, inventory: str | None, form: str | None, limit: in
     with open_store(history, inventory) as store:
         rows = store.runs(limit)
     _print(form, rows, lambda r: (
-        f"{r['id']}  {_when(r['started'])}  {r['targets']} hosts, {r['unassessed'] or 0} not assessed, "
+        f"{r['id']}  {_when(r['started'])}  {counted(r['targets'], 'host')}, {r['unassessed'] or 0} not assessed, "
         f"{r['missing'] or 0} required missing or pending{_stale(r)}  {_state(r)}"
     ))  # fmt: skip
 
@@ -66,28 +68,37 @@ def host(name: str, history: str | None, inventory: str | None, form: str | None
     """What a host lacks or lacked, since when and until when."""
     with open_store(history, inventory) as store, store.guard("read"):
         rows = questions.of_host(store.db, name)
-        (state,) = questions.fleet(store.db, None, name)
-        same = questions.renamed(store.db, [name])
+        state = fleet.states(store.db, fleet.last(store.db), [name]).get(name)
+        same = fleet.renamed(store.db, [name])
+        why = changes.why_not(store.db, name)
     if form in (None, "text"):
-        click.echo(_safe(_host_line(state)))
+        click.echo(_safe(_host_line(state) if state else f"{name}: its results were pruned"))
+        if why:
+            click.echo(_safe(f"  {why}"))
         for ident, names in same:
             others = ", ".join(n for n in names if n != name)
             click.echo(_safe(f"  the same machine as {others} (machine id {ident})"))
-    _print(form, rows, _finding_line, empty="nothing was ever missing, pending or unknown")
+    never = "nothing is known of it: it was never assessed"
+    _print(
+        form, rows, _finding_line, empty="nothing was ever missing, pending or unknown" if state and state.assessed else never
+    )
 
 
-def _host_line(h: questions.HostState) -> str:
+def _host_line(h: fleet.HostState) -> str:
     removed = f", left the inventory {_when(h.removed)}" if h.removed else ""
     if h.assessed is None:
         return f"{h.host}: never assessed; {h.outcome} at the last try, {_when(h.read)}{removed}"
-    counts = f"{h.noncompliant} missing, {h.pending} pending, {h.unknown} unknown, {h.compliant} compliant"
+    counts = f"required: {h.required_missing} missing or pending, {h.required_unknown} unknown, {h.required_met} met"
     if h.outcome in ("assessed", "partial"):
         return f"{h.host}: {h.outcome} {_when(h.assessed)}: {counts}{removed}"
     return f"{h.host}: {h.outcome} {_when(h.read)}; as last assessed {_when(h.assessed)} (stale): {counts}{removed}"
 
 
 def _finding_line(r: questions.Row) -> str:
-    span = f"since {r.since[:10]}" + (f" until {r.until[:10]}" if r.until else "")
+    """Days do, but where both ends lie in one day."""
+    length = 16 if r.until and r.until[:10] == r.since[:10] else 10
+    begin, end = (text and text[:length].replace("T", " ") for text in (r.since, r.until))
+    span = f"since {begin}" + (f" until {end}" if end else "")
     stale = f"  (stale: last assessed {r.stale[:10]})" if r.stale else ""
     return f"{r.verdict.replace('_', ' '):14} {r.severity:9} {span:34} {r.rule}  {r.title}{stale}"
 
@@ -109,52 +120,52 @@ def rule(rule_id: str, history: str | None, inventory: str | None, form: str | N
 @click.argument("second", metavar="[RUN]]", required=False)
 @_asks
 def diff(first: str | None, second: str | None, history: str | None, inventory: str | None, form: str | None) -> None:
-    """What changed: between two runs, from a run to the newest, or between the last two.
+    """What changed: between two runs, from a run to the newest, or between the newest and the one before that had a host of it.
 
     A host that was not assessed keeps what was last known of it: what a failed scan leaves out is never "fixed".
     """
     with open_store(history, inventory) as store:
         low, high = _two(store, first, second)
         with store.guard("read"):
-            rows = questions.diff(
-                store.db, questions.high_of_run(store.db, low["n"]), questions.high_of_run(store.db, high["n"])
-            )
+            begin, end = (fleet.high_of_run(store.db, run["n"]) for run in (low, high))
+            rows = changes.diff(store.db, begin, end, fleet.names(store.db, (low["n"], high["n"])))
     if form in (None, "text"):
         click.echo(f"from {low['id']} ({_when(low['started'])}) to {high['id']} ({_when(high['started'])})")
     _print(form, rows, _change_line, empty="nothing changed")
 
 
 def _two(store: Store, first: str | None, second: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
-    newest = store.finished(2)
-    if not first:
-        if len(newest) < 2:
-            raise HistoryError(f"the history {store.path} has fewer than two runs that ended: nothing to compare")
-        first = newest[1]
-    low, high = store.row(first), store.row(second or newest[0])
+    high = store.row(second or store.latest())
+    with store.guard("read"):
+        before = fleet.runs_before(store.db, high["n"], 1)
+    if not first and not before:
+        raise HistoryError(f"no run before {high['id']} had a host of it: nothing to compare")
+    low = store.row(first or before[0][1])
     if low["n"] > high["n"]:
         low, high = high, low
     return low, high
 
 
 def _change_line(c: Change) -> str:
-    if c.rule:
-        return f"{c.kind:15} {c.severity:9} {c.host}  {c.rule}  {c.title}  ({c.before or 'not judged'} -> {c.after or 'not judged'})"
-    what = f"  ({c.before} -> {c.after})" if c.before else f"  ({c.after})" if c.after else ""
-    return f"{c.kind:15} {'':9} {c.host}{what}"
+    of = f"  {c.rule}  {c.title}{'' if c.obligation == 'required' else f' ({c.obligation})'}" if c.rule else ""
+    what = one_line(c.what, 600)
+    return f"{c.kind:15} {c.severity:9} {c.host}{of}" + (f"  {what}" if what else "")
 
 
 @history.command("as-of")
 @click.argument("day", metavar="DATE")
 @_asks
 def as_of(day: str, history: str | None, inventory: str | None, form: str | None) -> None:
-    """The fleet as it stood at the end of a day (2026-11-25, in UTC): each host's state, and what was not fulfilled."""
+    """The fleet as it stood at the end of a day (2026-11-25, in UTC): each host's state, and what was not fulfilled.
+
+    The fleet is what the inventory named; what was scanned once by its address is no part of it. Today means now.
+    """
     end = end_of_day(day)
     with open_store(history, inventory) as store, store.guard("read"):
-        high = questions.high_of_day(store.db, end)
-        hosts = [h for h in questions.fleet(store.db, high) if not (h.removed and h.removed < end.isoformat())]
-        rows = list(questions.standing(store.db, high))
-    kept = {h.host for h in hosts}
-    rows = [r for r in rows if r.host in kept]
+        high = fleet.high_of_day(store.db, end)
+        hosts = fleet.members(store.db, high)
+        rows = list(questions.standing(store.db, high, hosts))
+        others = fleet.one_off(store.db)
     if form == "json":
         _json({"as_of": end, "hosts": hosts, "findings": rows})
     elif form == "csv":
@@ -164,15 +175,32 @@ def as_of(day: str, history: str | None, inventory: str | None, form: str | None
             click.echo(_safe(_host_line(h)))
         for r in rows:
             click.echo(_safe(f"{r.host}: {_finding_line(r)}"))
+        _say_one_off(hosts, others)
+
+
+def _say_one_off(hosts: Sequence[object], others: list[str]) -> None:
+    """What the history has beside the fleet, so that nobody misses it."""
+    if not hosts:
+        click.echo("no entry of an inventory had been audited: there is no fleet to speak of")
+    if others:
+        more = f" and {len(others) - 5} more" if len(others) > 5 else ""
+        click.echo(_safe(
+            f"not of the fleet, scanned by address: {', '.join(others[:5])}{more} (auditor history host NAME, auditor history forget NAME)"
+        ))  # fmt: skip
 
 
 @history.command()
 @click.option("--runs", "count", default=30, show_default=True, type=click.IntRange(1), help="So many of the newest runs.")
 @_asks
 def trend(count: int, history: str | None, inventory: str | None, form: str | None) -> None:
-    """Compliance run by run, by group and severity; how long fixing took, and how old what is open is."""
+    """The fleet after each run: compliance, by group and severity; how long fixing took, how old what is open is.
+
+    The fleet is what the inventory names; a host that was not assessed counts as it was last known. A run's own report
+    counts the hosts of that run only.
+    """
     with open_store(history, inventory) as store, store.guard("read"):
-        found = questions.trend(store.db, count)
+        found = trends.trend(store.db, count)
+        others = fleet.one_off(store.db)
     if form == "json":
         _json(found)
         return
@@ -183,7 +211,7 @@ def trend(count: int, history: str | None, inventory: str | None, form: str | No
         compliance = "nothing judged" if p.compliance is None else f"{p.compliance:.1%}"
         by = ", ".join(f"{count} {severity}" for severity, count in p.open.items()) or "nothing"
         click.echo(
-            f"{p.run}  {_when(p.started)}  {compliance}  open: {by}; {p.unknown} unknown; {p.unassessed} of {p.hosts} hosts not assessed"
+            f"{p.run}  {_when(p.started)}  {compliance}  open: {by}; {p.unknown} unknown; {p.unassessed} of {counted(p.hosts, 'host')} not assessed"
         )
     for group, share in found.groups.items():
         click.echo(_safe(f"group {group}: {share:.1%}"))
@@ -191,6 +219,28 @@ def trend(count: int, history: str | None, inventory: str | None, form: str | No
         click.echo(f"{severity}: fixed after {days:.1f} days on average")
     for severity, (number, mean, longest) in found.open_days.items():
         click.echo(f"{severity}: {number} open, for {mean:.1f} days on average, {longest:.1f} at most")
+    _say_one_off(found.points, others)
+
+
+@history.command()
+@click.argument("names", metavar="TARGET...", nargs=-1, required=True)
+@options.history
+@options.inventory
+def forget(names: tuple[str, ...], history: str | None, inventory: str | None) -> None:
+    """Drop all that is known of targets: a mistyped address, a machine that is no more.
+
+    Reports that were made with them stay as they were written.
+    """
+    opened = open_inventory(inventory)
+    with open_store(history, inventory) as store:
+        with store.guard("read"):
+            for name in names:
+                fleet.target_number(store.db, name)
+        with store.guard("written"):
+            counts = [care.forget(store.db, name) for name in dict.fromkeys(names)]
+    for name, (results, findings) in zip(dict.fromkeys(names), counts, strict=True):
+        again = "; it is an entry of the inventory, and the next audit begins anew with it" if name in opened.targets else ""
+        click.echo(_safe(f"{name}: {counted(results, 'result')} and {counted(findings, 'finding')} dropped{again}"))
 
 
 @history.command()
@@ -214,7 +264,7 @@ def check(history: str | None, inventory: str | None, upgrade: bool) -> int:
             f"{path} is damaged. Keep it, and put the last backup in its place: auditor history restore BACKUP.db", err=True
         )
         return exits.INCOMPLETE
-    click.echo(f"{path} is sound: {size / 1e6:.1f} MB, {free} pages free")
+    click.echo(f"{path} is sound: {size / 1e6:.1f} MB, {counted(free, 'page')} free")
     return exits.ALL_WELL
 
 
@@ -236,7 +286,7 @@ def prune(history: str | None, inventory: str | None, keep_nightly: str | None, 
     with open_store(history, inventory) as store, store.guard("written"):
         p = care.prune(store.db, store.path, nightly, monthly, datetime.now(UTC))
     click.echo(
-        f"{p.runs} runs thinned, {p.results} results, {p.reports} reports, {p.findings} findings and {p.contents} contents dropped: "
+        f"{counted(p.runs, 'run')} thinned, {counted(p.results, 'result')}, {counted(p.reports, 'report')}, {counted(p.findings, 'finding')} and {counted(p.contents, 'content')} dropped: "
         f"{p.before / 1e6:.1f} MB before, {p.after / 1e6:.1f} MB now"
     )
 
@@ -271,11 +321,15 @@ def _span(text: str | None, option: str) -> timedelta | None:
 
 
 def end_of_day(text: str) -> datetime:
-    """The moment a day ends, in UTC. Raises UsageFault."""
+    """The moment a day ends, in UTC. Raises UsageFault for what is no date, and for a day to come."""
     try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=1)
-    except ValueError:
+        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+        end = day + timedelta(days=1)
+    except (ValueError, OverflowError):
         raise UsageFault(f"{text!r} is no date; write it as 2026-11-25") from None
+    if day > utc_now():
+        raise UsageFault(f"{text} is yet to come: nothing is known of it")
+    return end
 
 
 def _when(iso: str) -> str:

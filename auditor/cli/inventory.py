@@ -17,6 +17,7 @@ from auditor.errors import HostError, UsageFault
 from auditor.evaluate import matches
 from auditor.inventory.select import open_inventory, select
 from auditor.model.target import NETWORKED, Target
+from auditor.printable import counted
 from auditor.rulebook import load
 from auditor.scan import utc_now
 from auditor.transports.deadline import Deadline
@@ -38,10 +39,11 @@ def check(inventory: str | None, rule_paths: tuple[str, ...]) -> None:
     if opened.path is None:
         raise UsageFault("no inventory was found; name one with --inventory")
     wrong = list(_not_honoured(opened.targets.values()))
-    counts = f"{len(opened.targets)} hosts, {len(opened.groups)} groups, {len(opened.waivers)} waivers, {len(opened.attestations)} attestations"
+    counts = f"{counted(len(opened.targets), 'host')}, {counted(len(opened.groups), 'group')}, {counted(len(opened.waivers), 'waiver')}, {counted(len(opened.attestations), 'attestation')}"
     for text in wrong:
         click.echo(text)
-    click.echo(f"{opened.path}: {counts}; {f'{len(wrong)} hosts cannot be reached as they are' if wrong else 'no fault'}")
+    state = f"{counted(len(wrong), 'host')} cannot be reached as the inventory has it" if wrong else "no fault"
+    click.echo(f"{opened.path}: {counts}; {state}")
     today = utc_now().date()
     for w in opened.waivers:
         if w.expires and w.expires < today:

@@ -24,6 +24,7 @@ from auditor.model.facts import HostFacts
 from auditor.model.run import Rulebook as RulebookSummary
 from auditor.model.run import Run, TargetResult
 from auditor.model.target import Target
+from auditor.printable import counted
 from auditor.report.forms import FORMS
 from auditor.rulebook import load
 from auditor.scan import utc_now
@@ -157,16 +158,16 @@ def _from_history(day: str | None, oldest: timedelta, history: str | None, inven
     """The fleet now, or at the end of a day: each host by its newest facts, too old ones with the reason."""
     from auditor.cli.history import end_of_day
     from auditor.cli.stored import open_store
-    from auditor.history import questions
+    from auditor.history import fleet
 
     when = min(end_of_day(day), utc_now()) if day else utc_now()
 
     def given() -> Iterator[tuple[TargetResult, str]]:
         with open_store(history, inventory) as store:
             with store.guard("read"):
-                high = questions.high_of_day(store.db, when)
+                high = fleet.high_of_day(store.db, when)
             for r in store.newest(high):
                 age = when - r.facts.collected_at if r.facts else timedelta()
-                yield r, f"its facts are {age.days} days old" if age > oldest else ""
+                yield r, f"its facts are {counted(age.days, 'day')} old" if age > oldest else ""
 
     return _run(when), given()

@@ -18,7 +18,7 @@ from auditor.mail.smtp import send as hand_over
 from auditor.mailing import compose, send_due
 from auditor.model.mailing import Mailing, is_address
 from auditor.output import write_file, write_out
-from auditor.printable import one_line
+from auditor.printable import counted, one_line
 from auditor.report.forms import FORMS, render, suffix
 from auditor.scan import utc_now
 
@@ -42,7 +42,7 @@ def list_(history: str | None, inventory: str | None, form: str | None) -> None:
     for r in rows:
         state = "killed, not counted" if not r["finished"] else "stopped early" if r["interrupted"] else "complete"
         click.echo(
-            f"{r['id']}  {r['started'][:16].replace('T', ' ')} UTC  {r['targets']} hosts, {r['unassessed'] or 0} not assessed, "
+            f"{r['id']}  {r['started'][:16].replace('T', ' ')} UTC  {counted(r['targets'], 'host')}, {r['unassessed'] or 0} not assessed, "
             f"{r['missing']} required findings missing or pending  {state}{'' if r['report'] else ', no report'}"
         )
 

@@ -15,7 +15,7 @@ from auditor.cli import exits, options
 from auditor.cli.shown import show_json
 from auditor.errors import UsageFault
 from auditor.model.rule import ProductPackCheck, Rule
-from auditor.printable import printable
+from auditor.printable import counted, printable
 from auditor.rulebook import checks, load
 from auditor.yamlfile import did_you_mean
 
@@ -132,7 +132,7 @@ def import_(
             none[str(e)] += 1
     wanted = [r for r in made if not products or any(_covers(r, p) for p in products)]
     done = write(folder, wanted)
-    click.echo(f"{len(wanted)} rules in {folder}: {done.new} new, {done.changed} changed, {done.same} as before")
+    click.echo(f"{counted(len(wanted), 'rule')} in {folder}: {done.new} new, {done.changed} changed, {done.same} as before")
     if done.kept:
         click.echo(f"changes made by hand moved to overlay.yaml: {', '.join(done.kept)}")
     for reason, count in none.most_common():
@@ -152,7 +152,7 @@ def _covers(rule: Rule, pattern: str) -> bool:
 def lint(paths: tuple[str, ...]) -> None:
     """Read rule files and report every fault as file:line: message."""
     book = load(paths)
-    click.echo(f"{len(book.rules)} rules, no fault; rulebook {book.digest[:16]}")
+    click.echo(f"{counted(len(book.rules), 'rule')}, no fault; rulebook {book.digest[:16]}")
 
 
 @rules.command()

@@ -16,7 +16,7 @@ from auditor.errors import FileFaults, UsageFault
 from auditor.inventory.given import read_waivers
 from auditor.inventory.select import open_inventory
 from auditor.model.finding import Waiver
-from auditor.printable import one_line
+from auditor.printable import counted, one_line
 from auditor.rulebook import load
 from auditor.scan import utc_now
 from auditor.waiving import remarks, state
@@ -105,7 +105,7 @@ def check(inventory: str | None, rule_paths: tuple[str, ...], given: Path | None
     for remark in noted:
         click.echo(one_line(remark))
     if not noted:
-        click.echo(f"{len(found)} waivers, all in force")
+        click.echo(f"{counted(len(found), 'waiver')}, all in force")
     return exits.INCOMPLETE if noted else exits.ALL_WELL
 
 

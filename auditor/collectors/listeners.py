@@ -26,7 +26,7 @@ from auditor.collectors.limits import MAX_LISTENERS
 from auditor.collectors.process_table import processes
 from auditor.errors import CannotTell
 from auditor.model.facts import Listener
-from auditor.printable import one_line
+from auditor.printable import counted, one_line
 
 SH = r"""
 c_listeners() {
@@ -102,7 +102,9 @@ def parse(answers: Answers) -> Reading:
         partial.append("ss answered without queue limits")
     unnamed = sum(1 for row in confirmed if row.pid is None)
     if unnamed and not (answers.root or (answers.sudo and section.status == 0)):
-        partial.append(f"the processes of {unnamed} of {len(confirmed)} listeners are not known; root's rights would tell")
+        partial.append(
+            f"the processes of {unnamed} of {counted(len(confirmed), 'listener')} are not known; root's rights would tell"
+        )
     names = _names(answers)
     found = {Listener(address, port) for address, port in [*lacking, *alone]}
     queues: Counter[str] = Counter()

@@ -16,6 +16,7 @@ from auditor.collectors.collector import Collector, Reading
 from auditor.collectors.limits import MAX_NAME, MAX_PACKAGES
 from auditor.errors import CannotTell
 from auditor.model.facts import Package
+from auditor.printable import counted
 from auditor.versions.limit import MAX_VERSION
 
 # PACKAGES is kept for the updates collector, which looks only for what is installed.
@@ -60,7 +61,7 @@ def parse(answers: Answers) -> Reading:
         lacking = missing[0] if missing else "a C library"
         raise CannotTell(f"the list of packages is not whole: it lacks {lacking}, which every such system has")
     odd = read.count(None)
-    return Reading({"packages": packages}, partial=f"{odd} lines of dpkg-query could not be read" if odd else "")
+    return Reading({"packages": packages}, partial=f"{counted(odd, 'line')} of dpkg-query could not be read" if odd else "")
 
 
 @lru_cache(maxsize=16384)  # the hosts of a fleet have most packages in common: parsed once, and held once in memory

@@ -138,6 +138,27 @@ def _prune(db: Database, edge: str, end: str) -> None:
     _drop_orphans(db)
 
 
+def forget(db: Database, name: str) -> tuple[int, int]:
+    """Drop a target with all its results and findings; how many there were of each."""
+    db.execute("begin immediate")
+    try:
+        (number,) = db.execute("select n from targets where name=?", (name,)).fetchone()
+        counts = [
+            db.execute(f"select count(*) from {t} where target=?", (number,)).fetchone()[0] for t in ("results", "findings")
+        ]
+        for table in ("findings", "latest", "logins", "replacements", "results"):
+            db.execute(f"delete from {table} where target=?", (number,))
+        db.execute("delete from targets where n=?", (number,))
+        db.execute("delete from machines where n not in (select machine from results where machine is not null)"
+                   " and n not in (select machine from targets where machine is not null)")  # fmt: skip
+        _drop_orphans(db)
+    except BaseException:
+        db.execute("rollback")
+        raise
+    db.execute("commit")
+    return counts[0], counts[1]
+
+
 def _drop_orphans(db: Database) -> None:
     """Contents that nothing refers to any more; sections are referred to by facts only."""
     held = ("select facts from results", "select collectors from results", "select record from results",

@@ -265,3 +265,9 @@ def nights(db: Database) -> None:
         "create table nights (name text not null, due text not null, began text not null, ended text, state text not null,"
         " run integer references runs(n), reason text, primary key (name, due)) without rowid"
     )
+
+
+@migrations()
+def machines_of_targets(db: Database) -> None:
+    """Which other names a machine has is asked for every host."""
+    db.execute("create index targets_machine on targets (machine)")

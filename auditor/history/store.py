@@ -21,7 +21,7 @@ from sqlite_utils import Database
 
 from auditor import own_files
 from auditor.errors import HistoryDamaged, HistoryError
-from auditor.history import nights, outbox, questions, reading
+from auditor.history import nights, outbox, reading, trend
 from auditor.history.contents import Damaged, encode, unpack
 from auditor.history.nights import Night
 from auditor.history.reading import Reader
@@ -214,7 +214,7 @@ class Store:
     def failing_since(self) -> dict[str, dict[str, date]]:
         """By target and rule: since when a required finding fails without interruption."""
         with self.guard("read"):
-            return questions.failing_since(self.db)
+            return trend.failing_since(self.db)
 
     def runs(self, limit: int = 100) -> list[dict[str, Any]]:
         """The newest runs first, each with its counts."""
@@ -272,14 +272,14 @@ class Store:
             return self._reader.run(row, slim=slim)
 
     def newest(self, high: int) -> Iterator[TargetResult]:
-        """Each target's newest facts up to a result (questions.high_of_day), one at a time."""
+        """Each target's newest facts up to a result (fleet.high_of_day), one at a time."""
         with self.guard("read"):
             yield from self._reader.newest(high)
 
     def past(self, run: Run) -> Past | None:
         """What came before a run that has just ended; None for the first one."""
         with self.guard("read"):
-            return questions.past(self.db, run.id)
+            return trend.past(self.db, run.id)
 
     def report(self, run: str) -> bytes:
         """The HTML report of a run, as it was written then."""

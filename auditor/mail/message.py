@@ -19,7 +19,7 @@ from auditor import shipped
 from auditor.model.mailing import Mailing
 from auditor.model.past import Change, Past
 from auditor.model.run import Run, TargetResult
-from auditor.printable import one_line
+from auditor.printable import counted, one_line
 from auditor.report.actions import Action
 from auditor.report.figures import Figures, figures, knowledge, sentence
 
@@ -28,7 +28,8 @@ _HEADER = 200  # characters: folded at the usual 78, a subject could begin with 
 _NO_ID = re.compile(r"[^A-Za-z0-9._-]")
 _ACTIONS, _APART = 5, 3  # actions; changes of one kind on one host that are told one by one
 _SHOWN = 20  # changes, and hosts; the rest is counted
-_MATTERS = ("new", "came back", "became unknown", "not assessed", "another machine")
+_MATTERS = ("new", "came back", "changed", "became unknown", "not assessed", "another machine", "waiver ended")
+_WHAT = 200  # characters of what a change was from and to
 
 
 class Told(Struct, frozen=True):
@@ -51,7 +52,7 @@ class Digest(Struct, frozen=True):
     more_changes: int
     actions: tuple[Action, ...]
     more_actions: int
-    before: float | None
+    compared: str
     lost: list[TargetResult]
     link: str
     attached: bool
@@ -88,7 +89,7 @@ def message_id(run: str, domain: str) -> str:
 def subject(run: Run, past: Past | None) -> str:
     """The matter in one line: what is new, what is fixed, what could not be assessed, and how many hosts lack something."""
     n = figures(run)
-    kinds = [c.kind for c in past.changes] if past else []
+    kinds = [c.kind for c in past.changes if c.obligation in ("", "required")] if past else []
     new, fixed, unknown = kinds.count("new") + kinds.count("came back"), kinds.count("fixed"), kinds.count("became unknown")
     parts = [f"{count} {word}" for count, word in ((new, "new"), (unknown, "became unknown")) if count]
     total = len(run.results)
@@ -97,25 +98,29 @@ def subject(run: Run, past: Past | None) -> str:
     if n.network_down:
         parts.insert(0, "network unreachable")
     if n.unassessed:
-        parts.append(f"{n.unassessed} of {total} hosts not assessed")
+        parts.append(f"{n.unassessed} of {counted(total, 'host')} not assessed")
     if n.failing_hosts:
-        parts.append(f"{n.failing_hosts} of {total} hosts lack something")
-    elif n.unknown_hosts:
-        parts.append(f"{n.unknown_hosts} of {total} hosts leave questions open")
+        parts.append(f"{n.failing_hosts} of {counted(total, 'host')} {'lacks' if n.failing_hosts == 1 else 'lack'} something")
+    if n.unknown_hosts:
+        of = "" if n.failing_hosts else f" of {counted(total, 'host')}"
+        parts.append(f"{n.unknown_hosts}{of} {'leaves' if n.unknown_hosts == 1 else 'leave'} questions open")
     if fixed:
         parts.append(f"{fixed} fixed")
     if run.interrupted:
-        parts.insert(0, "stopped early" if parts else f"stopped early after {total} {'host' if total == 1 else 'hosts'}")
+        parts.insert(0, "stopped early" if parts else f"stopped early after {counted(total, 'host')}")
     elif not total:
         parts.append("no host was audited")
-    met = f"{n.unjudged_hosts} of {total} hosts have nothing required" if n.unjudged_hosts else "everything required is met"
+    met = (
+        f"{n.unjudged_hosts} of {counted(total, 'host')} have nothing required"
+        if n.unjudged_hosts
+        else "everything required is met"
+    )
     return one_line(f"auditor: {', '.join(parts) or met}", 150)
 
 
 def _digest(run: Run, past: Past | None, mailing: Mailing, report: bytes | None) -> Digest:
     n = figures(run)
     told = _told([c for c in past.changes if c.kind != "facts changed"]) if past else []
-    judged = [p.compliance for p in past.points[:-1] if p.compliance is not None] if past else []
     return Digest(
         run=run,
         figures=n,
@@ -126,10 +131,22 @@ def _digest(run: Run, past: Past | None, mailing: Mailing, report: bytes | None)
         more_changes=max(0, len(told) - _SHOWN),
         actions=n.actions[:_ACTIONS],
         more_actions=max(0, len(n.actions) - _ACTIONS),
-        before=judged[-1] if judged else None,
+        compared=_compared(past) if past else "",
         lost=[r for r in run.results if r.error],
         link=one_line(mailing.link.replace("{run}", run.id)) if mailing.link else "",
         attached=bool(mailing.attach and report and len(report) <= MAX_ATTACHED),
+    )
+
+
+def _compared(past: Past) -> str:
+    """How the same findings stood in the run before; "" where it could judge none of them."""
+    then = past.last
+    if then is None or then.share is None or then.share_now is None:
+        return ""
+    same = "the one that" if then.judged == 1 else f"the {then.judged} that"
+    return (
+        f"Of {same} the run of {then.started[:16].replace('T', ' ')} UTC could judge too, on the same hosts and by the same rules, "
+        f"{then.share:.0%} {'was' if then.judged == 1 else 'were'} met then and {then.share_now:.0%} now."
     )
 
 
@@ -141,17 +158,26 @@ def _told(changes: list[Change]) -> list[Told]:
     told = []
     for (_, kind, host), same in sorted(groups.items()):
         if len(same) > _APART:
-            told.append(Told(kind, host, f"{len(same)} findings: {', '.join(c.rule for c in same[:6])} …"))
+            more = " …" if len(same) > 6 else ""
+            told.append(Told(kind, host, f"{counted(len(same), 'finding')}: {', '.join(c.rule for c in same[:6])}{more}"))
         else:
-            told += [Told(kind, host, f"{c.rule} {c.title}".strip()) for c in same]
+            told += [Told(kind, host, _one(c)) for c in same]
     return told
+
+
+def _one(c: Change) -> str:
+    mark = f" ({c.obligation})" if c.obligation not in ("", "required") else ""
+    head = f"{c.rule} {c.title}{mark}" if c.rule else ""
+    return ": ".join(part for part in (head, one_line(c.what, _WHAT)) if part)
 
 
 def _text(d: Digest) -> list[str]:
     lines = [d.sentence, f"{d.run.started:%A %-d %B %Y, %H:%M} UTC, run {d.run.id}, {d.knowledge}", ""]
     if d.figures.compliance is not None:
-        before = f" ({d.before:.0%} after the run before)" if d.before is not None else ""
-        lines += [f"Of the required findings that could be judged, {d.figures.compliance:.0%} are met{before}.", ""]
+        lines += [
+            f"Of the required findings that could be judged, {d.figures.compliance:.0%} are met. {d.compared}".strip(),
+            "",
+        ]
     if d.lost:
         lines += [f"Not assessed, so nothing is known of them from this run ({len(d.lost)}):"]
         lines += [f"  {r.target.name}: {r.error.kind}: {r.error.message}" for r in d.lost[:_SHOWN] if r.error]

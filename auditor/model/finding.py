@@ -34,6 +34,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     """One rule on one target. The texts are plain strings for people; `evidence` says how it was read, and from what
     document the requirement is; `step` is what settles it together with others of its kind; `generated`: from a rule that an
     importer wrote, which reports show in short; `settles` names what would settle an unknown (a collector, a right, an attestation).
+    `offending`: what is not as required, item by item, where `observed` says more; without what changes by itself.
     `due` is the last day on which a required finding may be open, by the policy."""
 
     rule: str
@@ -51,6 +52,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     step: Step | None = None
     generated: bool = False
     due: datetime.date | None = None
+    offending: tuple[str, ...] = ()
 
     def overdue(self, today: datetime.date) -> int:
         """Days since it was due; 0 where it is not, or not yet."""

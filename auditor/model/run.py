@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
 
@@ -40,6 +41,26 @@ class TargetResult(Struct, frozen=True, kw_only=True):
         if self.facts is None:
             return self
         return replace(self, facts=replace(self.facts, packages=None, updates=None, processes=None))
+
+
+_SAME_START = 3.0  # seconds between two readings of when a machine was started
+
+
+def same_machines(results: Iterable[TargetResult]) -> list[list[str]]:
+    """Targets that are one machine: one machine id, and one moment at which it was started. Copies of a machine share the
+    id alone."""
+    found: dict[str, list[tuple[float, list[str]]]] = {}
+    for r in results:
+        v = r.facts.volatile if r.facts else None
+        if r.facts is None or r.facts.machine_id is None or v is None or v.clock is None or v.uptime is None:
+            continue
+        started = v.clock.timestamp() - v.uptime
+        known = found.setdefault(r.facts.machine_id, [])
+        names = next((names for when, names in known if abs(when - started) <= _SAME_START), None)
+        if names is None:
+            known.append((started, names := []))
+        names.append(r.target.name)
+    return [names for known in found.values() for _, names in known if len(names) > 1]
 
 
 class Rulebook(Struct, frozen=True):

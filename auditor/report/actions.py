@@ -11,6 +11,7 @@ from auditor.checks.linux import ROOT
 from auditor.model.finding import Finding
 from auditor.model.rule import SEVERITIES
 from auditor.model.run import TargetResult
+from auditor.printable import counted
 from auditor.report import bundles
 from auditor.report.required import required_open, states
 
@@ -35,8 +36,8 @@ class Action(Struct, frozen=True):
     @property
     def effect(self) -> str:
         """What it settles, in words."""
-        findings = f"settles {self.settled} {'finding' if self.settled == 1 else 'findings'}"
-        of = f" of {self.rules} rules" if self.rules > 1 else ""
+        findings = f"settles {counted(self.settled, 'finding')}"
+        of = f" of {counted(self.rules, 'rule')}" if self.rules > 1 else ""
         return (
             findings + of + (f"; waived on {self.waived} more {'host' if self.waived == 1 else 'hosts'}" if self.waived else "")
         )
@@ -70,13 +71,13 @@ def actions(results: Iterable[TargetResult]) -> tuple[Action, ...]:
 
 def _rule(rule: str, found: _Found, waived: int) -> Action:
     f = found[0][1]
-    return Action(f"Not met: “{f.title}”", f.severity, f.remediation, _hosts(found), len(found), rule=rule, waived=waived)
+    return Action(f.title, f.severity, f.remediation, _hosts(found), len(found), rule=rule, waived=waived)
 
 
 def _restart(found: _Found) -> Action:
     hosts, rules = _hosts(found), {f.rule for _, f in found}
     return Action(
-        f"Restart {len(hosts)} {'host' if len(hosts) == 1 else 'hosts'}: what is installed is not in force yet",
+        f"Restart {counted(len(hosts), 'host')}: what is installed is not in force yet",
         _worst(found),
         "In the next maintenance window; what waits for it is named at each host.",
         hosts,
@@ -89,7 +90,7 @@ def _restart(found: _Found) -> Action:
 def _right(what: str, found: _Found) -> Action:
     """A right that the audit lacks: one thing to do, however many hosts it opens."""
     hosts, rules = _hosts(found), {f.rule for _, f in found}
-    title = f"Let the audit read what needs root's rights on {len(hosts)} {'host' if len(hosts) == 1 else 'hosts'}"
+    title = f"Let the audit read what needs root's rights on {counted(len(hosts), 'host')}"
     said = what[:1].upper() + what[1:] + "."
     return Action(title, _worst(found), said, hosts, len(found), len(rules), rules.pop() if len(rules) == 1 else "")
 

@@ -12,7 +12,7 @@ from auditor.model.finding import Verdict
 from auditor.model.run import Run, TargetResult
 from auditor.printable import one_line
 from auditor.report.actions import Action, actions
-from auditor.report.required import Standing, network_down, required_open, standing, states
+from auditor.report.required import network_down, required, required_open, states
 
 
 class Settle(Struct, frozen=True):
@@ -23,13 +23,19 @@ class Settle(Struct, frozen=True):
 
 
 class Figures(Struct, frozen=True, kw_only=True):
-    """`compliance` is the share of required findings that are compliant, among those that could be judged, or None;
-    `missing` and `open` count the required findings that are not met, and that could not be told."""
+    """The numbers of a run, and the only place where they are counted. Required findings with a waiver in force count in
+    `waived` alone, those that are not applicable nowhere.
+
+    `compliance` is the share of required findings that are compliant, among those that could be judged, or None; `missing` and
+    `open` count the required findings that are not met, and that could not be told. `failing_hosts` have something missing,
+    `unknown_hosts` something open; `both_hosts` have both and are among either. `compliant_hosts` have neither,
+    `unjudged_hosts` nothing required that applies."""
 
     assessed: int
     unassessed: int
     failing_hosts: int
     unknown_hosts: int
+    both_hosts: int
     compliant_hosts: int
     unjudged_hosts: int
     missing: int
@@ -46,31 +52,37 @@ class Figures(Struct, frozen=True, kw_only=True):
 def figures(run: Run) -> Figures:
     """Count a run."""
     counted = [r for r in run.results if r.outcome in ("assessed", "partial")]
-    good = bad = open_ = waived = overdue = 0
-    stand: Counter[Standing] = Counter()
-    for findings, names in states(run.results):
-        required = required_open(findings)
-        verdicts = Counter(f.verdict for f in required)
-        good += len(names) * verdicts["compliant"]
-        bad += len(names) * (verdicts["noncompliant"] + verdicts["pending"])
-        open_ += len(names) * verdicts["unknown"]
-        waived += len(names) * sum(1 for f in findings if f.waiver)
+    n: Counter[str] = Counter()
     for findings, names in states(counted):
-        stand[standing(findings)] += len(names)
-        overdue += len(names) * sum(1 for f in required_open(findings) if f.overdue(run.started.date()))
+        of_host = required(findings)
+        one = Counter(
+            good=of_host.met,
+            bad=of_host.missing,
+            open=of_host.open,
+            waived=sum(1 for f in findings if f.waiver),
+            overdue=sum(1 for f in required_open(findings) if f.overdue(run.started.date())),
+            lacking=bool(of_host.missing),
+            unclear=bool(of_host.open),
+            both=bool(of_host.missing and of_host.open),
+            fine=of_host.standing == "met",
+            nothing=of_host.standing == "nothing",
+        )
+        n.update({what: len(names) * count for what, count in one.items()})
+    judged = n["good"] + n["bad"]
     return Figures(
         assessed=len(counted),
         unassessed=len(run.results) - len(counted),
-        failing_hosts=stand["lacking"],
-        unknown_hosts=stand["open"],
-        compliant_hosts=stand["met"],
-        unjudged_hosts=stand["nothing"],
-        missing=bad,
-        open=open_,
+        failing_hosts=n["lacking"],
+        unknown_hosts=n["unclear"],
+        both_hosts=n["both"],
+        compliant_hosts=n["fine"],
+        unjudged_hosts=n["nothing"],
+        missing=n["bad"],
+        open=n["open"],
         verdicts=dict(run.verdicts()),
-        compliance=good / (good + bad) if good + bad else None,
-        waived=waived,
-        overdue=overdue,
+        compliance=n["good"] / judged if judged else None,
+        waived=n["waived"],
+        overdue=n["overdue"],
         actions=actions(counted),
         network_down=network_down(run.results),
         relaxed=tuple(dict.fromkeys(text for r in run.results for text in (*r.target.relaxed, *r.relaxed))),
@@ -98,15 +110,16 @@ def sentence(run: Run, n: Figures) -> str:
     if n.unassessed:
         parts.append(f"{n.unassessed} could not be assessed")
     if n.unknown_hosts:
-        parts.append(f"{n.unknown_hosts} {_do(n.unknown_hosts, 'leaves', 'leave')} required questions open")
+        both = f" ({n.both_hosts} of them among those that lack something)" if n.both_hosts else ""
+        parts.append(f"{n.unknown_hosts} {_do(n.unknown_hosts, 'leaves', 'leave')} a required question open{both}")
     if not total:
         return f"{stopped}No host was audited."
     if n.unjudged_hosts == total:
-        return f"{stopped}Nothing required applied to any of the {total} hosts."
+        return f"{stopped}Nothing required applied to any of the {total} {hosts}."
     if n.compliant_hosts == total and run.interrupted:
-        return f"{stopped}The {total} hosts that had their turn have everything that is required; nothing is said of others."
+        return f"{stopped}The {total} {hosts} that had {_do(total, 'its', 'their')} turn {_do(total, 'has', 'have')} everything that is required; nothing is said of others."
     if n.compliant_hosts == total:
-        return f"{stopped}All {total} hosts have everything that is required."
+        return f"{stopped}All {total} {hosts} have everything that is required."
     if n.compliant_hosts:
         parts.append(f"{n.compliant_hosts} {_do(n.compliant_hosts, 'has', 'have')} everything that is required")
     if n.unjudged_hosts:

@@ -23,7 +23,7 @@ from auditor.report.bundles import Bundle, bundles
 from auditor.report.curve import curve
 from auditor.report.figures import Settle, figures, knowledge, sentence, settle, state, system
 from auditor.report.folding import fold
-from auditor.report.required import Standing, standing
+from auditor.report.required import Required, Standing, required
 
 TONE = {"noncompliant": "bad", "pending": "pend", "unknown": "open", "compliant": "good", "not_applicable": ""}
 SAID = {
@@ -37,7 +37,7 @@ SAID = {
 
 _VERDICTS: dict[Standing, str] = {
     "lacking": "lacks something required",
-    "open": "leaves required questions open",
+    "open": "leaves a required question open",
     "met": "has everything that is required",
     "nothing": "nothing required applied to it",
 }
@@ -57,7 +57,7 @@ class HostView(Struct, frozen=True, kw_only=True):
     tone: str
     verdict: str
     open: bool
-    counts: dict[str, int]
+    required_counts: Required
     applicable: int
     judged: int
     containers: bool
@@ -76,7 +76,7 @@ def html(run: Run, rules: Iterable[Rule], past: Past | None = None) -> bytes:
     """The report of a run; `rules` are those it was judged by, `past` what came before."""
     n = figures(run)
     assessed = [_host(r) for r in run.results if r.outcome in ("assessed", "partial")]
-    assessed.sort(key=lambda h: (-h.counts["noncompliant"], -h.counts["pending"], -h.counts["unknown"], h.name))
+    assessed.sort(key=lambda h: (-h.required_counts.noncompliant, -h.required_counts.pending, -h.required_counts.open, h.name))
     # Of the thousands of generated rules only those that are not met are explained on the page.
     seen = {
         f.rule
@@ -131,7 +131,6 @@ def _host(r: TargetResult) -> HostView:
     platform = facts.platform if facts else None
     ranked = sorted(r.findings, key=lambda f: (f.waiver is not None, VERDICTS.index(f.verdict), order[f.severity], f.rule))
     telling = [f for f in ranked if f.verdict in ("noncompliant", "pending", "unknown")]
-    counts = Counter(f.verdict for f in r.findings if f.obligation == "required" and not f.waiver)
     applicable = [f for f in r.findings if f.verdict != "not_applicable"]
     others = [
         (name, *bundles(f for f in telling if f.obligation == key))
@@ -139,7 +138,7 @@ def _host(r: TargetResult) -> HostView:
     ]
     together, alone = bundles(f for f in telling if f.obligation == "required")
     folded = Counter(f.verdict for f in ranked if f.generated)
-    stand = standing(r.findings)
+    counts = required(r.findings)
     return HostView(
         name=r.target.name,
         system=system(platform),
@@ -147,10 +146,10 @@ def _host(r: TargetResult) -> HostView:
         way=(facts.way or "facts as given") if facts else "",
         labels=", ".join(f"{k} {v}" for k, v in r.target.labels.items()),
         seconds=r.seconds,
-        tone=_TONES[stand],
-        verdict=_VERDICTS[stand],
-        open=stand in ("lacking", "open"),
-        counts={v: counts[v] for v in VERDICTS},
+        tone=_TONES[counts.standing],
+        verdict=_said(counts),
+        open=counts.standing in ("lacking", "open"),
+        required_counts=counts,
         applicable=len(applicable),
         judged=sum(1 for f in applicable if f.verdict != "unknown"),
         containers=bool(facts and facts.containers),
@@ -164,6 +163,12 @@ def _host(r: TargetResult) -> HostView:
         not_applicable_generated=folded["not_applicable"],
         unread=[o for o in facts.outcomes if o.outcome not in ("ok", "skipped")] if facts else [],
     )
+
+
+def _said(counts: Required) -> str:
+    """How a host stands, in words."""
+    words = _VERDICTS[counts.standing]
+    return f"{words}, leaves a required question open" if counts.standing == "lacking" and counts.open else words
 
 
 def _shares(verdicts: dict[Verdict, int], total: int) -> list[tuple[Verdict, int, tuple[float, float]]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from auditor.model.finding import VERDICTS, Finding
 from auditor.model.run import Run, TargetResult
-from auditor.printable import one_line
+from auditor.printable import counted, one_line
 from auditor.report.bundles import bundles
 from auditor.report.figures import figures, knowledge, sentence
 
@@ -34,7 +34,7 @@ def _lines(run: Run) -> Iterator[str]:
     if n.actions:
         yield "\n## What to do next\n"
         for a in n.actions[:10]:
-            yield f"1. {plain(a.title)}: {len(a.targets)} {'host' if len(a.targets) == 1 else 'hosts'}, {a.effect}. {plain(a.remediation)}"
+            yield f"1. {plain(a.title)}: {counted(len(a.targets), 'host')}, {a.effect}. {plain(a.remediation)}"
     for r in run.results:
         yield from _host(r)
 
@@ -51,7 +51,11 @@ def _host(r: TargetResult) -> Iterator[str]:
     yield "| verdict | severity | rule | found | required |\n|---|---|---|---|---|"
     for b in several:
         yield _row(
-            b.verdict, "", f"{b.what} ({len(b.findings)} findings: {', '.join(f.rule for f in b.findings)})", b.observed, b.what
+            b.verdict,
+            "",
+            f"{b.what} ({counted(len(b.findings), 'finding')}: {', '.join(f.rule for f in b.findings)})",
+            b.observed,
+            b.what,
         )
     for f in others:
         yield _row(f.verdict, f.severity, f"{f.rule}: {f.title}{_waived(f)}", f.observed, f.required)

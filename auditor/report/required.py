@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Literal
+
+from msgspec import Struct
 
 from auditor.model.finding import Finding
 from auditor.model.run import TargetResult
@@ -28,15 +31,32 @@ def required_open(findings: Iterable[Finding]) -> list[Finding]:
 Standing = Literal["lacking", "open", "met", "nothing"]
 
 
-def standing(findings: Sequence[Finding]) -> Standing:
-    """How an assessed host stands; `nothing` where no required rule applied to it, which is no good news: it was not judged."""
-    verdicts = {f.verdict for f in required_open(findings)}
-    if verdicts & {"noncompliant", "pending"}:
-        return "lacking"
-    if "unknown" in verdicts:
-        return "open"
+class Required(Struct, frozen=True):
+    """The required findings of an assessed host without those that are waived: how many are met, missing (pending ones
+    among them), open. `standing` is `nothing` where no required rule applied to it, which is no good news: it was not
+    judged."""
+
+    met: int
+    noncompliant: int
+    pending: int
+    open: int
+    standing: Standing
+
+    @property
+    def missing(self) -> int:
+        return self.noncompliant + self.pending
+
+
+def required(findings: Sequence[Finding]) -> Required:
+    """Count the required findings of a host."""
+    n = Counter(f.verdict for f in required_open(findings))
     applied = any(f.obligation == "required" and f.verdict != "not_applicable" for f in findings)
-    return "met" if applied else "nothing"
+    stand: Standing = "met" if applied else "nothing"
+    if n["unknown"]:
+        stand = "open"
+    if n["noncompliant"] + n["pending"]:
+        stand = "lacking"
+    return Required(n["compliant"], n["noncompliant"], n["pending"], n["unknown"], stand)
 
 
 def network_down(results: Sequence[TargetResult]) -> bool:

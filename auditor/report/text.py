@@ -9,7 +9,7 @@ from typing import get_args
 from auditor.model.finding import VERDICTS, Finding
 from auditor.model.rule import SEVERITIES, Obligation
 from auditor.model.run import Run, TargetResult
-from auditor.printable import one_line
+from auditor.printable import counted, one_line
 from auditor.report.bundles import Bundle, bundles
 from auditor.report.figures import figures, knowledge, sentence, settle, state, system
 
@@ -45,7 +45,7 @@ def _lines(run: Run) -> Iterator[str]:
     if n.actions:
         yield "What to do first"
         for number, a in enumerate(n.actions[:5], 1):
-            yield f"  {number}. {one_line(a.title)} ({len(a.targets)} {'host' if len(a.targets) == 1 else 'hosts'}, {a.effect}): {one_line(a.remediation, 400)}"
+            yield f"  {number}. {one_line(a.title)} ({counted(len(a.targets), 'host')}, {a.effect}): {one_line(a.remediation, 400)}"
         yield ""
     yield f"Rules: {run.rulebook.rules}, rulebook {run.rulebook.digest[:12]}, {knowledge(run)}; auditor {run.auditor}; run {run.id}"
 
@@ -59,7 +59,7 @@ def _target(r: TargetResult, like: str) -> Iterator[str]:
         yield f"  {r.error.kind}: {one_line(r.error.message, 500)}"
         return
     if like:
-        yield f"  the same {len(r.findings)} findings as {one_line(like)}"
+        yield f"  the same {counted(len(r.findings), 'finding')} as {one_line(like)}"
         return
     order = {s: i for i, s in enumerate(SEVERITIES)}
     rest: list[Finding] = []
@@ -89,7 +89,7 @@ def _bundle(b: Bundle) -> Iterator[str]:
     """What one step settles, with the rules' ids."""
     mark = "" if b.findings[0].obligation == "required" else f" ({b.findings[0].obligation})"
     sure = f", {b.open} of them only if the part they are about is there" if b.open else ""
-    yield f"  {SHORT[b.verdict]:8} {one_line(b.what)}{mark}: settles {len(b.findings)} findings{sure}"
+    yield f"  {SHORT[b.verdict]:8} {one_line(b.what)}{mark}: settles {counted(len(b.findings), 'finding')}{sure}"
     yield f"           found:    {one_line(b.observed, 240)}"
     ids = ", ".join(sorted(f.rule for f in b.findings))
     if len(b.findings) > _MANY and b.findings[0].obligation != "required":

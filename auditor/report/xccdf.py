@@ -2,7 +2,7 @@
 
 Missing and pending are `fail`, unknown is `unknown`, not applicable `notapplicable`, compliant `pass`. A waiver is an
 override that keeps the result and says who answers for it. A host that could not be assessed has every rule as
-`unknown`.
+`unknown`. The score is the share of required findings without a waiver that are met, of those that could be judged.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import xml.etree.ElementTree as ET
 from auditor.model.finding import Finding
 from auditor.model.run import Run, TargetResult
 from auditor.printable import one_line
+from auditor.report.required import required
 from auditor.report.xml import legal, serialized
 
 NAMESPACE = "http://checklists.nist.gov/xccdf/1.2"
@@ -76,6 +77,6 @@ def _test_result(root: ET.Element, run: Run, r: TargetResult, number: int, rules
             given = _element(test, "rule-result", idref=_id(rule), time=times["end-time"])
             _element(given, "result", text="unknown")
             _element(given, "message", text=r.error.kind if r.error else "not assessed", severity="error")
-    judged = [f for f in r.findings if f.verdict in ("compliant", "noncompliant", "pending")]
-    met = sum(1 for f in judged if f.verdict == "compliant")
-    _element(test, "score", text=f"{100 * met / len(judged):.1f}" if judged else "0", maximum="100")
+    n = required(r.findings)
+    judged = n.met + n.missing
+    _element(test, "score", text=f"{100 * n.met / judged:.1f}" if judged else "0", maximum="100")

@@ -12,6 +12,7 @@ from paramiko import PKey, Transport
 from auditor import own_files
 from auditor.errors import HostError
 from auditor.model.target import Target
+from auditor.printable import counted
 from auditor.transports import knownhosts
 from auditor.transports.knownhosts import Entry, KnownHosts
 from auditor.transports.stamp import Stamp, stamp
@@ -104,7 +105,7 @@ def judge(target: Target, key_type: str, key: bytes, *, keep: bool = True) -> No
         _keep(target, host, port, key_type, key)
         return
     bad = _known(files(target)).bad
-    aside = f" ({len(bad)} lines there cannot be read, the first is {bad[0]})" if bad else ""
+    aside = f" ({counted(len(bad), 'line')} there cannot be read, the first is {bad[0]})" if bad else ""
     raise HostError(
         "unknown-host-key",
         f"{shown}, and {files(target)[0]} does not know it{aside}. Review it with `auditor keys scan`, take it with `auditor keys accept`",

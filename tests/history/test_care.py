@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from auditor.errors import HistoryError
-from auditor.history import care, questions
+from auditor.history import care, fleet, questions
 from auditor.history.store import Store
 from tests.given import WHEN
 from tests.history.test_questions import after, changes
@@ -73,13 +73,14 @@ def test_pruning_keeps_what_stands_and_since_when(tmp_path: Path) -> None:
     with after(path, *days) as s:
         for n in range(60):
             s.db.execute("insert into reports values (?, '', x'00')", (n + 1,))
-        before = [(r.host, r.rule, r.since) for r in questions.standing(s.db, questions.high_of_run(s.db, 60))]
+        high = fleet.high_of_run(s.db, 60)
+        before = [(r.host, r.rule, r.since) for r in questions.standing(s.db, high, fleet.members(s.db, high))]
         now = WHEN + timedelta(days=60)
         pruned = care.prune(s.db, path, timedelta(days=10), timedelta(days=365), now)
         left = [r["id"] for r in s.runs() if not r["thinned"]]
         assert left == [*[f"day{n}" for n in range(59, 49, -1)], "day39", "day8", "day0"]  # nights, and the first of each month
         assert pruned.reports == pruned.runs == 60 - len(left)
-        assert [(r.host, r.rule, r.since) for r in questions.standing(s.db, questions.high_of_run(s.db, 60))] == before
+        assert [(r.host, r.rule, r.since) for r in questions.standing(s.db, high, fleet.members(s.db, high))] == before
         assert len(s.run("day50").results) == 2
         with pytest.raises(HistoryError, match="was thinned"):
             s.run("day5")

@@ -9,10 +9,12 @@ import pytest
 from msgspec.structs import replace
 
 from auditor.errors import UsageFault
-from auditor.history import questions
+from auditor.history import changes as changing
+from auditor.history import fleet, questions, trend
 from auditor.history.store import Store
 from auditor.model.facts import HostFacts
 from auditor.model.finding import Finding, Verdict
+from auditor.model.past import Change
 from auditor.model.run import Rulebook, Run, TargetError, TargetResult
 from auditor.model.target import Target
 from tests.given import LINUX, RULES, WHEN, package
@@ -53,8 +55,12 @@ def after(path: Path, *days: Day, machines: dict[str, str] | None = None) -> Sto
 
 
 def changes(s: Store, low: int, high: int) -> list[tuple[str, str, str]]:
-    ends = [questions.high_of_run(s.db, n + 1) for n in (low, high)]
-    return [(c.kind, c.host, c.rule) for c in questions.diff(s.db, *ends)]
+    return [(c.kind, c.host, c.rule) for c in told(s, low, high)]
+
+
+def told(s: Store, low: int, high: int) -> list[Change]:
+    begin, end = (fleet.high_of_run(s.db, n + 1) for n in (low, high))
+    return changing.diff(s.db, begin, end, fleet.names(s.db, (low + 1, high + 1)))
 
 
 @pytest.mark.parametrize(
@@ -63,7 +69,7 @@ def changes(s: Store, low: int, high: int) -> list[tuple[str, str, str]]:
         ("c", "m", "new"), ("c", "p", "new"), ("n", "m", "new"), ("u", "m", "new"), (" ", "m", "new"),
         ("m", "c", "fixed"), ("p", "c", "fixed"), ("m", "n", "fixed"),
         ("m", "u", "became unknown"), ("c", "u", "became unknown"), ("u", "c", "known again"), ("m", " ", "gone"),
-        ("m", "p", ""), ("p", "m", ""), ("c", "n", ""), ("m", "m", ""), ("u", "u", ""),
+        ("m", "p", "changed"), ("p", "m", "changed"), ("c", "n", ""), ("m", "m", ""), ("u", "u", ""),
     ],
 )  # fmt: skip
 def test_what_became_of_a_finding(tmp_path: Path, before: str, now: str, kind: str) -> None:
@@ -77,9 +83,10 @@ def test_a_failed_scan_fixes_nothing(tmp_path: Path) -> None:
         assert changes(s, 0, 1) == [("not assessed", "h", "")]
         assert changes(s, 1, 2) == [("assessed again", "h", "")]
         assert changes(s, 0, 2) == []
-        (row,) = questions.standing(s.db, questions.high_of_run(s.db, 2))
+        high = fleet.high_of_run(s.db, 2)
+        (row,) = questions.standing(s.db, high, fleet.members(s.db, high))
         assert (row.verdict, row.since[:10], row.stale and row.stale[:10]) == ("noncompliant", "2026-11-23", "2026-11-23")
-        assert questions.fleet(s.db, None)[0].noncompliant == 1
+        assert fleet.members(s.db, high)[0].noncompliant == 1
 
 
 def test_what_comes_back_is_no_new_thing(tmp_path: Path) -> None:
@@ -93,7 +100,7 @@ def test_hosts_that_come_go_and_are_renamed(tmp_path: Path) -> None:
     with after(tmp_path / "a.db", *days, machines={"d": "c"}) as s:
         assert changes(s, 0, 1) == [("host removed", "b", ""), ("new host", "c", "")]
         assert changes(s, 1, 2) == [("host removed", "c", ""), ("renamed", "d", "")]
-        assert questions.renamed(s.db) == [("c", ["c", "d"])]
+        assert fleet.renamed(s.db) == [("c", ["c", "d"])]
         assert [r.host for r in questions.of_rule(s.db, "rule-0")] == ["a", "d"]
 
 
@@ -116,7 +123,7 @@ def test_another_machine_neither_fixes_nor_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     after(path, {"h": "mm"}, {"h": "cc"}, {"h": "mm"}, machines={"h": "one"}).close()
     with Store(path) as s:
-        before = questions.trend(s.db, 9)
+        before = trend.trend(s.db, 9)
         assert not s.db.execute("select count(*) from replacements").fetchone()[0]
         for n, letters in ((3, "cm"), (4, "mm")):
             when = WHEN + timedelta(days=n)
@@ -126,28 +133,28 @@ def test_another_machine_neither_fixes_nor_goes_on(tmp_path: Path) -> None:
             s.finish(run)
         assert changes(s, 2, 3) == [("new", "h", "rule-1"), ("another machine", "h", "")]
         assert changes(s, 3, 4) == [("new", "h", "rule-0")]
-        assert questions.failing_since(s.db) == {"h": {"rule-0": date(2026, 11, 27), "rule-1": date(2026, 11, 26)}}
-        now = questions.trend(s.db, 9)
+        assert trend.failing_since(s.db) == {"h": {"rule-0": date(2026, 11, 27), "rule-1": date(2026, 11, 26)}}
+        now = trend.trend(s.db, 9)
         assert (before.fix_days, now.fix_days) == ({"important": 1.0}, {"important": 1.0})
         assert now.open_days == {"important": (2, 0.5, 1.0)}
 
 
 def test_the_fleet_as_it_stood(tmp_path: Path) -> None:
     with after(tmp_path / "a.db", {"h": "mc"}, {"h": "cm"}, {"h": "cc"}) as s:
-        told = {}
+        stood = {}
         for n in range(3):
-            high = questions.high_of_day(s.db, WHEN + timedelta(days=n, hours=1))
-            told[n] = [(r.rule, r.verdict) for r in questions.standing(s.db, high)]
-        assert told == {0: [("rule-0", "noncompliant")], 1: [("rule-1", "noncompliant")], 2: []}
+            high = fleet.high_of_day(s.db, WHEN + timedelta(days=n, hours=1))
+            stood[n] = [(r.rule, r.verdict) for r in questions.standing(s.db, high, fleet.members(s.db, high))]
+        assert stood == {0: [("rule-0", "noncompliant")], 1: [("rule-1", "noncompliant")], 2: []}
         with pytest.raises(UsageFault, match="no result from before"):
-            questions.high_of_day(s.db, WHEN - timedelta(days=1))
+            fleet.high_of_day(s.db, WHEN - timedelta(days=1))
 
 
 def test_the_trend(tmp_path: Path) -> None:
     """Two findings: one missing for three days and met on the fourth, one missing to the end, unknown in between."""
     days = {"web": "mm"}, {"web": "mu"}, {"web": "mm"}, {"web": "cm"}
     with after(tmp_path / "a.db", *days) as s:
-        t = questions.trend(s.db, 10)
+        t = trend.trend(s.db, 10)
         assert [(p.compliance, p.open.get("important", 0), p.unknown) for p in t.points] == [
             (0, 2, 0),
             (0, 1, 1),

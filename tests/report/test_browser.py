@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from auditor.mail.message import message
 from auditor.model.mailing import Mailing
-from auditor.model.past import Change, Past, Point
+from auditor.model.past import Change, Compared, Past
 from auditor.model.run import Run
 from auditor.report.forms import render
 from tests.given import RULES
@@ -23,8 +23,22 @@ from tests.report.test_fleet_report import fleet
 from tests.report.test_forms import RUN
 
 AXE = Path(__file__).parents[2] / ".schemas" / "axe.min.js"
-POINTS = tuple(Point(f"r{n}", f"2026-11-{10 + n}T00:00:00", 3, 1, 0.5 + n / 20, {"low": 2}, 0) for n in range(5))
-CHANGES = (Change("new", "web1", "rule-1", "A title", "low", "compliant", "noncompliant"), Change("not assessed", "db1"))
+POINTS = tuple(Compared(f"r{n}", f"2026-11-{10 + n}T00:00:00", 20, 10 + n, 14) for n in range(5))
+CHANGES = (
+    Change(
+        "new",
+        "web1",
+        "rule-1",
+        "A title",
+        "low",
+        "required",
+        "compliant",
+        "noncompliant",
+        "nothing",
+        "0.0.0.0:8080 httpd backlog 5",
+    ),
+    Change("not assessed", "db1", before="assessed", after="unreachable", now="timeout: no answer from 192.0.2.7 port 22"),
+)
 # The page lies in a frame of the width asked for, so that its own media queries see that width.
 OUTER = """<!doctype html><title>t</title><body style="margin:0"><iframe id=f style="border:0;width:WIDTHpx;height:900px"></iframe>
 <script>const page = PAGE, axe = AXE;

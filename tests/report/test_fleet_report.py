@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from auditor.model.past import Change, Past, Point
+from auditor.model.past import Change, Compared, Past
 from auditor.model.run import Rulebook, Run
 from auditor.report.curve import curve
 from auditor.report.folding import fold
@@ -86,24 +86,25 @@ def test_what_changed_and_how_it_developed(tmp_path: Path) -> None:
     assert "<b>1</b> fixed" in page
     assert "<b>1</b> not assessed" in page
     assert (
-        'aria-label="Required findings that are met, of those that could be judged: 66.7% on 2026-11-23, 66.7% on 2026-11-24 (2 runs; a host that was not assessed counts as it was last known)"'
-        in page
+        'aria-label="The required findings that this run could judge, on the same hosts and by the same rules before: 50.0% met on'
+        ' 2026-11-23 12:00 UTC (of 2 that could be judged then), 50.0% on 2026-11-24 12:00 UTC (of 2); 2 runs"' in page
     )
+    assert "noncompliant (m) → compliant (c)" in page
 
 
 def test_hostile_names_in_what_changed() -> None:
     evil = "<img src=x onerror=alert(1)>\x1b[31m"
-    past = Past("2026-11-22T00:00:00", (Change("new", evil, evil, evil, "low", evil, evil),), ())
+    past = Past("2026-11-22T00:00:00", (Change("new", evil, evil, evil, "low", evil, evil, evil, evil, evil),), ())
     page = render(fleet(1), "html", (), past).decode()
     assert "<img" not in page
     assert "\x1b" not in page
 
 
 def test_the_curve() -> None:
-    point = Point("r", "2026-11-23T00:00:00", 3, 1, 0.5, {"low": 2}, 0)
-    assert curve([]) is curve([point]) is curve([point, replace(point, compliance=None)]) is None
-    drawn = curve([point, replace(point, compliance=1.0)])
+    point = Compared("r", "2026-11-23T00:00:00", 4, 2, 4)
+    assert curve([]) is curve([point]) is curve([point, replace(point, judged=0)]) is None
+    drawn = curve([point, replace(point, met=4)])
     assert drawn
     assert [label for _, label in drawn.grid] == ["50 %", "75 %", "100 %"]
     assert [y for _, y, _ in drawn.dots] == [112.0, 8.0]
-    assert "1 of 3 hosts not assessed" in drawn.dots[0][2]
+    assert drawn.dots[0][2] == "2026-11-23 00:00 UTC: 2 of 4 met, 50.0%"
