@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -101,3 +102,18 @@ def test_the_schema_names_every_kind_of_check() -> None:
     schema = msgspec.json.schema(Rule)
     assert "listen_backlog" in str(schema)
     assert "any_of" in str(schema)
+
+
+_SENTENCE = re.compile(
+    r"\b(?:is|are|was|has|have|does|do|can|cannot|may|must|no|not|never|still|fails?|makes?|turns?|gets?|uses?|runs|listens)\b",
+    re.I,
+)
+
+
+def test_titles_are_subjects_that_stand_beside_any_verdict() -> None:
+    """ "MISSING: no restart is pending" and "ok: the server hangs" both say the opposite of what was found."""
+    rules = load().rules
+    stated = [r.id for r in rules if not r.generated and _SENTENCE.search(re.sub(r"“.*”", "", r.title))]
+    assert stated == []
+    kinds = {re.split("“", r.title)[0] for r in rules if r.generated}
+    assert kinds == {"Fix for ", "Setting from "}

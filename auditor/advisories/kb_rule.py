@@ -77,6 +77,11 @@ class NoRule(Exception):
     """The article gives no rule; the message says why."""
 
 
+def _title(article: Article, kind: str) -> str:
+    """The subject of the rule, which stands beside any verdict; an article's own title is the fault that it is about."""
+    return f"{'Setting from' if kind == 'settings' else 'Fix for'} “{article.title[:300] or article.id}”"
+
+
 def rule(article: Article, *, retrieved: date, only: str = "") -> Rule:
     """The rule of an article. `only` is "fixes" or "settings". Raises NoRule."""
     check_of: list[Branch] = []
@@ -90,7 +95,7 @@ def rule(article: Article, *, retrieved: date, only: str = "") -> Rule:
     application = _application(article) if kind == "fixes" else None
     return Rule(
         id=article.id,
-        title=article.title[:300] or article.id,
+        title=_title(article, kind),
         severity=article.severity,
         obligation=_obligation(article, kind),
         family="windows",
