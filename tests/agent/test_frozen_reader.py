@@ -1,0 +1,114 @@
+"""A reader that never comes back, in the whole product: it costs its host, and signals are answered meanwhile.
+
+No reader of ours is known that can be held up so; the one here is made so, by a pattern whose backtracking never ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from auditor.history.store import Store
+from tests.agent.test_process import RECORDING, REPO, recorded, results, states, until, write
+
+# `python -c` with the words of a command line: the host called `frozen` is read by a pattern that holds the interpreter.
+FROZEN = """
+import re, sys
+from auditor import judging
+from auditor.cli import main
+
+real = judging.read
+
+def read(heard, audit):
+    if heard.target.name == "frozen":
+        open("frozen-now", "w").close()
+        re.fullmatch("(a+)+b", "a" * 60)
+    return real(heard, audit)
+
+judging.read = read
+sys.argv[0] = "auditor"
+main()
+"""
+
+
+@contextmanager
+def auditor(home: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", FROZEN, *words]
+    env = {**os.environ, "PYTHONPATH": str(REPO)}
+    process = subprocess.Popen(
+        command, cwd=home, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def hosts(total: float) -> str:
+    return f"{recorded(5)}  frozen: {{connection: replay, path: {RECORDING}, timeouts: {{connect: 1, total: {total}}}}}\n"
+
+
+def inventory(home: Path, total: float) -> None:
+    (home / "inventory.yaml").write_text(f"hosts:\n{hosts(total)}")
+
+
+def test_it_costs_one_host(home: Path) -> None:
+    inventory(home, 2)
+    with auditor(home, "audit", "--format", "json", "--no-report") as process:
+        told = json.loads(process.communicate(timeout=60)[0])
+    outcomes = {t["name"]: t["outcome"] for t in told["targets"]}
+    assert outcomes.pop("frozen") == "failed"
+    assert set(outcomes.values()) <= {"assessed", "partial"}
+    assert next(t["error"]["kind"] for t in told["targets"] if t["name"] == "frozen") == "limit"
+    assert process.returncode in (1, 3)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_scan_answers_signals_while_it_reads(home: Path, number: signal.Signals) -> None:
+    inventory(home, 600)
+    with auditor(home, "audit", "--format", "json", "--no-report") as process:
+        until(lambda: (home / "frozen-now").exists() and (home / "auditor.db").exists() and _stored(home) == 5)
+        began = time.monotonic()
+        process.send_signal(number)
+        told = json.loads(process.communicate(timeout=30)[0])
+        assert time.monotonic() - began < 10
+    assert told["run"]["interrupted"]
+    assert {t["name"]: (t["error"] or {}).get("kind") for t in told["targets"]}["frozen"] == "interrupted"
+    assert sum(t["outcome"] in ("assessed", "partial") for t in told["targets"]) == 5
+    assert process.returncode in (1, 3)
+
+
+def _stored(home: Path) -> int:
+    with Store(home / "auditor.db", create=False) as store:
+        return int(store.db.execute("select count(*) from results").fetchone()[0])
+
+
+def test_the_agent_answers_signals_while_it_reads_and_goes_on(home: Path) -> None:
+    write(home, hosts(600))
+    with auditor(home, "agent", "run") as process:
+        until(lambda: (home / "frozen-now").exists() and results(home) == 5)
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+        assert time.monotonic() - began < 10
+    assert states(home) == [("running", "")]
+
+
+def test_the_agents_night_ends_with_a_frozen_host(home: Path) -> None:
+    write(home, hosts(2))
+    with auditor(home, "agent", "run") as process:
+        until(lambda: states(home) == [("done", "")])
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    assert results(home) == 6
