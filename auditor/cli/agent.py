@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 
 import click
 
@@ -11,6 +12,7 @@ from auditor.agent.attend import Work, do
 from auditor.agent.lock import agent_lock, holder, run_lock
 from auditor.agent.log import Form, start
 from auditor.agent.loop import Agent, World
+from auditor.agent.needs import wanting
 from auditor.agent.night import Setting
 from auditor.audit import Say, on_stderr
 from auditor.cli import exits, options
@@ -20,9 +22,10 @@ from auditor.due import after
 from auditor.errors import UsageFault
 from auditor.history import nights
 from auditor.history.store import Store
+from auditor.inventory.native import Inventory
 from auditor.inventory.select import open_inventory, select
 from auditor.model.plan import AUDIT, Plan
-from auditor.printable import counted
+from auditor.printable import counted, printable
 from auditor.rulebook import Rulebook, load
 from auditor.scan import utc_now
 
@@ -116,7 +119,11 @@ def status(inventory: str | None, history: str | None, form: str | None) -> int:
 @options.inventory
 @options.history
 def check(inventory: str | None, history: str | None) -> int:
-    """Look at everything that the agent needs, without contacting a host."""
+    """Look at everything that a night needs, without contacting a host. Exit 3 where something is wanting.
+
+    Targets and rules of each audit, places to write to, programs, secrets and keys of hosts, ssh_config, the mail server
+    (greeted and logged in to; nothing is sent).
+    """
     setting = read(inventory, history, on_stderr, lambda: None, strict=True)
     opened = setting.opened
     notes = []
@@ -142,7 +149,15 @@ def check(inventory: str | None, history: str | None) -> int:
         click.echo(f"history: {setting.history}, {len(store.finished(1_000_000))} finished runs")
     for note in notes:
         click.echo(f"note: {note}")
-    return exits.ALL_WELL
+    return report_wanting(opened, setting.history)
+
+
+def report_wanting(opened: Inventory, history: Path) -> int:
+    """Say what a night would lack; the exit code."""
+    faults = list(wanting(opened, history))
+    for fault in faults:
+        click.echo(f"wanting: {printable(fault)}")
+    return exits.INCOMPLETE if faults else exits.ALL_WELL
 
 
 def _hours(plan: Plan) -> str:

@@ -6,9 +6,10 @@ import contextlib
 import smtplib
 import socket
 import ssl
+from collections.abc import Callable
 from email.message import EmailMessage
 from functools import partial
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from auditor import secrets
 from auditor.errors import HostError, MailError
@@ -81,6 +82,23 @@ class _Tls(smtplib.SMTP_SSL, _Plain):
 
 def send(mail: EmailMessage, mailing: Mailing, to: tuple[str, ...]) -> None:
     """Hand it over. Raises MailError, for people, where the server has not taken it for every recipient."""
+    refused = _talk(mailing, lambda server: server.send_message(mail, to_addrs=list(to)))
+    if refused:
+        raise MailError(
+            f"{mailing.server}:{mailing.port or PORTS[mailing.security]} refused some recipients: {_answers(refused)}"
+        )
+
+
+def reach(mailing: Mailing) -> None:
+    """Connect, greet, and log in where a user is named, as `send` does, and hand over nothing. Raises MailError."""
+    _talk(mailing, lambda server: server.ehlo_or_helo_if_needed())
+
+
+_T = TypeVar("_T")
+
+
+def _talk(mailing: Mailing, what: Callable[[_Plain], _T]) -> _T:
+    """Do something at the server, connected and logged in. Every fault becomes a MailError, for people."""
     port = mailing.port or PORTS[mailing.security]
     where = f"{mailing.server}:{port}"
     server = None
@@ -91,7 +109,7 @@ def send(mail: EmailMessage, mailing: Mailing, to: tuple[str, ...]) -> None:
             server.starttls(context=_tls(mailing))
         if mailing.user:
             server.login(mailing.user, secrets.resolve(mailing.password) if mailing.password else "")
-        refused = server.send_message(mail, to_addrs=list(to))
+        done = what(server)
         _part(server)
     except smtplib.SMTPRecipientsRefused as e:
         raise MailError(f"{where} refused every recipient: {_answers(e.recipients)}") from None
@@ -122,8 +140,7 @@ def send(mail: EmailMessage, mailing: Mailing, to: tuple[str, ...]) -> None:
         limit.expire("timeout")
         if server:
             server.close()
-    if refused:
-        raise MailError(f"{where} refused some recipients: {_answers(refused)}")
+    return done
 
 
 def _connection(mailing: Mailing, port: int, limit: Deadline) -> _Plain:

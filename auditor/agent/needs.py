@@ -1,0 +1,109 @@
+"""What a night needs beside hosts that answer: places to write to, programs, secrets, keys, a mail server.
+
+Each fault in a sentence, looked for before the night and not in it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from auditor import own_files, secrets
+from auditor.errors import HostError, MailError
+from auditor.history.care import exposed
+from auditor.inventory.native import Inventory
+from auditor.mail.smtp import reach
+from auditor.model.plan import AUDIT
+from auditor.model.target import Target
+from auditor.transports.deadline import Deadline
+from auditor.transports.sshconfig import resolved
+
+_SHOWN = 3  # hosts that are named where one thing is wanting to several
+
+
+def wanting(opened: Inventory, history: Path) -> Iterator[str]:
+    """What would fail in the night, for the user that asks. The mail server is asked; no host is."""
+    yield from _places(opened, history)
+    yield from _programs(opened)
+    yield from _of_hosts(opened.targets.values())
+    if opened.mail:
+        if opened.mail.password and (wrong := secrets.problem(opened.mail.password)):
+            yield f"mail: password: {opened.mail.password} {wrong}"
+        else:
+            try:
+                reach(opened.mail)
+            except MailError as e:
+                yield f"mail: {e}"
+
+
+def _places(opened: Inventory, history: Path) -> Iterator[str]:
+    if history.exists() and not os.access(history, os.W_OK):
+        yield f"the history {history} may not be written"
+    if history.parent.is_dir():
+        yield from exposed(history if history.exists() else history.parent)
+    where = {"history": history}
+    plans = [p.name for p in opened.plans] or [""]
+    for key, path in (("report", opened.agent.report), ("metrics", opened.agent.metrics)):
+        where |= {f"agent: {key}": Path(path.replace(AUDIT, plan)) for plan in plans if path}
+    for what, place in where.items():
+        if fault := _no_place(place):
+            yield f"{what}: {fault}"
+
+
+def _no_place(path: Path) -> str:
+    """Why no file can be put there; "" where one can."""
+    folder = path.absolute().parent
+    try:
+        own_files.check(path)
+    except OSError as e:
+        return f"{path} cannot be written: {e.strerror}"
+    if path.is_dir():
+        return f"{path} is a folder"
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return f"the folder {folder} may not be written"
+    return ""
+
+
+def _programs(opened: Inventory) -> Iterator[str]:
+    if opened.agent.heartbeat and not shutil.which(opened.agent.heartbeat[0]):
+        yield f"agent: heartbeat: the program {opened.agent.heartbeat[0]!r} is not found"
+    by_ssh = [t.name for t in opened.targets.values() if t.connection == "openssh"]
+    if by_ssh and not shutil.which("ssh"):
+        yield f"the program 'ssh' is not found, and {_named(by_ssh)} {_be(by_ssh)} reached by it (connection: openssh)"
+
+
+def _of_hosts(targets: Iterable[Target]) -> Iterator[str]:
+    """What is wanting to hosts: what several want is said once."""
+    found: dict[str, list[str]] = {}
+    for target in targets:
+        for fault in _of_host(target):
+            found.setdefault(fault, []).append(target.name)
+    yield from (f"{_named(names)}: {fault}" for fault, names in found.items())
+
+
+def _of_host(target: Target) -> Iterator[str]:
+    try:
+        target = resolved(target, Deadline(target.timeouts.total, "reading ssh_config"))
+    except HostError as e:
+        yield f"{e.kind}: {e}"
+        return
+    for hop in (*target.jump, target):
+        references = (hop.password, hop.key_passphrase, hop.become.password if hop.become else None)
+        yield from (f"{ref}: {wrong}" for ref in references if ref and (wrong := secrets.problem(ref)))
+        for key in ("key_file", "certificate_file", "cert_file", "cert_key_file", "ca_file"):
+            path = getattr(hop, key)
+            if path and not os.access(Path(path).expanduser(), os.R_OK):
+                yield f"{key}: {path} is not there, or may not be read"
+    if target.connection == "replay" and target.path and not Path(target.path).exists():
+        yield f"path: there is no recording {target.path}"
+
+
+def _named(names: list[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _be(names: list[str]) -> str:
+    return "is" if len(names) == 1 else "are"
