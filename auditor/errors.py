@@ -6,6 +6,9 @@ AuditorError                 a message for people; the command line prints it, n
 ├── HostError                one target could not be reached or read; becomes the target's `error`
 │   └── Refused              one question to it was refused; the others may be answered
 ├── HistoryError             the history cannot be opened, read or written
+│   ├── WrongHistory         what was named is no history that can be used here        (exit 2)
+│   └── HistoryDamaged       what is asked of it cannot be read any more
+├── MailError                a mail server has not taken a mail
 └── CannotTell               a collector could not read its facts: what depends on them is unknown
 """
 
@@ -56,6 +59,10 @@ class Refused(HostError):
 
 class HistoryError(AuditorError):
     """The SQLite history cannot be used; the message names the file and the reason."""
+
+
+class WrongHistory(HistoryError):
+    """The file named cannot be the history: it is something else, lies where nothing can be written, is not there."""
 
 
 class HistoryDamaged(HistoryError):

@@ -38,3 +38,17 @@ def put_file(path: Path, content: bytes, mode: int = 0o600) -> str:
     except OSError as e:
         return f"{path} cannot be written: {e.strerror}; name another place"
     return ""
+
+
+def unwritable(path: Path) -> str:
+    """Why no file can be put there, as far as it can be told without putting one; "" where nothing speaks against it."""
+    folder = path.absolute().parent
+    try:
+        own_files.check(path)
+    except OSError as e:
+        return f"{path} cannot be written: {e.strerror}"
+    if path.is_dir():
+        return f"{path} is a folder"
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return f"the folder {folder} may not be written"
+    return ""

@@ -117,3 +117,11 @@ def test_titles_are_subjects_that_stand_beside_any_verdict() -> None:
     assert stated == []
     kinds = {re.split("“", r.title)[0] for r in rules if r.generated}
     assert kinds == {"Fix for ", "Setting from "}
+
+
+def test_no_key_that_is_asked_for_is_a_sentence_of_an_article() -> None:
+    """What `auditor commands` prints is looked at by the owners of the hosts."""
+    words = re.compile(r"\b(?:the|following|these|this|which|you|your|are|is|appears?)\b| (?:of|for|in|to|with|and|or)$", re.I)
+    parts = [p for key in load().asked().windows for p in re.split(r"[\\\\#]", key.removeprefix("registry:"))]
+    assert len(parts) > 500
+    assert [p for p in parts if words.search(p)] == []

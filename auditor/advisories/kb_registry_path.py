@@ -41,6 +41,10 @@ _LABELLED = re.compile(
 )
 
 
+# Words of a sentence that no key's name has.
+_PROSE = re.compile(r"\b(?:the|following|these|this|which|you|are|is)\b", re.I)
+
+
 def is_path(path: str) -> bool:
     return (
         bool(re.match(ROOT, path, re.I))
@@ -57,7 +61,7 @@ def continues(last: str, line: str, first: str) -> bool:
     if stripped.startswith("\\") or (stripped.startswith("/") and "/" in last):
         return True
     if last.rstrip().endswith("\\") and not re.match(r"\d+\.", stripped):
-        return True
+        return not _PROSE.search(stripped)
     return len(first) > 58 and "\\" in stripped and not re.match(rf"(?:{HIVE}|[a-z\d]+[.)] |[-*] )|.*[.:;]$", stripped, re.I)
 
 

@@ -246,6 +246,7 @@ def is_name(name: str) -> bool:
         1 < len(name) <= 60
         and len(words) <= 7
         and not _NO_NAME.search(name)
+        and not _UNFINISHED.search(name)
         and not all(w.lower().strip(":,") in _NO_NAMES for w in words)
         and not re.match(TYPES, name, re.I)
     )
@@ -259,6 +260,7 @@ def likely(name: str) -> bool:
 _REMNANT = re.compile(
     r"^[a-z]+ |^[a-z]\. |^click$|-$|\(|^Default\b(?=.*\d|$)|\b(?:Data|Entry) type\b|^Valid settings|:$| (?:DWORD|from|REG_\w+)\b"
 )
+_UNFINISHED = re.compile(r" (?:of|for|in|to|on|at|with|and|or)$")  # cut out of a sentence
 _NO_NAME = re.compile(
     r"[<>|=\\]|^[\d.]|^0x|\b(?:the|and make|if|you|should|this|that|is|are|add the|to the|click|menu|dialog|button|value data|data type|const|existing)\b|^(?:zero|one|parameters?|[\da-f]{8}-.*)$",
     re.I,

@@ -15,9 +15,10 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from auditor import overlay
-from auditor.errors import FileFaults
+from auditor import overlay, own_files
+from auditor.errors import FileFaults, UsageFault
 from auditor.model.rule import Rule, SettingCheck
+from auditor.output import unwritable
 from auditor.rulebook import checks
 
 SUMS = "imported.sha256"
@@ -32,8 +33,20 @@ class Written(NamedTuple):
     kept: tuple[str, ...]
 
 
+def prepare(folder: Path) -> None:
+    """Look at a folder before articles are read for it, which takes its time. Raises FileFaults where its rules cannot be read,
+    UsageFault where nothing can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise UsageFault(f"no rules can be written to {folder}: {e.strerror}") from None
+    if fault := unwritable(folder / SUMS):
+        raise UsageFault(fault)
+    _lines(folder)
+
+
 def write(folder: Path, rules: Iterable[Rule]) -> Written:
-    """Write rules into a folder, beside what is there. Raises FileFaults where the folder's rules cannot be read."""
+    """Write rules into a folder, beside what is there."""
     folder.mkdir(parents=True, exist_ok=True)
     before, edited = _lines(folder)
     after = dict(before)
@@ -108,8 +121,8 @@ def _write(folder: Path, rules: Iterable[Rule]) -> None:
             line = msgspec.json.encode(rule)
             lines.append(line + b"\n")
             sums.append(f"{_digest(line)} {rule.id}\n")
-        (folder / name).write_bytes(b"".join(lines))
-    (folder / SUMS).write_text("".join(sums), encoding="ascii")
+        own_files.replace(folder / name, b"".join(lines), 0o644)
+    own_files.replace(folder / SUMS, "".join(sums).encode("ascii"), 0o644)
 
 
 def _digest(line: bytes) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from auditor.errors import HistoryError
@@ -29,8 +29,8 @@ def only_one(path: Path, what: str) -> Iterator[None]:
         except BlockingIOError:
             holder = os.pread(handle, 20, 0).decode("ascii", "replace").strip() or "unknown"
             raise Busy(f"{what} is under way already, as process {holder}; one at a time") from None
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        with suppress(OSError):  # on a full disk nobody can be told who holds it; held it is
+            os.pwrite(handle, f"{os.getpid():<19}\n".encode(), 0)
         yield
     finally:
         os.close(handle)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -16,13 +18,21 @@ _FIELDS = ("audit", "due", "run", "target")
 
 
 class Text(logging.Formatter):
-    """`<4>message (audit nightly, run …)`; the number is the priority that sd-daemon(3) reads."""
+    """`message (audit nightly, run …)`; for the journal with the priority before it that sd-daemon(3) reads, `<4>`."""
 
     def format(self, record: logging.LogRecord) -> str:
         level = {"WARNING": 4, "ERROR": 3}.get(record.levelname, 6)
         said = ", ".join(f"{key} {record.__dict__[key]}" for key in _FIELDS if record.__dict__.get(key))
         text = one_line(record.getMessage(), 1000) + (f" ({one_line(said)})" if said else "")
-        return f"<{level}>{text}" if not sys.stderr.isatty() else text
+        return f"<{level}>{text}" if _journal_reads() else text
+
+
+def _journal_reads() -> bool:
+    """Is standard error the journal's (systemd.exec(5), $JOURNAL_STREAM: device and inode of the stream)?"""
+    with suppress(OSError, ValueError, AttributeError):
+        s = os.fstat(sys.stderr.fileno())
+        return os.environ.get("JOURNAL_STREAM") == f"{s.st_dev}:{s.st_ino}"
+    return False
 
 
 class Json(logging.Formatter):

@@ -10,13 +10,14 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from auditor import own_files, secrets
+from auditor import secrets
 from auditor.errors import HostError, MailError
 from auditor.history.care import exposed
 from auditor.inventory.native import Inventory
 from auditor.mail.smtp import reach
 from auditor.model.plan import AUDIT
 from auditor.model.target import Target
+from auditor.output import unwritable
 from auditor.transports.deadline import Deadline
 from auditor.transports.sshconfig import resolved
 
@@ -48,22 +49,8 @@ def _places(opened: Inventory, history: Path) -> Iterator[str]:
     for key, path in (("report", opened.agent.report), ("metrics", opened.agent.metrics)):
         where |= {f"agent: {key}": Path(path.replace(AUDIT, plan)) for plan in plans if path}
     for what, place in where.items():
-        if fault := _no_place(place):
+        if fault := unwritable(place):
             yield f"{what}: {fault}"
-
-
-def _no_place(path: Path) -> str:
-    """Why no file can be put there; "" where one can."""
-    folder = path.absolute().parent
-    try:
-        own_files.check(path)
-    except OSError as e:
-        return f"{path} cannot be written: {e.strerror}"
-    if path.is_dir():
-        return f"{path} is a folder"
-    if not os.access(folder, os.W_OK | os.X_OK):
-        return f"the folder {folder} may not be written"
-    return ""
 
 
 def _programs(opened: Inventory) -> Iterator[str]:

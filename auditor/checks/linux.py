@@ -195,19 +195,20 @@ def judge_security_updates(check: SecurityUpdatesCheck, case: Case) -> Judgement
     own = _own(facts.updates, facts.platform.codename)
     pending, unreadable = newer(own.candidates, facts.packages)
     renamed, unclear = newer_sources(own, facts.packages, {p.name for p, _ in pending})
+    doubt = _too_old(facts.updates, own, check, case) or _not_covered(own) or _half(facts.packages)
     if pending or renamed:
         offending = (*(f"{p.name} {p.full_version} → {c.version}{_held(p)}" for p, c in pending), *renamed)
         aside = "".join(f"; apt preferences: {pin}" for pin in own.pins[:20])
         count = len(pending) + len(renamed)
+        more = f"; there may be more: {doubt}" if doubt else ""
         why = f"{count} package{'s have' if count > 1 else ' has'} a newer version in the security suites {_simulated(own)}"
         evidence = tuple(x.name for x in own.lists)
         return Judgement(
-            "noncompliant", "; ".join(offending) + aside, required, why.strip(), evidence=evidence, offending=offending
+            "noncompliant", "; ".join(offending) + aside, required, why.strip() + more, evidence=evidence, offending=offending
         )
     if unreadable or unclear:
         why = f"no version that can be compared: {', '.join((unreadable + unclear)[:10])}"
         return Judgement("unknown", "a version could not be read", required, why, settles="packages: a readable version")
-    doubt = _too_old(facts.updates, own, check, case) or _not_covered(own) or _half(facts.packages)
     if doubt:
         return Judgement(
             "unknown", "nothing newer, by lists that do not tell", required, doubt,

@@ -18,7 +18,7 @@ import click
 
 from auditor import __version__
 from auditor.cli import exits
-from auditor.errors import AuditorError, FileFaults, UsageFault
+from auditor.errors import AuditorError, FileFaults, UsageFault, WrongHistory
 from auditor.printable import printable
 
 _UNWRITABLE = (errno.EPIPE, errno.ENOSPC, errno.EBADF, errno.EIO)
@@ -101,7 +101,7 @@ def main() -> None:
         count = len(e.faults)
         _say(f"{count} {'fault' if count == 1 else 'faults'}; nothing was contacted")
         code = exits.USAGE
-    except UsageFault as e:
+    except (UsageFault, WrongHistory) as e:
         _say(str(e))
         code = exits.USAGE
     except AuditorError as e:

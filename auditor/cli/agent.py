@@ -64,12 +64,13 @@ def run(inventory: str | None, history: str | None, log_format: Form) -> int:
 @_log_format
 def once(name: str, inventory: str | None, history: str | None, log_format: Form) -> int:
     """Run one audit of the schedule now, as the agent does, and end."""
-    setting = read(inventory, history, on_stderr, lambda: None)
+    log = start(log_format)
+    setting = read(inventory, history, lambda text: log.warning("%s", text), lambda: None)
     plan = next((p for p in setting.opened.plans if p.name == name), None)
     if plan is None:
         raise UsageFault(f"the schedule has no audit {name!r}; it has {', '.join(p.name for p in setting.opened.plans)}")
     with stopped_by_signals() as stop:
-        ended = do(Work(plan, utc_now()), setting, stop, lambda: False, start(log_format))
+        ended = do(Work(plan, utc_now()), setting, stop, lambda: False, log)
     return exits.delivered(exits.code(ended.run, exits.severities(None)), ended.kept and ended.mailed)
 
 

@@ -15,7 +15,7 @@ import msgspec
 from auditor.cli import exits, options
 from auditor.cli.shown import show_json
 from auditor.cli.stored import open_store
-from auditor.errors import HistoryError, UsageFault
+from auditor.errors import UsageFault, WrongHistory
 from auditor.history import care, changes, fleet, questions
 from auditor.history import trend as trends
 from auditor.history.store import Store
@@ -139,7 +139,7 @@ def _two(store: Store, first: str | None, second: str | None) -> tuple[dict[str,
     with store.guard("read"):
         before = fleet.runs_before(store.db, high["n"], 1)
     if not first and not before:
-        raise HistoryError(f"no run before {high['id']} had a host of it: nothing to compare")
+        raise UsageFault(f"no run before {high['id']} had a host of it: nothing to compare")
     low = store.row(first or before[0][1])
     if low["n"] > high["n"]:
         low, high = high, low
@@ -251,7 +251,7 @@ def check(history: str | None, inventory: str | None, upgrade: bool) -> int:
     """Is the file sound: SQLite's own check, references, digests, intervals. Exit 3 where it is not."""
     path = options.history_path(history, open_inventory(inventory))
     if not path.exists():
-        raise HistoryError(f"there is no history {path}")
+        raise WrongHistory(f"there is no history {path}")
     with Store(path, create=upgrade) as store:
         wrong = list(care.faults(store.db))
         free, size = store.db.execute("pragma freelist_count").fetchone()[0], path.stat().st_size

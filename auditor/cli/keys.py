@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -87,12 +88,16 @@ def accept(words: tuple[str, ...], inventory: str | None, fingerprints: tuple[st
 
     if not (yes or fingerprints or sys.stdin.isatty()):
         raise UsageFault("there is no terminal to ask on; use --fingerprint, or --yes after `auditor keys scan`")
+    for given in fingerprints:
+        if not _FINGERPRINT.fullmatch(given):
+            raise UsageFault(f"{given!r} is no fingerprint as `auditor keys scan` shows it: SHA256: and 43 letters and digits")
     ways = _ways(words, inventory)
-    open_ = 0
+    open_, shown = 0, set[str]()
     # Hosts behind a jump host are reached once its key is known, which may be since a moment ago.
     for depth in sorted({_depth(w) for w in ways}):
         found = _shown(w for w in ways if _depth(w) == depth)
-        _print(shown for _, shown in found)
+        _print(key for _, key in found)
+        shown |= {key.fingerprint for _, key in found}
         unknown = [
             (t, k) for t, k in found if t and k.state == "unknown" and (not fingerprints or k.fingerprint in fingerprints)
         ]
@@ -105,7 +110,15 @@ def accept(words: tuple[str, ...], inventory: str | None, fingerprints: tuple[st
             hostkeys.append(Path(path), list(dict.fromkeys(lines)))
             click.echo(f"{len(lines)} {'key' if len(lines) == 1 else 'keys'} added to {path}")
         open_ += sum(1 for _, k in found if k.state != "known") - len(unknown)
+    for given in fingerprints:
+        if given not in shown:
+            click.echo(f"no host showed a key with the fingerprint {given}")
+            open_ += 1
     return exits.INCOMPLETE if open_ else exits.ALL_WELL
+
+
+# A SHA-256 in base64 without its padding (ssh-keygen(1), -E).
+_FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 
 
 def _depth(way: Target | ShownKey) -> int:

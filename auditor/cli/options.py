@@ -11,6 +11,7 @@ from typing import Any, TypeVar, get_args
 import click
 
 from auditor import secrets
+from auditor.errors import UsageFault
 from auditor.inventory.native import Inventory
 from auditor.inventory.select import ad_hoc
 from auditor.model.target import Auth, Target
@@ -74,5 +75,8 @@ def with_login(
 
 
 def history_path(given: str | None, opened: Inventory) -> Path:
-    """`--history`, else the inventory's, else ./auditor.db."""
-    return Path(given) if given else opened.history or Path("auditor.db")
+    """`--history`, else the inventory's, else ./auditor.db. Raises UsageFault for a folder."""
+    path = Path(given) if given else opened.history or Path("auditor.db")
+    if not path.name or path.is_dir():
+        raise UsageFault(f"the history {path} is a folder; name a file in it with --history")
+    return path

@@ -120,11 +120,14 @@ def import_(
     """
     from auditor.advisories.kb_rule import NoRule, rule
     from auditor.advisories.reading import Reading
-    from auditor.advisories.rule_files import write
+    from auditor.advisories.rule_files import prepare, write
     from auditor.cli.advisories import report
 
     reading, made, none = Reading(paths, jobs), [], Counter[str]()
-    when = (retrieved or datetime.now(UTC)).date()
+    when, today = (retrieved or datetime.now(UTC)).date(), datetime.now(UTC).date()
+    if when > today:
+        raise UsageFault(f"--retrieved: {when} is yet to come")
+    prepare(folder)
     for article in reading.articles():
         try:
             made.append(rule(article, retrieved=when, only=only or ""))

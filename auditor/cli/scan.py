@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from secrets import token_hex
 from types import FrameType
@@ -24,7 +24,7 @@ from auditor.inventory.select import open_inventory, select
 from auditor.judging import Audit
 from auditor.model.run import Run, TargetResult
 from auditor.model.target import Auth, Target
-from auditor.output import write_file, write_out
+from auditor.output import unwritable, write_file, write_out
 from auditor.report.forms import FORMS, SUFFIXES, render
 from auditor.rulebook import Rulebook, load
 from auditor.scan import utc_now
@@ -68,6 +68,8 @@ def scan(words: tuple[str, ...], inventory: str | None, user: str | None, key_fi
     """
     opened = open_inventory(inventory)
     targets = options.with_login(select(words, opened), user, key_file, secret, ask_password, auth)
+    if not shared["no_history"]:
+        _place(shared["history"], opened)
     return _run(targets, opened, **shared)  # type: ignore[arg-type]  # click gives the types that _shared declares
 
 
@@ -86,13 +88,20 @@ def audit(inventory: str | None, limit: tuple[str, ...], no_mail: bool, **shared
     if not targets:
         raise UsageFault(f"{opened.path} has no hosts")
     history: Any = shared["history"]
-    alone = (
-        nullcontext()
-        if shared["no_history"]
-        else only_one(run_lock(options.history_path(history, opened)), "an audit with this history")
-    )
+    alone: AbstractContextManager[None] = nullcontext()
+    if not shared["no_history"]:
+        alone = only_one(run_lock(_place(history, opened)), "an audit with this history")
     with alone:
         return _run(targets, opened, whole=not limit, no_mail=no_mail, **shared)  # type: ignore[arg-type]  # click gives the types that _shared declares
+
+
+def _place(history: Any, opened: Inventory) -> Path:
+    """The history's, once it is sure that runs can be kept there: before a host is contacted, not after."""
+    from auditor.cli.stored import check_place  # sqlite_utils costs a tenth of a second
+
+    path = options.history_path(history, opened)
+    check_place(path)
+    return path
 
 
 def _run(targets: list[Target], opened: Inventory, *, whole: bool = False, no_mail: bool = False, rule_paths: tuple[str, ...], history: str | None, no_history: bool,
@@ -100,6 +109,9 @@ def _run(targets: list[Target], opened: Inventory, *, whole: bool = False, no_ma
          deep: bool, quiet: bool) -> int:  # fmt: skip
     """One run, from targets to exit code. Faults of usage end before any host is contacted."""
     failing = exits.severities(fail_on)
+    for place in (output, Path(report_path) if report_path and not no_report else None):
+        if place and (fault := unwritable(place)):
+            raise UsageFault(fault)
     rulebook = load(rule_paths)
     audited = Audit(
         rulebook=rulebook,

@@ -179,6 +179,9 @@ def backup(db: Database, to: Path) -> None:
     copy = sqlite3.connect(to)
     try:
         db.conn.backup(copy)
+    except BaseException:
+        to.unlink(missing_ok=True)  # half a copy is none
+        raise
     finally:
         copy.close()
 

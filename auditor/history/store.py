@@ -20,10 +20,11 @@ from typing import Any, Self
 from sqlite_utils import Database
 
 from auditor import own_files
-from auditor.errors import HistoryDamaged, HistoryError
+from auditor.errors import HistoryDamaged, HistoryError, UsageFault, WrongHistory
 from auditor.history import nights, outbox, reading, trend
 from auditor.history.contents import Damaged, encode, unpack
 from auditor.history.nights import Night
+from auditor.history.places import PATIENCE, meaning, no_place
 from auditor.history.reading import Reader
 from auditor.history.schema import migrations, unknown_schema
 from auditor.history.writing import Writer, iso
@@ -31,6 +32,7 @@ from auditor.model.past import Past
 from auditor.model.rule import Rule
 from auditor.model.run import Run, TargetResult
 from auditor.model.target import KnownLogin
+from auditor.yamlfile import did_you_mean
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -44,13 +46,13 @@ class Store:
     def __init__(self, path: Path, *, create: bool = True) -> None:
         self.path = path
         if not create and not path.exists():
-            raise HistoryError(f"there is no history {path}; `auditor scan` and `auditor audit` make one")
+            raise WrongHistory(f"there is no history {path}; `auditor scan` and `auditor audit` make one")
         with self.guard("opened"):
             for suffix in ("", "-wal", "-shm", "-journal"):
                 own_files.check(path.with_name(path.name + suffix))
             with suppress(FileExistsError):
                 os.close(own_files.create(path, 0o600))  # it tells a fleet's weak spots: nobody else's
-            self._patient_until = time.monotonic() + _PATIENCE
+            self._patient_until = time.monotonic() + PATIENCE
             connection = sqlite3.connect(path, timeout=5.0, isolation_level=None)
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
             connection.set_progress_handler(lambda: time.monotonic() > self._patient_until, 100_000)
@@ -66,12 +68,12 @@ class Store:
     def _prepare(self, create: bool) -> None:
         tables = set(self.db.table_names())
         if tables and migrations.migrations_table not in tables:
-            raise HistoryError(f"{self.path} is a database of something else; name another file with --history")
+            raise WrongHistory(f"{self.path} is a database of something else; name another file with --history")
         self.db.execute("pragma trusted_schema=off")
         self.db.execute("pragma cell_size_check=on")
         newer = {migration.name for migration in migrations.applied(self.db)} - _KNOWN
         if newer:
-            raise HistoryError(
+            raise WrongHistory(
                 f"{self.path} was written by a newer auditor ({', '.join(sorted(newer))}); use that one, or another --history"
             )
         self._write_ahead()
@@ -80,7 +82,7 @@ class Store:
             if migrations.pending(self.db):
                 self._migrate()
         elif migrations.pending(self.db):
-            raise HistoryError(
+            raise WrongHistory(
                 f"{self.path} was written by another version of auditor; run `auditor scan` or `auditor history check --upgrade` once"
             )
         if strange := next(unknown_schema(self.db), None):
@@ -119,13 +121,13 @@ class Store:
     @contextmanager
     def guard(self, what: str) -> Iterator[None]:
         """Faults of SQLite, the disk and the contents, said for people. What takes longer than anybody waits is given up."""
-        self._patient_until = time.monotonic() + _PATIENCE
+        self._patient_until = time.monotonic() + PATIENCE
         try:
             yield
-        except sqlite3.Error as e:
-            raise HistoryError(f"the history {self.path} cannot be {what}: {_meaning(e)}") from None
-        except OSError as e:
-            raise HistoryError(f"the history {self.path} cannot be {what}: {e.strerror}") from None
+        except (sqlite3.Error, OSError) as e:
+            if place := no_place(self.path):
+                raise WrongHistory(f"the history {self.path} cannot be {what}: {place}") from None
+            raise HistoryError(f"the history {self.path} cannot be {what}: {meaning(e, self.path)}") from None
         except Damaged as e:
             raise HistoryDamaged(f"the history {self.path} is damaged: {e}; `auditor history check` tells more") from None
 
@@ -231,7 +233,7 @@ class Store:
         """The id of the newest run that finished."""
         found = self.finished(1)
         if not found:
-            raise HistoryError(f"the history {self.path} has no finished run yet")
+            raise UsageFault(f"the history {self.path} has no finished run yet")
         return found[0]
 
     def latest_with(self, target: str) -> str:
@@ -250,15 +252,23 @@ class Store:
                 (target,),
             ).fetchone()
         if not row:
-            raise HistoryError(f"the history {self.path} {fault}")
+            known = [name for (name,) in self.db.execute("select name from targets").fetchall()]
+            raise UsageFault(f"the history {self.path} {fault}{did_you_mean(target, known)}")
         return str(row[0])
 
     def row(self, given: str) -> dict[str, Any]:
-        """The row of a run; `given` is an id or the unambiguous beginning of one."""
+        """The row of a run; `given` is an id or the unambiguous beginning of one, or `latest`. Raises UsageFault where it
+        is none of them."""
+        if given == "latest":
+            given = self.latest()
         with self.guard("read"):
             rows = reading.find(self.db, given)
-        if len(rows) != 1:
-            raise HistoryError(f"the history {self.path} has {'no run' if not rows else 'several runs'} {given}")
+        if not rows:
+            raise UsageFault(
+                f"the history {self.path} has no run {given!r}; `auditor history runs` lists them, `latest` is the newest"
+            )
+        if len(rows) > 1:
+            raise UsageFault(f"the history {self.path} has several runs whose ids begin with {given!r}; write more of it")
         if rows[0]["thinned"]:
             raise HistoryDamaged(
                 f"run {rows[0]['id']} was thinned by `auditor history prune`; `auditor history host` and `diff` still know its changes"
@@ -291,7 +301,6 @@ class Store:
             return unpack(row[0])
 
 
-_PATIENCE = 300.0  # seconds for any one question or change; the slowest of a year of 5,000 hosts takes 30
 _LONGEST = 256_000_000  # bytes of any one value (SQLITE_LIMIT_LENGTH)
 _KNOWN = frozenset(migration.name for migration in migrations.pending(Database(memory=True)))
 _RUNS = """
@@ -304,18 +313,3 @@ select runs.id, started, finished, interrupted, auditor, digest as rulebook, rul
 from (select * from runs order by n desc limit ?) runs join rulebooks on rulebooks.n=rulebook
     left join results on results.run=runs.n group by runs.n order by runs.n desc
 """
-
-
-def _meaning(e: sqlite3.Error) -> str:
-    text = str(e)
-    hints = {
-        "file is not a database": "it is not a SQLite database; name another file with --history",
-        "attempt to write a readonly database": "it is read-only; check its owner and mode, and its folder's",
-        "unable to open database file": "its folder does not exist or may not be written",
-        "interrupted": f"it was given up after {_PATIENCE:g} s; is the file what auditor wrote?",
-        "database is locked": "another run holds it; wait for that run, or name another file with --history",
-        "database or disk is full": "the disk is full",
-        "disk I/O error": "the disk gave an input/output error (full, or failing)",
-        "database disk image is malformed": "it is damaged; `auditor history check` says where, a backup is the way back",
-    }
-    return hints.get(text, text)

@@ -281,7 +281,7 @@ def test_the_command(tmp_path: Path, auditor: Run) -> None:
     several(tmp_path / "in")
     done = auditor("rules", "import", tmp_path / "in", "--output", tmp_path / "out", "--retrieved", "2026-11-25")
     assert done.returncode == 3
-    assert "1 rules in" in done.stdout
+    assert "1 rule in" in done.stdout
     assert "1 article gives no rule: it has nothing to comply with" in done.stdout
     assert "3 documents were not read" in done.stderr
     again = auditor("rules", "import", tmp_path / "in" / "Q190001.TXT", "--output", tmp_path / "out")

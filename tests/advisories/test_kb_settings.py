@@ -46,6 +46,7 @@ FORMS = [
     ("Edit the boot.ini file and add the /3GB switch to the line.", ("boot.ini", "/3GB", None, None)),
     ("Type this:\n\n   cscript adsutil.vbs set w3svc/MaxThings 512\n\nto set the metabase property.", ("metabase", "MaxThings", None, "512")),
     (f"Go to this key:\n\n   {PARAMETERS}\n\nAdd the following value:\n\n    - MaxThings REG_DWORD 512\n", (PARAMETERS, "MaxThings", "REG_DWORD", "512")),
+    (LABELLED.replace("Thing\n   \\Parameters\n", "Thing\\Parameters\\\n   The following values appear in the right window:\n"), (PARAMETERS, "MaxThings", "REG_DWORD", "512")),
     (f"Add the MaxThings value in the following key, and set it to 512:\n\n   {PARAMETERS}\n", (PARAMETERS, "MaxThings", None, "512")),
     (f"Go to this key:\n\n   {PARAMETERS}\n\nAdd this value:\n\n   Value Name: MaxThings Data Type: REG_DWORD Value: 512\n", (PARAMETERS, "MaxThings", "REG_DWORD", "512")),
     (f"Set the following registry value to 512:\n\n   {PARAMETERS}\\MaxThings\n", (PARAMETERS, "MaxThings", None, "512")),

@@ -32,7 +32,7 @@ def test_scan_local_tells_stores_and_reports(auditor: Run, home: Path) -> None:
     assert f"Report: {home}/auditor-report.html" in done.stdout
     assert "local: " in done.stdout
     listed = auditor("report", "list")
-    assert "1 hosts, 0 not assessed" in listed.stdout
+    assert "1 host, 0 not assessed" in listed.stdout
     assert auditor("report", "export", "--output", "copy.html").returncode == 0
     assert (home / "copy.html").read_bytes() == (home / "auditor-report.html").read_bytes()
     rule = "linux-syncookies"
@@ -131,8 +131,6 @@ def test_history_that_cannot_be_used_costs_the_history_only(auditor: Run, home: 
     assert "Traceback" not in done.stderr
     assert done.returncode in (1, 3)
     assert (home / "auditor-report.html").exists()
-    gone = auditor("scan", "local", "--history", "no/such/folder/a.db", "--no-report")
-    assert "cannot be opened" in gone.stderr
     assert auditor("report", "list", "--history", "bad.db").returncode == 3
 
 
@@ -168,7 +166,7 @@ def test_facts_travel(auditor: Run, home: Path) -> None:
     auditor("scan", "local", "--no-report", "--quiet")
     exported = auditor("facts", "export", "local").stdout
     (home / "f.json").write_text(exported)
-    assert "1 hosts imported" in auditor("facts", "import", "f.json", "--history", "other.db").stdout
+    assert "1 host imported" in auditor("facts", "import", "f.json", "--history", "other.db").stdout
     here, there = (
         auditor("judge", "--latest", "--format", "json"),
         auditor("judge", "--latest", "--history", "other.db", "--format", "json"),

@@ -108,7 +108,7 @@ def test_views_and_indexes_of_the_users_own(path: Path) -> None:
 
 
 def test_a_question_without_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "_PATIENCE", 0.3)
+    monkeypatch.setattr(store, "PATIENCE", 0.3)
     with closing(Store(path, create=False)) as s:
         began = time.monotonic()
         endless = "with recursive c(x) as (select 1 union all select x+1 from c) select max(x) from c"
