@@ -9,7 +9,7 @@ from email.message import EmailMessage
 from auditor.errors import HistoryError, MailError
 from auditor.history import outbox
 from auditor.history.store import Store
-from auditor.mail.message import message
+from auditor.mail.message import REQUIRED, message
 from auditor.mail.smtp import send
 from auditor.model.mailing import Mailing
 from auditor.model.past import Past
@@ -29,7 +29,7 @@ def wanted(run: Run, past: Past | None, mailing: Mailing, last: datetime | None)
     if mailing.policy == "on-noncompliance":
         return troubled
     if mailing.policy == "on-change":
-        return past is None or any(c.kind != "facts changed" for c in past.changes)
+        return past is None or any(c.kind != "facts changed" and c.obligation in REQUIRED for c in past.changes)
     return True
 
 

@@ -29,6 +29,7 @@ _NO_ID = re.compile(r"[^A-Za-z0-9._-]")
 _ACTIONS, _APART = 5, 3  # actions; changes of one kind on one host that are told one by one
 _SHOWN = 20  # changes, and hosts; the rest is counted
 _MATTERS = ("new", "came back", "changed", "became unknown", "not assessed", "another machine", "waiver ended")
+REQUIRED = ("", "required")  # what a change is about: a host, or a required finding
 _WHAT = 200  # characters of what a change was from and to
 
 
@@ -50,6 +51,7 @@ class Digest(Struct, frozen=True):
     since: str
     changes: list[Told]
     more_changes: int
+    aside: str
     actions: tuple[Action, ...]
     more_actions: int
     compared: str
@@ -89,7 +91,7 @@ def message_id(run: str, domain: str) -> str:
 def subject(run: Run, past: Past | None) -> str:
     """The matter in one line: what is new, what is fixed, what could not be assessed, and how many hosts lack something."""
     n = figures(run)
-    kinds = [c.kind for c in past.changes if c.obligation in ("", "required")] if past else []
+    kinds = [c.kind for c in past.changes if c.obligation in REQUIRED] if past else []
     new, fixed, unknown = kinds.count("new") + kinds.count("came back"), kinds.count("fixed"), kinds.count("became unknown")
     parts = [f"{count} {word}" for count, word in ((new, "new"), (unknown, "became unknown")) if count]
     total = len(run.results)
@@ -120,7 +122,9 @@ def subject(run: Run, past: Past | None) -> str:
 
 def _digest(run: Run, past: Past | None, mailing: Mailing, report: bytes | None) -> Digest:
     n = figures(run)
-    told = _told([c for c in past.changes if c.kind != "facts changed"]) if past else []
+    changes = [c for c in past.changes if c.kind != "facts changed"] if past else []
+    told = _told([c for c in changes if c.obligation in REQUIRED])
+    others = sum(c.obligation not in REQUIRED for c in changes)
     return Digest(
         run=run,
         figures=n,
@@ -129,6 +133,7 @@ def _digest(run: Run, past: Past | None, mailing: Mailing, report: bytes | None)
         since=past.before[:16].replace("T", " ") if past else "",
         changes=told[:_SHOWN],
         more_changes=max(0, len(told) - _SHOWN),
+        aside=f"{counted(others, 'change')} of what is advised or for certain situations: in the report" if others else "",
         actions=n.actions[:_ACTIONS],
         more_actions=max(0, len(n.actions) - _ACTIONS),
         compared=_compared(past) if past else "",
@@ -166,8 +171,7 @@ def _told(changes: list[Change]) -> list[Told]:
 
 
 def _one(c: Change) -> str:
-    mark = f" ({c.obligation})" if c.obligation not in ("", "required") else ""
-    head = f"{c.rule} {c.title}{mark}" if c.rule else ""
+    head = f"{c.rule} {c.title}" if c.rule else ""
     return ": ".join(part for part in (head, one_line(c.what, _WHAT)) if part)
 
 
@@ -183,9 +187,10 @@ def _text(d: Digest) -> list[str]:
         lines += [f"  {r.target.name}: {r.error.kind}: {r.error.message}" for r in d.lost[:_SHOWN] if r.error]
         lines += [f"  and {len(d.lost) - _SHOWN} more", ""] if len(d.lost) > _SHOWN else [""]
     if d.since:
-        lines += [f"Changed since {d.since} UTC:" if d.changes else f"Nothing changed since {d.since} UTC."]
+        lines += [f"Changed since {d.since} UTC:" if d.changes or d.aside else f"Nothing changed since {d.since} UTC."]
         lines += [f"  {c.kind}: {c.host}" + (f", {c.what}" if c.what else "") for c in d.changes]
-        lines += [f"  and {d.more_changes} more changes", ""] if d.more_changes else [""]
+        lines += [f"  and {counted(d.more_changes, 'more change')}"] if d.more_changes else []
+        lines += [f"  {d.aside}", ""] if d.aside else [""]
     if d.actions:
         lines += ["What to do first:"]
         for number, a in enumerate(d.actions, 1):

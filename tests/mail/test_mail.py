@@ -404,3 +404,19 @@ def test_a_wait_that_a_wrong_clock_noted_is_over_when_it_is_right_again(tmp_path
         assert outbox.due(s.db, WHEN + timedelta(days=3650)) == []
         assert [run for run, _ in outbox.due(s.db, WHEN)] == ["night0"]
         assert outbox.last_sent(s.db, ("kim@example.com",), WHEN - timedelta(days=3650)) is None
+
+
+def test_what_is_advised_is_counted_and_not_told() -> None:
+    """A mail is about what is required; the rest is in the report."""
+    required, advised = (
+        Change("new", "h0", f"rule-{o}", "T", "low", o, "compliant", "noncompliant", "a", "b") for o in ("required", "advised")
+    )
+    mail = message(run_of("m"), Past("2026-11-22T12:00:00", (required, advised), ()), MAILING, None)
+    text = mail.get_body(("plain",))
+    assert text
+    assert "  new: h0, rule-required T: compliant (a) → noncompliant (b)\n  1 change of what is advised" in text.get_content()
+    assert "rule-advised" not in text.get_content()
+    assert mail["Subject"].startswith("auditor: 1 new, ")
+    alone = message(run_of("m"), Past("2026-11-22T12:00:00", (advised,), ()), MAILING, None).get_body(("plain",))
+    assert alone
+    assert "Nothing changed" not in alone.get_content()

@@ -16,7 +16,8 @@ from msgspec.structs import replace
 from auditor.mail.message import message
 from auditor.model.mailing import Mailing
 from auditor.model.past import Change, Compared, Past
-from auditor.model.run import Run
+from auditor.model.run import Run, TargetError, TargetResult
+from auditor.model.target import Target
 from auditor.report.forms import render
 from tests.given import RULES
 from tests.report.test_fleet_report import fleet
@@ -85,13 +86,17 @@ def test_in_a_real_browser(tmp_path: Path, name: str, width: int, dark: bool) ->
     assert told["wide"] == []
 
 
-@pytest.mark.parametrize("width", [720, 390])
+@pytest.mark.parametrize("width", [720, 390, 320])
 def test_a_mail_in_a_real_browser(tmp_path: Path, width: int) -> None:
     past = Past("2026-11-22T00:00:00", CHANGES, POINTS)
     mailing = Mailing(
         server="mx.example.com", sender="auditor@example.com", to=("kim@example.com",), link="https://example.com/{run}"
     )
-    part = message(replace(RUN, remarks=("a waiver ends soon",)), past, mailing, None).get_body(("html",))
+    key = "web1.example.com port 22 shows ssh-ed25519 SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8, which nobody knows"
+    lost = TargetResult(target=Target(name="w" * 60), outcome="unreachable", error=TargetError("unknown-host-key", key))
+    part = message(replace(RUN, remarks=("a waiver ends soon",), results=(*RUN.results, lost)), past, mailing, None).get_body(
+        ("html",)
+    )
     assert isinstance(part, EmailMessage)
     told = seen(part.get_content(), tmp_path, width, dark=False)
     assert [v for v in told["violations"] if v[0] in ("serious", "critical")] == []  # a mail is no page with landmarks
