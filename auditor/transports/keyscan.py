@@ -8,9 +8,8 @@ from auditor.errors import HostError
 from auditor.model.target import ShownKey, Target
 from auditor.transports import hostkeys, knownhosts
 from auditor.transports.algorithms import offer
-from auditor.transports.command import Command
 from auditor.transports.deadline import Deadline, Stop
-from auditor.transports.permits import refused
+from auditor.transports.permits import Nothing
 from auditor.transports.ssh import SshSession, abort, close
 from auditor.transports.ssh_errors import as_host_error
 from auditor.transports.ssh_faults import Dropped
@@ -18,22 +17,6 @@ from auditor.transports.tcp import connect
 from auditor.transports.wire import Bounded
 
 _STATES = {"host-key-changed": "changed", "host-key-revoked": "revoked", "unknown-host-key": "unknown"}
-
-
-class _Nothing:
-    """No command is run for a key, on any host."""
-
-    def command(self, command: Command) -> None:
-        raise refused(" ".join(command.argv))
-
-    def query(self, wql: str) -> None:
-        raise refused(wql)
-
-    def registry(self, method: str, key: str, name: str | None) -> None:
-        raise refused(f"{method} {key}")
-
-
-NOTHING = _Nothing()
 
 
 def scan_key(target: Target, stop: Stop) -> ShownKey:
@@ -67,7 +50,7 @@ def scan_key(target: Target, stop: Stop) -> ShownKey:
 def _shown(target: Target, limit: Deadline) -> tuple[str, bytes]:
     what = f"{target.address} port {target.port or 22}"
     transport = None
-    session = SshSession(target, limit, NOTHING)
+    session = SshSession(target, limit, Nothing())
     try:
         if target.jump:
             transport = Transport(session.beyond_jumps(), packetizer_class=Bounded)

@@ -175,6 +175,14 @@ def test_what_is_lacking_is_said_beside_what_cannot_be_read() -> None:
     assert verdict("linux-security-updates", facts) == "noncompliant"
 
 
+def test_what_is_lacking_by_old_lists_says_how_old_they_are() -> None:
+    """There may be more than these lists know: the reader of "1 package" has to be told."""
+    assert "days ago" not in find("linux-security-updates", updates("3.0.16-1", age=7)).why
+    f = find("linux-security-updates", updates("3.0.16-1", age=900))
+    assert f.verdict == "noncompliant"
+    assert "; there may be more: the list sec is of 2024-06-06, 900 days ago; run apt-get update there" in f.why
+
+
 def test_a_hold_and_a_pin_are_shown() -> None:
     facts = replace(updates("3.0.16-1"), packages=(package("openssl", "3.0.15-1", hold=True),))
     assert facts.updates
