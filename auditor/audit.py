@@ -178,14 +178,14 @@ class Keeper:
         asked = wanted(run, store.past(run), self._mailing, outbox.last_sent(store.db, self._mailing.to, run.started))
         return self._mailing.to if asked else ()
 
-    def send_mails(self) -> bool:
+    def send_mails(self, stop: Stop) -> bool:
         """Send what is due, of this run and of earlier ones. False where something waits; that was said."""
         if self._store is None or self._mailing is None:
             return True
         from auditor.mailing import send_due
 
         try:
-            return send_due(self._store, self._mailing, self._clock(), self._say)
+            return send_due(self._store, self._mailing, self._clock(), self._say, stop)
         except HistoryError as e:
             self._fail(e)
             return False

@@ -16,6 +16,7 @@ from auditor.model.past import Past
 from auditor.model.run import Run
 from auditor.report.figures import figures
 from auditor.spans import span
+from auditor.transports.deadline import Stop
 
 
 def wanted(run: Run, past: Past | None, mailing: Mailing, last: datetime | None) -> bool:
@@ -43,14 +44,21 @@ def compose(store: Store, ident: str, mailing: Mailing, to: tuple[str, ...]) -> 
     return message(run, store.past(run), mailing, report, to)
 
 
-def send_due(store: Store, mailing: Mailing, now: datetime, say: Callable[[str], None], *, all_: bool = False) -> bool:
-    """Send what waits in the outbox. False where something still waits; that was said."""
+def send_due(
+    store: Store, mailing: Mailing, now: datetime, say: Callable[[str], None], stop: Stop | None = None, *, all_: bool = False
+) -> bool:
+    """Send what waits in the outbox. False where something still waits; that was said. Once `stop` was asked for, all the
+    rest waits."""
     done = True
     for run, to in outbox.due(store.db, now, all_=all_):
+        if stop and stop.asked.is_set():
+            say(f"the mail of run {run} waits in the outbox: it was stopped before")
+            done = False
+            continue
         with store.transaction():
             outbox.trying(store.db, run)
         try:
-            send(compose(store, run, mailing, to), mailing, to)
+            send(compose(store, run, mailing, to), mailing, to, stop)
         except (MailError, HistoryError) as e:
             with store.transaction():
                 outbox.failed(store.db, run, e, now)

@@ -12,15 +12,19 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import signal
 import stat
 import subprocess
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from auditor.errors import HostError
 
 _TYPED: dict[str, str] = {}
+_PATIENCE = 30.0  # seconds for a command
+_RUNNING: set[subprocess.Popen[str]] = set()
 _GIVEN: dict[str, str] = {}  # what was given out, by its reference: a host may say it back
 SCHEMES = ("env:", "file:", "keyring:", "command:")
 
@@ -84,13 +88,52 @@ def _resolve(reference: str) -> str:
         if found is None:
             raise HostError("secret-unavailable", f"keyring: no entry for {rest}; store it with `keyring set {service} {user}`")
         return str(found)
+    return _first_line(_printed(_words(rest)), reference)
+
+
+def _printed(words: list[str]) -> str:
+    """What a command prints. HostError where it fails, says nothing for 30 s, or `end_commands` was called."""
+    name = repr(words[0])
     try:
-        done = subprocess.run(_words(rest), capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
-    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError) as e:
-        raise HostError("secret-unavailable", f"command: {rest.split()[0]!r} did not answer: {type(e).__name__}") from None
-    if done.returncode:
-        raise HostError("secret-unavailable", f"command: {rest.split()[0]!r} ended with exit status {done.returncode}")
-    return _first_line(done.stdout, reference)
+        process = subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+    except OSError as e:
+        raise HostError("secret-unavailable", f"command: {name} cannot be started: {e.strerror}") from None
+    _RUNNING.add(process)
+    try:
+        out, _ = process.communicate(timeout=_PATIENCE)
+    except (subprocess.TimeoutExpired, UnicodeDecodeError) as e:
+        raise HostError("secret-unavailable", f"command: {name} did not answer: {type(e).__name__}") from None
+    finally:
+        ended = process not in _RUNNING
+        _RUNNING.discard(process)
+        _end(process)
+        process.wait()
+    if ended:
+        raise HostError("interrupted", f"stopped by the operator while {name} was asked for a secret; run it again")
+    if process.returncode:
+        raise HostError("secret-unavailable", f"command: {name} ended with exit status {process.returncode}")
+    return out
+
+
+def end_commands() -> None:
+    """End the commands that are asked for secrets now: the operator stopped what they are for. From any thread."""
+    for process in list(_RUNNING):
+        _RUNNING.discard(process)
+        _end(process)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """It and what it started; it may be gone."""
+    if process.poll() is None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _file_problem(path: Path) -> str | None:

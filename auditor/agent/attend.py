@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime, timedelta
@@ -17,14 +16,15 @@ from auditor.agent import night
 from auditor.agent.lock import only_one, run_lock
 from auditor.agent.night import Ended, Setting
 from auditor.due import GRACE, LEAP, due, missed
-from auditor.errors import HistoryDamaged
+from auditor.errors import HistoryDamaged, HostError
 from auditor.history import care, nights, outbox
 from auditor.history.nights import Open
 from auditor.history.store import Store
 from auditor.mailing import send_due
 from auditor.model.plan import Plan
 from auditor.report.required import network_down
-from auditor.transports.deadline import Stop
+from auditor.transports.child import Child
+from auditor.transports.deadline import Deadline, Stop
 
 _LATEST = timedelta(hours=12)  # a run without a window is gone on with so long after its beginning
 _HEARTBEAT = 30.0  # seconds that the heartbeat's command may take
@@ -155,7 +155,7 @@ def do(work: Work, setting: Setting, stop: Stop, leaving: Callable[[], bool], lo
              sum(1 for r in run.results if r.error), extra=about)  # fmt: skip
     if not leaving():
         _prune(setting)
-        _heartbeat(work, ended, setting, log)
+        _heartbeat(work, ended, setting, log, stop)
     return ended
 
 
@@ -170,7 +170,7 @@ def _prune(setting: Setting) -> None:
             care.prune(store.db, store.path, kept.nightly, kept.monthly, setting.clock())
 
 
-def _heartbeat(work: Work, ended: Ended, setting: Setting, log: logging.Logger) -> None:
+def _heartbeat(work: Work, ended: Ended, setting: Setting, log: logging.Logger, stop: Stop) -> None:
     """The configured command, told what became of the audit: whoever waits for it notices when it does not come."""
     run = ended.run
     command = setting.opened.agent.heartbeat
@@ -183,15 +183,25 @@ def _heartbeat(work: Work, ended: Ended, setting: Setting, log: logging.Logger) 
         "AUDITOR_NOT_ASSESSED": str(sum(1 for r in run.results if r.error)),
     }
     env = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG")} | told
+    limit = Deadline(_HEARTBEAT, f"the heartbeat {command[0]} ran", stop)
     try:
-        done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=_HEARTBEAT, check=False)
-        if done.returncode:
-            log.error("the heartbeat %s ended with %d", command[0], done.returncode)
-    except (OSError, subprocess.TimeoutExpired) as e:
-        log.error("the heartbeat %s: %s", command[0], e.strerror if isinstance(e, OSError) else f"no end in {_HEARTBEAT:g} s")
+        with Child(command, env=env) as child:
+            limit.watch(child.kill)
+            child.feed(b"")
+            child.read()
+            status = child.end()
+    except HostError as e:
+        log.error("the heartbeat: %s", e)
+        return
+    finally:
+        limit.done()
+    if limit.over:
+        log.error("%s", limit.error())
+    elif status:
+        log.error("the heartbeat %s ended with %d", command[0], status)
 
 
-def send_mails(setting: Setting, now: datetime) -> bool:
+def send_mails(setting: Setting, now: datetime, stop: Stop) -> bool:
     """Try what waits in the outbox and is due for another try; was there anything?"""
     mail = setting.opened.mail
     if not mail:
@@ -199,5 +209,5 @@ def send_mails(setting: Setting, now: datetime) -> bool:
     with closing(Store(setting.history)) as store:
         if not outbox.due(store.db, now):
             return False
-        send_due(store, mail, now, setting.say)
+        send_due(store, mail, now, setting.say, stop)
         return True

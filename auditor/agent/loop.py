@@ -7,6 +7,7 @@ clock that was set change nothing about it.
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 import time
@@ -31,6 +32,7 @@ from auditor.transports.deadline import Stop
 
 T = TypeVar("T")
 _FIRST_WAIT, _LONGEST_WAIT = 60.0, 14400.0  # seconds until an audit that failed as a whole is tried again
+_LAST_RESORT = 9.0  # seconds after SIGTERM; systemd and people wait for ten
 _PATIENCE = 3600.0  # seconds without anything done, after which the agent counts as hanging: more than any host may take
 
 
@@ -53,7 +55,9 @@ class Agent:
         self._pulse = Pulse(_PATIENCE)
         self._wake = threading.Event()
         self._leaving = self._again = False
-        self._stop: Stop | None = None
+        self._stop = Stop()
+        self._last_resort = threading.Timer(_LAST_RESORT, _quit, [log])
+        self._last_resort.daemon = True
         self._busy = False
         self._faults: dict[str, str] = {}
         self._failed: dict[tuple[str, datetime], tuple[int, float]] = {}  # how often, and until when it waits
@@ -82,6 +86,7 @@ class Agent:
                 if self._again and not self._leaving:
                     self.reload()
             notify("STOPPING=1")
+            self._last_resort.cancel()
             self._log.info("ended")
 
     def _scheduler(self) -> schedule.Scheduler:
@@ -103,7 +108,7 @@ class Agent:
                 return
             if self._failed.get(_key(work), (0, 0.0))[1] <= self._world.monotonic():
                 self._audit(work)
-        busy = bool(self._try("mail", lambda: attend.send_mails(self._setting, now)) or waiting)
+        busy = bool(self._try("mail", lambda: attend.send_mails(self._setting, now, self._stoppable())) or waiting)
         if busy or self._busy:  # and once more a look later, when the last time limits of hosts that hung have passed
             give_memory_back()
         self._busy = busy
@@ -111,10 +116,8 @@ class Agent:
     def _audit(self, work: Work) -> None:
         """One audit. Where it failed as a whole, or could not be kept, it is done again after a wait: at once would ask all
         hosts at every look."""
-        self._stop = Stop()
-        stop = self._stop
+        stop = self._stoppable()
         ended = self._try(work.plan.name, lambda: attend.do(work, self._setting, stop, lambda: self._leaving, self._log))
-        self._stop = None
         if ended and ended.kept:
             self._failed.pop(_key(work), None)
             return
@@ -122,6 +125,13 @@ class Agent:
         wait = min(_FIRST_WAIT * 2 ** (times - 1), _LONGEST_WAIT)
         self._failed[_key(work)] = times, self._world.monotonic() + wait
         self._log.error("%s of %s is tried again in %.0f min", work.plan.name, f"{work.due:%Y-%m-%d %H:%M} UTC", wait / 60)
+
+    def _stoppable(self) -> Stop:
+        """For what is begun now: SIGTERM ends it."""
+        self._stop = Stop()
+        if self._leaving:
+            self._stop.now()
+        return self._stop
 
     def _try(self, what: str, do: Callable[[], T]) -> T | None:
         """Whatever goes wrong with one thing is said, once for all looks, and stands in the way of no other."""
@@ -161,10 +171,11 @@ class Agent:
         return _Signals(self._on_end, self._on_reload)
 
     def _on_end(self, number: int, frame: FrameType | None) -> None:
+        if not self._leaving:
+            self._last_resort.start()
         self._leaving = True
         self._wake.set()
-        if self._stop:
-            self._stop.now()
+        self._stop.now()
 
     def _on_reload(self, number: int, frame: FrameType | None) -> None:
         self._again = True
@@ -185,6 +196,14 @@ class _Signals:
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]  # what it gave, it takes
+
+
+def _quit(log: logging.Logger) -> None:
+    """What cannot be stopped is left: a history survives a kill at any moment, and the next agent goes on."""
+    log.error(
+        "something did not come to its end within %g s; the agent ends without it, and the next one goes on", _LAST_RESORT
+    )
+    os._exit(0)
 
 
 def _key(work: Work) -> tuple[str, datetime]:

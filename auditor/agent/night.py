@@ -86,7 +86,7 @@ def audit(
         noted = remarks(opened.waivers, [r.id for r in rulebook.rules], list(opened.targets.values()), run.started.date())
         run = replace(run, remarks=(*([reason] if reason else []), *opened.left_out, *noted, *of_one_machine(run.results)))
         keeper.finish(run, set(plan.targets) == {"@all"}, reason)
-        return _deliver(run, plan, setting, keeper)
+        return _deliver(run, plan, setting, keeper, stop)
     finally:
         keeper.close()
 
@@ -107,7 +107,7 @@ def close(plan: Plan, due: datetime, setting: Setting, begun: Run, reason: str) 
         results = (*begun.results, *rest)
         run = replace(begun, finished=setting.clock(), interrupted=True, remarks=(reason,), results=results)
         keeper.finish(run, False, reason)
-        _deliver(run, plan, setting, keeper)
+        _deliver(run, plan, setting, keeper, Stop())
     finally:
         keeper.close()
 
@@ -217,12 +217,12 @@ def _with_rest(result: TargetResult) -> Target:
     return replace(target, timeouts=replace(target.timeouts, total=_rest(result)))
 
 
-def _deliver(run: Run, plan: Plan, setting: Setting, keeper: Keeper) -> Ended:
+def _deliver(run: Run, plan: Plan, setting: Setting, keeper: Keeper, stop: Stop) -> Ended:
     """The report into the history, by mail and to its file, the figures for Prometheus to theirs."""
     agent = setting.opened.agent
     html = render(run, "html", setting.rulebooks[plan.name].rules, keeper.past())
     keeper.add_report(run, html)
-    mailed = keeper.send_mails()
+    mailed = keeper.send_mails(stop)
     for path, content in ((agent.report, html), (agent.metrics, to_prometheus(run, plan.name))):
         if path and (fault := put_file(Path(path.replace(AUDIT, plan.name)), content, 0o640)):
             setting.say(fault)

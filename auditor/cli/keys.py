@@ -53,8 +53,12 @@ def _shown(ways: Iterable[Target | ShownKey]) -> list[tuple[Target | None, Shown
 
     ways, stop = list(ways), Stop()
     with ThreadPoolExecutor(max(1, min(32, len(ways)))) as pool:
-        seen = pool.map(lambda w: w if isinstance(w, ShownKey) else scan_key(w, stop), ways)
-        return [(None if isinstance(w, ShownKey) else w, key) for w, key in zip(ways, seen, strict=True)]
+        try:
+            seen = list(pool.map(lambda w: w if isinstance(w, ShownKey) else scan_key(w, stop), ways))
+        except BaseException:
+            stop.now()  # leaving the pool waits for its threads
+            raise
+    return [(None if isinstance(w, ShownKey) else w, key) for w, key in zip(ways, seen, strict=True)]
 
 
 @keys.command()

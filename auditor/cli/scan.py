@@ -130,17 +130,19 @@ def _run(targets: list[Target], opened: Inventory, *, whole: bool = False, no_ma
     audited = replace(audited, known_logins=keeper.known_logins())
     if opened.policy.deadlines or opened.policy.groups:
         audited = replace(audited, seen=keeper.failing_since())
-    with stopped_by_signals() as stop, Progress(targets, quiet) as progress:
+    with stopped_by_signals() as stop:
+        with Progress(targets, quiet) as progress:
 
-        def done(result: TargetResult) -> None:
-            keeper.add(result)
-            progress.done(result)
+            def done(result: TargetResult) -> None:
+                keeper.add(result)
+                progress.done(result)
 
-        results = gather(targets, audited, jobs, stop, done)
-    run = closed(run, results, stop)
-    keeper.finish(run, whole)
-    page = None if no_report else Path(report_path or REPORT)
-    delivered = deliver(run, rulebook, form, output, quiet=quiet, page=page, keeper=keeper) and keeper.send_mails()
+            results = gather(targets, audited, jobs, stop, done)
+        run = closed(run, results, stop)
+        keeper.finish(run, whole)
+        page = None if no_report else Path(report_path or REPORT)
+        delivered = deliver(run, rulebook, form, output, quiet=quiet, page=page, keeper=keeper)
+        delivered = keeper.send_mails(stop) and delivered
     return exits.delivered(exits.code(run, failing), delivered and not keeper.fault)
 
 

@@ -15,8 +15,8 @@ from auditor import secrets
 from auditor.errors import HostError, MailError
 from auditor.model.mailing import Mailing
 from auditor.printable import one_line
-from auditor.transports.deadline import Deadline
-from auditor.transports.tcp import shut
+from auditor.transports.deadline import Deadline, Stop
+from auditor.transports.tcp import connect, shut
 
 PORTS = {"starttls": 587, "tls": 465, "none": 25}  # RFC 6409, RFC 8314, RFC 5321
 
@@ -51,8 +51,13 @@ class _Plain(smtplib.SMTP):
     limit: Deadline
     handed = False
 
-    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        sock: socket.socket = super()._get_socket(host, port, timeout)  # type: ignore[misc]  # smtplib's hook for proxies
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:  # smtplib's hook for proxies
+        step = self.limit.limit(timeout, "connecting")
+        try:
+            sock = connect(host, port, step)
+        finally:
+            step.done()
+        sock.settimeout(timeout)
         watched = sock.dup()  # TLS takes the original over; both are one connection
         self.limit.watch(partial(_end, watched))
         return sock
@@ -80,9 +85,10 @@ class _Tls(smtplib.SMTP_SSL, _Plain):
     pass
 
 
-def send(mail: EmailMessage, mailing: Mailing, to: tuple[str, ...]) -> None:
-    """Hand it over. Raises MailError, for people, where the server has not taken it for every recipient."""
-    refused = _talk(mailing, lambda server: server.send_message(mail, to_addrs=list(to)))
+def send(mail: EmailMessage, mailing: Mailing, to: tuple[str, ...], stop: Stop | None = None) -> None:
+    """Hand it over. Raises MailError, for people, where the server has not taken it for every recipient, or `stop` was asked
+    for meanwhile."""
+    refused = _talk(mailing, lambda server: server.send_message(mail, to_addrs=list(to)), stop)
     if refused:
         raise MailError(
             f"{mailing.server}:{mailing.port or PORTS[mailing.security]} refused some recipients: {_answers(refused)}"
@@ -97,12 +103,12 @@ def reach(mailing: Mailing) -> None:
 _T = TypeVar("_T")
 
 
-def _talk(mailing: Mailing, what: Callable[[_Plain], _T]) -> _T:
+def _talk(mailing: Mailing, what: Callable[[_Plain], _T], stop: Stop | None = None) -> _T:
     """Do something at the server, connected and logged in. Every fault becomes a MailError, for people."""
     port = mailing.port or PORTS[mailing.security]
     where = f"{mailing.server}:{port}"
     server = None
-    limit = Deadline(mailing.timeout * _PATIENCE, f"mailing by {where}")
+    limit = Deadline(mailing.timeout * _PATIENCE, f"mailing by {where}", stop)
     try:
         server = _connection(mailing, port, limit)
         if mailing.security == "starttls":
@@ -121,7 +127,7 @@ def _talk(mailing: Mailing, what: Callable[[_Plain], _T]) -> _T:
         raise MailError(f"{where} answered {e.smtp_code}: {_said(e)}") from None
     except smtplib.SMTPException as e:
         if limit.over or "timed out" in str(e):  # smtplib's own way to tell of a read that took too long
-            raise _late(where, mailing, server) from None
+            raise _late(where, mailing, server, limit) from None
         raise MailError(f"{where} broke off: {e}", unanswered=bool(server and server.handed)) from None
     except ssl.SSLError as e:
         reason = getattr(e, "verify_message", "") or e.reason or str(e)
@@ -129,15 +135,16 @@ def _talk(mailing: Mailing, what: Callable[[_Plain], _T]) -> _T:
             f"the certificate of {where} is not trusted, or TLS failed: {reason}; `ca_file` names another authority"
         ) from None
     except TimeoutError:
-        raise _late(where, mailing, server) from None
+        raise _late(where, mailing, server, limit) from None
     except OSError as e:
         if limit.over:
-            raise _late(where, mailing, server) from None
+            raise _late(where, mailing, server, limit) from None
         raise MailError(f"{where} cannot be reached: {e.strerror or e}") from None
     except HostError as e:
         raise MailError(f"the password for {where} cannot be had: {e}") from None
     finally:
         limit.expire("timeout")
+        limit.done()
         if server:
             server.close()
     return done
@@ -158,7 +165,9 @@ def _part(server: _Plain) -> None:
         server.quit()
 
 
-def _late(where: str, mailing: Mailing, server: _Plain | None) -> MailError:
+def _late(where: str, mailing: Mailing, server: _Plain | None, limit: Deadline) -> MailError:
+    if limit.over == "interrupted":
+        return MailError(f"it was stopped while {where} was asked", unanswered=bool(server and server.handed))
     said = (
         f"{where} did not answer within {mailing.timeout:g} s, or not with the whole within {mailing.timeout * _PATIENCE:g} s"
     )

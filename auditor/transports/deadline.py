@@ -13,6 +13,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Literal
 
+from auditor import secrets
 from auditor.errors import HostError
 from auditor.model.run import TargetError
 
@@ -117,6 +118,7 @@ class Stop:
     def now(self) -> None:
         """Stop everything."""
         self.asked.set()
+        secrets.end_commands()
         with self._lock:
             live = list(self._live)
         for deadline in live:

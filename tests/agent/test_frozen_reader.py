@@ -17,8 +17,10 @@ from pathlib import Path
 
 import pytest
 
+from auditor.history import care, outbox
 from auditor.history.store import Store
 from tests.agent.test_process import RECORDING, REPO, recorded, results, states, until, write
+from tests.mail.server import odd
 
 # `python -c` with the words of a command line: the host called `frozen` is read by a pattern that holds the interpreter.
 FROZEN = """
@@ -41,8 +43,8 @@ main()
 
 
 @contextmanager
-def auditor(home: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-c", FROZEN, *words]
+def auditor(home: Path, *words: str, program: str = FROZEN) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", program, *words]
     env = {**os.environ, "PYTHONPATH": str(REPO)}
     process = subprocess.Popen(
         command, cwd=home, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -112,3 +114,44 @@ def test_the_agents_night_ends_with_a_frozen_host(home: Path) -> None:
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     assert results(home) == 6
+
+
+# What else may hang: a mail server, a heartbeat's command, a command that is asked for a secret.
+
+
+@pytest.mark.parametrize("what", ["mail", "heartbeat", "secret"])
+def test_sigterm_ends_whatever_the_agent_waits_for(home: Path, what: str) -> None:
+    with odd(lambda c: time.sleep(30)) as port:
+        mail = f"mail: {{server: 127.0.0.1, port: {port}, security: none, sender: a@example.com, to: [b@example.com]}}\n"
+        beat = "agent: {heartbeat: [sh, -c, 'touch begun; sleep 60; true']}\n"
+        asks = "  asks: {address: 127.0.0.1, port: 1, user: a, password: \"command:sh -c 'touch begun; sleep 60; true'\"}\n"
+        write(home, recorded(2) + (asks if what == "secret" else ""), {"mail": mail, "heartbeat": beat, "secret": ""}[what])
+        with auditor(home, "agent", "run") as process:
+            until(lambda: states(home) == [("done", "")] if what == "mail" else (home / "begun").exists())
+            time.sleep(0.5)
+            began = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
+            assert time.monotonic() - began < 8  # and not by the last resort
+    if what == "mail":
+        with Store(home / "a.db", create=False) as store:
+            (row,) = outbox.listed(store.db)
+            assert (row["sent"], row["error"]) == (None, f"it was stopped while 127.0.0.1:{port} was asked")
+
+
+def test_the_last_resort(home: Path) -> None:
+    """Something of which nobody thought: the agent ends all the same, and the next one goes on."""
+    write(home, recorded(2))
+    stuck = FROZEN.replace(
+        "judging.read = read", "from auditor.agent import attend\nattend._prune = lambda setting: __import__('time').sleep(60)"
+    )
+    with auditor(home, "agent", "run", program=stuck) as process:
+        until(lambda: states(home) == [("done", "")])
+        time.sleep(0.5)
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+        assert 8 < time.monotonic() - began < 10.5
+    write(home, recorded(2))
+    with Store(home / "a.db", create=False) as store:
+        assert list(care.faults(store.db)) == []
