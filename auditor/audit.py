@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from auditor import __version__
 from auditor.errors import HistoryError
 from auditor.judging import Audit, Guarded
+from auditor.model.finding import Waiver
 from auditor.model.mailing import Mailing
 from auditor.model.past import Past
 from auditor.model.rule import Rule
@@ -26,6 +27,7 @@ from auditor.printable import printable
 from auditor.rulebook import Rulebook
 from auditor.scan import scan_all, utc_now
 from auditor.transports.deadline import Stop
+from auditor.waiving import lapsed
 
 if TYPE_CHECKING:
     from auditor.history.nights import Night
@@ -98,8 +100,10 @@ class Keeper:
         clock: Callable[[], datetime] = utc_now,
         *,
         resumed: bool = False,
+        one_off: bool = False,
     ) -> None:
-        """`night`: it is the run of a named audit; `resumed`: it was begun before, and is gone on with."""
+        """`night`: it is the run of a named audit; `resumed`: it was begun before, and is gone on with; `one_off`: it is a scan
+        by hand."""
         self.fault: HistoryError | None = None
         self._run = run
         self._inventory = inventory
@@ -116,7 +120,7 @@ class Keeper:
                 self._store = Store(path)
                 for doubt in exposed(path):
                     self._say(doubt)
-                self._store.resume(run, rules) if resumed else self._store.begin(run, rules, night)
+                self._store.resume(run, rules) if resumed else self._store.begin(run, rules, night, one_off=one_off)
             except HistoryError as e:
                 self._fail(e)
 
@@ -209,9 +213,9 @@ class Keeper:
                 self._fail(e)
 
 
-def closed(run: Run, results: tuple[TargetResult, ...], stop: Stop) -> Run:
+def closed(run: Run, results: tuple[TargetResult, ...], stop: Stop, waivers: Sequence[Waiver] = ()) -> Run:
     """The run with its results, ended now, and what is to be looked at of them together."""
-    remarks = (*run.remarks, *of_one_machine(results))
+    remarks = (*run.remarks, *lapsed(waivers, results, run.started.date()), *of_one_machine(results))
     return replace(run, finished=utc_now(), interrupted=stop.asked.is_set(), results=results, remarks=remarks)
 
 

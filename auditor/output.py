@@ -23,8 +23,10 @@ def write_out(content: bytes) -> bool:
 
 
 def write_file(path: Path, content: bytes) -> bool:
-    """Whole or not at all, and for its owner's eyes: a report tells a fleet's weak spots. False, and a message, where
-    it cannot be written."""
+    """Whole or not at all, and for its owner's eyes: a report tells a fleet's weak spots; `-` is standard output. False, and a
+    message, where it cannot be written."""
+    if str(path) == "-":
+        return write_out(content)
     fault = put_file(path, content)
     if fault:
         print(f"auditor: {fault}", file=sys.stderr)

@@ -22,6 +22,7 @@ from auditor.history.nights import Open
 from auditor.history.store import Store
 from auditor.mailing import send_due
 from auditor.model.plan import Plan
+from auditor.printable import counted
 from auditor.report.required import network_down
 from auditor.transports.child import Child
 from auditor.transports.deadline import Deadline, Stop
@@ -151,8 +152,8 @@ def do(work: Work, setting: Setting, stop: Stop, leaving: Callable[[], bool], lo
             if r.error:
                 log.warning("not assessed: %s: %s", r.error.kind, r.error.message, extra={**about, "target": r.target.name})
     how = "left, to be gone on with" if leaving() else "done" if ended.kept else "done, but not kept in the history"
-    log.info("%s: %d hosts, %d not assessed", how, len(run.results),
-             sum(1 for r in run.results if r.error), extra=about)  # fmt: skip
+    lost = sum(1 for r in run.results if r.error)
+    log.info("%s: %s, %d not assessed", how, counted(len(run.results), "host"), lost, extra=about)
     if not leaving():
         _prune(setting)
         _heartbeat(work, ended, setting, log, stop)

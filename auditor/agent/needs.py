@@ -83,6 +83,9 @@ def _of_host(target: Target) -> Iterator[str]:
             path = getattr(hop, key)
             if path and not os.access(Path(path).expanduser(), os.R_OK):
                 yield f"{key}: {path} is not there, or may not be read"
+    wants_login = target.connection == "winreg" or (target.connection == "winrm" and target.auth in ("ntlm", "basic"))
+    if wants_login and not (target.user and target.password):
+        yield f"{target.connection}: it needs `user` and `password`"
     if target.connection == "replay" and target.path and not Path(target.path).exists():
         yield f"path: there is no recording {target.path}"
 

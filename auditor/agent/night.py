@@ -27,7 +27,7 @@ from auditor.report.forms import render
 from auditor.report.prometheus import to_prometheus
 from auditor.rulebook import Rulebook
 from auditor.transports.deadline import Stop
-from auditor.waiving import remarks
+from auditor.waiving import lapsed, remarks
 
 # What may be over a little later; everything else needs somebody to change something.
 PASSING: frozenset[ErrorKind] = frozenset(("resolve", "refused", "timeout", "protocol", "jump-failed", "quota"))
@@ -84,7 +84,16 @@ def audit(
         why = f"its window of {plan.window} was over" if window.over else "it was stopped"
         reason = f"{why}; {late} of {counted(len(targets), 'host')} had not been assessed" if late else ""
         noted = remarks(opened.waivers, [r.id for r in rulebook.rules], list(opened.targets.values()), run.started.date())
-        run = replace(run, remarks=(*([reason] if reason else []), *opened.left_out, *noted, *of_one_machine(run.results)))
+        run = replace(
+            run,
+            remarks=(
+                *([reason] if reason else []),
+                *opened.left_out,
+                *noted,
+                *lapsed(opened.waivers, run.results, run.started.date()),
+                *of_one_machine(run.results),
+            ),
+        )
         keeper.finish(run, set(plan.targets) == {"@all"}, reason)
         return _deliver(run, plan, setting, keeper, stop)
     finally:

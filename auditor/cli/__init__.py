@@ -88,6 +88,8 @@ def main() -> None:
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold secrets
     try:
+        if "" in sys.argv[1:] and sys.argv[1] not in ("waivers", "attest"):  # they say of each text what it has to be
+            raise UsageFault("one of the words is empty; is a variable of the calling script not set?")
         code = cli.main(standalone_mode=False, prog_name="auditor")
     except click.exceptions.Abort:
         _say("stopped")

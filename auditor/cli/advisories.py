@@ -14,6 +14,7 @@ from auditor.cli import exits, options
 from auditor.cli.rules import put
 from auditor.cli.shown import show_json
 from auditor.errors import UsageFault
+from auditor.inventory.native import Inventory
 from auditor.model.rule import Rule
 from auditor.output import write_file
 from auditor.printable import one_line, printable
@@ -37,6 +38,7 @@ def read(paths: tuple[str, ...], form: str | None, jobs: int, output: Path | Non
     One JSON object per article with --format jsonl. What cannot be read is listed at the end with its reason, and the
     exit code is then 3.
     """
+    options.check_outputs(Inventory(), None, output)
     reading = Reading(paths, jobs)
     lines = (line + b"\n" for line in reading.lines()) if form == "jsonl" else _texts(reading.articles())
     if output:

@@ -147,7 +147,7 @@ def check(inventory: str | None, history: str | None) -> int:
     if not opened.retention:
         notes.append("the inventory has no `retention:`: the history is never thinned")
     with Store(setting.history) as store:
-        click.echo(f"history: {setting.history}, {len(store.finished(1_000_000))} finished runs")
+        click.echo(f"history: {setting.history}, {counted(len(store.finished(1_000_000)), 'finished run')}")
     for note in notes:
         click.echo(f"note: {note}")
     return report_wanting(opened, setting.history)
@@ -197,6 +197,16 @@ def scheduled(inventory: str | None) -> tuple[Plan, ...]:
     return opened.plans
 
 
+def _check_files(opened: Inventory, history: Path) -> None:
+    """UsageFault where an audit would write its report or its metrics over a file of our own, or one over the other."""
+    taken = dict(options.own_files(opened, history))
+    for key, path in (("report", opened.agent.report), ("metrics", opened.agent.metrics)):
+        for real in {Path(path.replace(AUDIT, plan.name)).absolute().resolve() for plan in opened.plans} if path else ():
+            if real in taken:
+                raise UsageFault(f"{opened.path}: agent: {key}: {real} is {taken[real]}; name another file")
+            taken[real] = f"the {key} already"
+
+
 def read(inventory: str | None, history: str | None, say: Say, beat: Callable[[], None], *, strict: bool = False) -> Setting:
     """Inventory, rules and history, all looked at before anything is begun. FileFaults, UsageFault or HistoryError."""
     scheduled(inventory)
@@ -210,6 +220,7 @@ def read(inventory: str | None, history: str | None, say: Say, beat: Callable[[]
         if plan.rules not in books:
             books[plan.rules] = load(plan.rules)
     path = options.history_path(history, opened)
+    _check_files(opened, path)
     with Store(path):
         pass  # a history of a newer version, or one that may not be written, is told now
     return Setting(opened, {plan.name: books[plan.rules] for plan in opened.plans}, path, utc_now, say, beat)

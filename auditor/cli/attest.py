@@ -50,7 +50,7 @@ def add(rule_id: str, targets: tuple[str, ...], state: str, by: str | None, day:
         raise UsageFault(f"{day.date()} is still to come; what is attested has happened")
     record: dict[str, object] = {
         "rule": rule_id,
-        "targets": list(targets),
+        "targets": list(dict.fromkeys(targets)),
         "state": state,
         "by": getpass.getuser() if by is None else by,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from secrets import token_hex
 
@@ -21,9 +22,11 @@ from auditor.judging import Audit, judge_facts
 from auditor.model.facts import HostFacts
 from auditor.model.target import Target
 from auditor.output import write_file, write_out
-from auditor.printable import counted, one_line
+from auditor.printable import counted, one_line, printable
 from auditor.rulebook import load
 from auditor.scan import utc_now
+
+_LONGEST_NAME = 253  # characters, as of a host name (RFC 1035)
 
 
 @click.group()
@@ -45,6 +48,8 @@ def schema() -> None:
 @options.output
 def export(host: str, history: str | None, inventory: str | None, run_id: str | None, output: Path | None) -> int:
     """One host's newest facts as JSON, as `auditor judge` and `auditor facts import` read them."""
+    opened = open_inventory(inventory)
+    options.check_outputs(opened, options.history_path(history, opened), output)
     body = encoded(_stored(host, history, inventory, run_id)) + b"\n"
     written = write_file(output, body) if output else write_out(body)
     return exits.ALL_WELL if written else exits.INCOMPLETE
@@ -89,6 +94,11 @@ def import_(paths: tuple[str, ...], history: str | None, inventory: str | None, 
     names = [f.target for f in given]
     if len(set(names)) != len(names):
         raise UsageFault("two of the files are of the same target; import them one after the other")
+    for f in given:
+        if not f.target.strip() or printable(f.target) != f.target or "\n" in f.target or len(f.target) > _LONGEST_NAME:
+            raise UsageFault(f"{one_line(f.target, 60)!r} is no name of a host; `target` of the facts has to be one")
+        if f.collected_at > utc_now() + timedelta(days=1):
+            raise UsageFault(f"the facts of {f.target} are dated {f.collected_at:%Y-%m-%d}, which is yet to come")
     audit = Audit(
         rulebook=load(rule_paths),
         clock=utc_now,
@@ -99,7 +109,14 @@ def import_(paths: tuple[str, ...], history: str | None, inventory: str | None, 
     )
     run = make_run(audit.rulebook, utc_now())
     with Store(options.history_path(history, opened)) as store:
-        store.begin(run, audit.rulebook.rules)
+        for f in given:
+            known = store.facts_of(f.target)
+            if known and f.collected_at < known - timedelta(seconds=1):  # what is stored is rounded
+                raise UsageFault(
+                    f"the facts of {f.target} are of {f.collected_at:%Y-%m-%d %H:%M} UTC, and the history knows newer ones, of {known:%Y-%m-%d %H:%M} UTC;"
+                    " `auditor judge FILE` judges them all the same"
+                )
+        store.begin(run, audit.rulebook.rules, one_off=True)
         for f in given:
             target = opened.targets.get(f.target) or Target(name=f.target, connection="replay")
             store.add(run, judge_facts(f, target, audit), listed=f.target in opened.targets)

@@ -22,6 +22,7 @@ from auditor.history.store import Store
 from auditor.inventory.native import Retention
 from auditor.inventory.select import open_inventory
 from auditor.model.past import Change
+from auditor.output import unwritable
 from auditor.printable import cell, counted, one_line, printable
 from auditor.scan import utc_now
 from auditor.spans import FORM, span
@@ -297,6 +298,10 @@ def prune(history: str | None, inventory: str | None, keep_nightly: str | None, 
 @options.inventory
 def backup(copy: Path, history: str | None, inventory: str | None) -> None:
     """A sound copy, also while a run writes."""
+    if copy.exists() or copy.is_symlink():
+        raise UsageFault(f"{copy} is there already; a backup replaces nothing")
+    if fault := unwritable(copy):
+        raise UsageFault(fault)
     with open_store(history, inventory) as store, store.guard(f"copied to {copy}"):
         care.backup(store.db, copy)
     click.echo(f"{copy.absolute()}")

@@ -44,14 +44,19 @@ def check(inventory: str | None, rule_paths: tuple[str, ...], history: str | Non
     if opened.path is None:
         raise UsageFault("no inventory was found; name one with --inventory")
     counts = f"{counted(len(opened.targets), 'host')}, {counted(len(opened.groups), 'group')}, {counted(len(opened.waivers), 'waiver')}, {counted(len(opened.attestations), 'attestation')}"
+    ids = [r.id for r in load(rule_paths).rules]
+    for plan in opened.plans:
+        load(plan.rules)
     click.echo(f"{opened.path}: {counts}; no fault in what was read")
+    for rule in opened.policy.accepted:
+        if rule not in ids:
+            click.echo(f"{opened.path}: accept_unknown: no rule is called {rule!r}{did_you_mean(rule, ids)}")
     today = utc_now().date()
     for w in opened.waivers:
         if w.expires and w.expires < today:
             click.echo(
                 f"{opened.path}: the waiver of {w.owner} for {', '.join(w.rules)} expired on {w.expires} and counts no more"
             )
-    ids = [r.id for r in load(rule_paths).rules]
     for what, rules, targets in (
         *(("the waiver of " + w.owner, w.rules, w.targets) for w in opened.waivers),
         *(("the attestation by " + a.by, (a.rule,), a.targets) for a in opened.attestations),
@@ -65,7 +70,6 @@ def check(inventory: str | None, rule_paths: tuple[str, ...], history: str | Non
     for remark in opened.remarks:
         click.echo(remark)
     for plan in opened.plans:
-        load(plan.rules)
         if not select(plan.targets, opened):
             click.echo(f"{opened.path}: schedule: {plan.name}: no host of the inventory is meant by {', '.join(plan.targets)}")
     return report_wanting(opened, options.history_path(history, opened))

@@ -61,6 +61,7 @@ def judge(paths: tuple[str, ...], latest: bool, as_of: str | None, run_id: str |
     opened = open_inventory(inventory)
     if bool(paths) + latest + bool(as_of) + bool(run_id) != 1:
         raise UsageFault("name either files or folders of facts, or --latest, or --as-of DATE, or --run ID")
+    options.check_outputs(opened, options.history_path(history, opened), output)
     oldest = span(max_age)
     if oldest is None:
         raise UsageFault(f"--max-age: {max_age!r} is no span; {FORM}")

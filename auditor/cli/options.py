@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import reduce
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -11,10 +12,11 @@ from typing import Any, TypeVar, get_args
 import click
 
 from auditor import secrets
-from auditor.errors import UsageFault
-from auditor.inventory.native import Inventory
+from auditor.errors import FileFaults, UsageFault
+from auditor.inventory.native import Inventory, named_file
 from auditor.inventory.select import ad_hoc
 from auditor.model.target import Auth, Target
+from auditor.output import unwritable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,6 +37,33 @@ output = click.option(
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write to a file instead of standard output.",
 )
+
+
+def check_outputs(opened: Inventory, history: Path | None, *outputs: Path | None) -> None:
+    """UsageFault, before any work, where a document cannot be put, or would be put over a file of our own or another one."""
+    taken = dict(own_files(opened, history))
+    for path in outputs:
+        if path is None or str(path) == "-":
+            continue
+        real = path.absolute().resolve()
+        if real in taken:
+            raise UsageFault(f"{path} is {taken[real]}; name another file")
+        if fault := unwritable(path):
+            raise UsageFault(fault)
+        taken[real] = "written already by another option"
+
+
+def own_files(opened: Inventory, history: Path | None) -> Iterator[tuple[Path, str]]:
+    """The files that people and auditor keep, which no document may be put over, each with what it is."""
+    if history:
+        for suffix in ("", "-wal", "-shm", ".lock", ".agent-lock"):
+            yield history.with_name(history.name + suffix).absolute().resolve(), "the history, or a file beside it"
+    if opened.path:
+        yield opened.path.absolute().resolve(), "the inventory"
+        for kind in ("waivers", "attestations"):
+            with suppress(UsageFault, FileFaults):
+                if named := named_file(opened.path, kind):
+                    yield named.absolute().resolve(), f"the file of {kind}"
 
 
 def formats(*names: str) -> Callable[[F], F]:

@@ -50,6 +50,7 @@ def append(path: Path, record: dict[str, object], read: Reader) -> None:
         mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o644
     except OSError as e:
         raise UsageFault(f"{path} cannot be read: {e.strerror}") from None
+    before = _open_ended(path, before)
     added = yaml.safe_dump([record], sort_keys=False, allow_unicode=True)
     text = before + ("" if before.endswith("\n") or not before else "\n") + added
     with tempfile.TemporaryDirectory() as folder:
@@ -66,6 +67,19 @@ def append(path: Path, record: dict[str, object], read: Reader) -> None:
         own_files.replace(path, text.encode(), mode)
     except OSError as e:
         raise UsageFault(f"{path} cannot be written: {e.strerror}") from None
+
+
+def _open_ended(path: Path, text: str) -> str:
+    """The text of a file, to which an entry can be added as a line of its own: `[]` says that there is none yet."""
+    root = yaml.compose(text, Loader=yaml.CBaseLoader) if text.strip() else None
+    if not isinstance(root, yaml.SequenceNode) or not root.flow_style:
+        return text
+    if root.value:
+        line = root.start_mark.line + 1
+        raise UsageFault(
+            f"{path}:{line}: the entries stand in brackets; write each as a line that begins with `- `, so that one can be added"
+        )
+    return text[: root.start_mark.index] + text[root.end_mark.index :].lstrip("\n")
 
 
 def _sound(path: Path, read: Reader) -> None:

@@ -70,13 +70,16 @@ def show(run: str | None, history: str | None, inventory: str | None, form: str 
 def export(run: str | None, history: str | None, inventory: str | None, form: str | None, output: Path | None) -> int:
     """Write a run's report to a file: the HTML as it was written then, or its JSON or text."""
     form = form or "html"
+    opened = open_inventory(inventory)
+    options.check_outputs(opened, options.history_path(history, opened), output)
     with open_store(history, inventory) as store:
         found = store.run(run or store.latest(), slim=True)
         content = store.report(found.id) if form == "html" else render(found, form)
     path = output or Path(f"auditor-{found.id}{suffix(form)}")
     if not write_file(path, content):
         return exits.INCOMPLETE
-    click.echo(str(path.absolute()))
+    if str(path) != "-":
+        click.echo(str(path.absolute()))
     return exits.ALL_WELL
 
 
@@ -94,6 +97,8 @@ def send(run: str | None, to: tuple[str, ...], preview: Path | None, history: st
     for address in to:
         if not is_address(address):
             raise UsageFault(f"{address!r} is no address that mail can be sent to")
+    opened = open_inventory(inventory)
+    options.check_outputs(opened, options.history_path(history, opened), preview)
     with open_store(history, inventory) as store:
         ident = store.row(run or store.latest())["id"]
         mail = compose(store, ident, mailing, to or mailing.to)

@@ -24,7 +24,7 @@ from auditor.inventory.select import open_inventory, select
 from auditor.judging import Audit
 from auditor.model.run import Run, TargetResult
 from auditor.model.target import Auth, Target
-from auditor.output import unwritable, write_file, write_out
+from auditor.output import write_file, write_out
 from auditor.report.forms import FORMS, SUFFIXES, render
 from auditor.rulebook import Rulebook, load
 from auditor.scan import utc_now
@@ -70,7 +70,7 @@ def scan(words: tuple[str, ...], inventory: str | None, user: str | None, key_fi
     targets = options.with_login(select(words, opened), user, key_file, secret, ask_password, auth)
     if not shared["no_history"]:
         _place(shared["history"], opened)
-    return _run(targets, opened, **shared)  # type: ignore[arg-type]  # click gives the types that _shared declares
+    return _run(targets, opened, one_off=True, **shared)  # type: ignore[arg-type]  # click gives the types that _shared declares
 
 
 @click.command()
@@ -104,14 +104,13 @@ def _place(history: Any, opened: Inventory) -> Path:
     return path
 
 
-def _run(targets: list[Target], opened: Inventory, *, whole: bool = False, no_mail: bool = False, rule_paths: tuple[str, ...], history: str | None, no_history: bool,
+def _run(targets: list[Target], opened: Inventory, *, one_off: bool = False, whole: bool = False, no_mail: bool = False, rule_paths: tuple[str, ...], history: str | None, no_history: bool,
          form: str | None, output: Path | None, report_path: str | None, no_report: bool, fail_on: str | None, jobs: int,
          deep: bool, quiet: bool) -> int:  # fmt: skip
     """One run, from targets to exit code. Faults of usage end before any host is contacted."""
     failing = exits.severities(fail_on)
-    for place in (output, Path(report_path) if report_path and not no_report else None):
-        if place and (fault := unwritable(place)):
-            raise UsageFault(fault)
+    own = None if no_history else options.history_path(history, opened)
+    options.check_outputs(opened, own, output, Path(report_path) if report_path and not no_report else None)
     rulebook = load(rule_paths)
     audited = Audit(
         rulebook=rulebook,
@@ -125,8 +124,7 @@ def _run(targets: list[Target], opened: Inventory, *, whole: bool = False, no_ma
     run = make_run(rulebook, utc_now())
     noted = remarks(opened.waivers, [r.id for r in rulebook.rules], list(opened.targets.values()), run.started.date())
     run = replace(run, remarks=(*opened.left_out, *noted))
-    path = None if no_history else options.history_path(history, opened)
-    keeper = Keeper(path, run, rulebook.rules, opened.targets, opened.mail if whole and not no_mail else None)
+    keeper = Keeper(own, run, rulebook.rules, opened.targets, opened.mail if whole and not no_mail else None, one_off=one_off)
     audited = replace(audited, known_logins=keeper.known_logins())
     if opened.policy.deadlines or opened.policy.groups:
         audited = replace(audited, seen=keeper.failing_since())
@@ -138,7 +136,7 @@ def _run(targets: list[Target], opened: Inventory, *, whole: bool = False, no_ma
                 progress.done(result)
 
             results = gather(targets, audited, jobs, stop, done)
-        run = closed(run, results, stop)
+        run = closed(run, results, stop, opened.waivers)
         keeper.finish(run, whole)
         page = None if no_report else Path(report_path or REPORT)
         delivered = deliver(run, rulebook, form, output, quiet=quiet, page=page, keeper=keeper)

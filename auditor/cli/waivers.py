@@ -51,7 +51,7 @@ def add(rule: str, targets: tuple[str, ...], reason: str, owner: str | None, exp
     meant([r.id for r in load(rule_paths).rules], rule, targets, open_inventory(inventory))
     record: dict[str, object] = {
         "rules": [rule],
-        "targets": list(targets),
+        "targets": list(dict.fromkeys(targets)),
         "owner": getpass.getuser() if owner is None else owner,
         "reason": reason,
     }
@@ -88,6 +88,8 @@ def list_(inventory: str | None, given: Path | None, form: str | None) -> None:
         show_json(found)
         return
     today = utc_now().date()
+    if not found:
+        click.echo("there are no waivers")
     for w in found:
         pin = f"  (while it shows {w.observed!r})" if w.observed is not None else ""
         click.echo(one_line(f"{', '.join(w.rules)} on {', '.join(w.targets)}: {state(w, today)}, {w.owner}: {w.reason}{pin}"))
@@ -105,7 +107,9 @@ def check(inventory: str | None, rule_paths: tuple[str, ...], given: Path | None
     for remark in noted:
         click.echo(one_line(remark))
     if not noted:
-        click.echo(f"{counted(len(found), 'waiver')}, all in force")
+        pinned = sum(w.observed is not None for w in found)
+        aside = f"; whether what {counted(pinned, 'pinned one')} show is still found, the newest report says" if pinned else ""
+        click.echo(f"{counted(len(found), 'waiver')}, all in force{aside}")
     return exits.INCOMPLETE if noted else exits.ALL_WELL
 
 

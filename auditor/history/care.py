@@ -6,6 +6,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from msgspec import Struct
 from sqlite_utils import Database
 
 from auditor import own_files
-from auditor.errors import HistoryError
+from auditor.errors import HistoryError, WrongHistory
 from auditor.history import contents
 from auditor.history.schema import unknown_schema
 
@@ -133,7 +134,8 @@ def _prune(db: Database, edge: str, end: str) -> None:
     db.execute(f"delete from results where {thinned} and n not in ({used})")
     db.execute("delete from runs where thinned and n not in (select run from results)"
                " and n not in (select removed from targets where removed is not null) and n not in (select run from mails)"
-               " and n not in (select run from nights where run is not null)")  # fmt: skip
+               " and n not in (select run from nights where run is not null)"
+               " and n not in (select gone from absences union select back from absences)")  # fmt: skip
     db.execute("delete from rulebooks where n not in (select rulebook from runs)")
     _drop_orphans(db)
 
@@ -146,7 +148,7 @@ def forget(db: Database, name: str) -> tuple[int, int]:
         counts = [
             db.execute(f"select count(*) from {t} where target=?", (number,)).fetchone()[0] for t in ("results", "findings")
         ]
-        for table in ("findings", "latest", "logins", "replacements", "results"):
+        for table in ("findings", "latest", "logins", "replacements", "absences", "results"):
             db.execute(f"delete from {table} where target=?", (number,))
         db.execute("delete from targets where n=?", (number,))
         db.execute("delete from machines where n not in (select machine from results where machine is not null)"
@@ -190,26 +192,26 @@ def restore(path: Path, copy: Path, now: datetime) -> Path | None:
     """Put a backup in the place of a history; what was there is kept beside it, under the name returned.
 
     Raises HistoryError where the backup itself is not sound."""
-    db = Database(sqlite3.connect(f"file:{copy}?mode=ro", uri=True))
+    source = f"{copy.absolute().as_uri()}?mode=ro"
+    db = Database(sqlite3.connect(source, uri=True))
     try:
         wrong = next(faults(db), None)
     finally:
         db.close()
     if wrong:
         raise HistoryError(f"{copy} is no sound backup: {wrong}")
+    if path.exists() and copy.samefile(path):
+        raise WrongHistory(f"{copy} is the history itself; name a backup of it")
     own_files.check(path)
+    new = path.with_name(f".{path.name}.restoring")
+    new.unlink(missing_ok=True)
+    with closing(sqlite3.connect(source, uri=True)) as taken:
+        backup(Database(taken), new)  # before anything is moved: a disk may be full
     aside = path.with_name(f"{path.name}.damaged-{now:%Y%m%dT%H%M%S}") if path.exists() else None
     if aside:
         for suffix in ("", "-wal", "-shm"):
             old = path.with_name(path.name + suffix)
             if old.exists():
                 old.rename(aside.with_name(aside.name + suffix))
-    new = path.with_name(f".{path.name}.restoring")
-    new.unlink(missing_ok=True)
-    source = sqlite3.connect(f"file:{copy}?mode=ro", uri=True)
-    try:
-        backup(Database(source), new)
-    finally:
-        source.close()
     new.rename(path)
     return aside

@@ -14,7 +14,7 @@ from sqlite_utils import Database
 
 from auditor.history import contents
 from auditor.history.changed_facts import changed
-from auditor.history.fleet import ASSESSED, HostState, last, states
+from auditor.history.fleet import ASSESSED, HostState, last, run_of, states
 from auditor.model.finding import Finding, WaiverNote
 from auditor.model.past import Change, ChangeKind
 from auditor.model.run import TargetError
@@ -31,7 +31,9 @@ select targets.name as host, rules.id as rule, rules.title, coalesce(new.severit
     old.verdict as before, old.body as old_body, old.waiver as old_waiver,
     new.verdict as after, new.body as new_body, new.waiver as new_waiver,
     exists (select 1 from findings p where p.target=c.target and p.rule=c.rule and p.until<=:low and p.verdict in ('noncompliant', 'pending')
-        and p.since>={ERA.format("c", ":high")}) as had
+        and p.since>={ERA.format("c", ":high")}) as had,
+    (select verdict from findings p where p.target=c.target and p.rule=c.rule and p.since<=:low and p.verdict<>'unknown'
+        and p.since>={ERA.format("c", ":high")} order by p.since desc limit 1) as known
 from (select distinct target, rule from findings where (since > :low and since <= :high) or (until > :low and until <= :high)) c
     join targets on targets.n=c.target join rules on rules.n=c.rule
     left join findings new on {_STANDS.format("new", ":high")}
@@ -45,13 +47,15 @@ def diff(db: Database, low: int, high: int, names: Collection[str]) -> list[Chan
     """What changed between two results on the targets of these names."""
     before, after = (states(db, n, names) for n in (low, high))
     told = _Told(db)
-    same = dict(db.execute(_SAME_MACHINE, (low,)).fetchall())
-    between = _began(db, low), _began(db, high)
-    changes = [c for name in after for c in _host(db, before.get(name), after[name], same, between, high)]
+    hosts = _Hosts(db, low, high)
+    changes = [c for name in after for c in hosts.changes(before.get(name), after[name])]
     text = msgspec.json.encode(sorted(names)).decode()
     for r in db.query(_ENDS, {"low": low, "high": high, "names": text}):
-        if r["host"] in before:
+        if r["host"] in before and before[r["host"]].assessed:  # what is first learned of a host is no change of it
             changes += told.finding(r)
+    for new, old in hosts.renamed.items():
+        if new in after:
+            changes += (c for r in _across(db, (old, low), (new, high)) for c in told.finding(r))
     return [*changes, *_facts(db, low, high, text)]
 
 
@@ -66,14 +70,21 @@ class _Told:
         """What became of a finding, and of the waiver on it."""
         head = (r["host"], r["rule"], r["title"], r["severity"], r["obligation"])
         ends = r["before"] or "", r["after"] or ""
-        if kind := self._kind(r):
+        waived = r["old_waiver"] != r["new_waiver"] and bool(r["after"])
+        kind = self._kind(r)
+        if kind and not (waived and kind in ("new", "came back")):  # what came up waived is waived
             yield Change(kind, *head, *ends, *self._ends(r, only_other=kind == "changed"))
-        if r["old_waiver"] != r["new_waiver"] and r["before"] and r["after"]:
+        if waived and (r["before"] or r["new_waiver"]):
             yield self._waiver(r, head, ends)
 
     def _kind(self, r: dict[str, Any]) -> ChangeKind | None:
-        """None where nothing happened that matters. Unknown is neither progress nor loss."""
+        """None where nothing happened that matters. Unknown is neither progress nor loss: what it stood for is known again,
+        or it came up, or was fixed, while nobody could tell."""
         before, after = r["before"], r["after"]
+        if before == "unknown" and after and after != "unknown":
+            if (r["known"] in FAILING) == (after in FAILING):
+                return "known again"
+            return "fixed" if r["known"] in FAILING else "came back" if r["had"] else "new"
         if before in FAILING and after in FAILING:
             if before != after or (r["old_obligation"], r["old_severity"]) != (r["obligation"], r["severity"]):
                 return "changed"
@@ -86,7 +97,7 @@ class _Told:
             return "became unknown"
         if before in FAILING:
             return "fixed" if after else "gone"
-        return "known again" if before == "unknown" and after else None
+        return None
 
     def _ends(self, r: dict[str, Any], *, only_other: bool) -> tuple[str, str]:
         """What was found then and now; `only_other`: of what offends, only what is not on both sides."""
@@ -128,35 +139,73 @@ def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
-def _began(db: Database, result: int) -> str:
-    """When the run of a result began; "" for no result."""
-    row = db.execute("select started from results join runs on runs.n=run where results.n=?", (result,)).fetchone()
-    return str(row[0]) if row else ""
-
-
-# A new target that is the machine of one that was known before: (its name, the name before).
+# A target that is new since then, another that is the same machine, and has that one answered since then, too?
 _SAME_MACHINE = """
-select new.name, old.name from targets new join targets old on old.machine=new.machine and old.n<new.n
-where not exists (select 1 from results where target=new.n and n <= ?)
+select new.name as new, old.name as old, exists (select 1 from results where target=old.n and n > :low and n <= :high) as stays,
+    (select max(n) from results where target=old.n and n <= :low) as last
+from targets new join targets old on old.machine=new.machine and old.n<>new.n
+where (select min(n) from results where target=new.n) between :low + 1 and :high and last is not null order by last
 """
 
 
-def _host(
-    db: Database, was: HostState | None, host: HostState, same: dict[str, str], between: tuple[str, str], high: int
-) -> Iterator[Change]:
-    """What became of one host."""
-    name, why = host.host, _why(db, host.host, high)
-    ok, was_ok = host.outcome in ASSESSED, was is not None and was.outcome in ASSESSED
-    if was is None and name in same:
-        yield Change("renamed", name, before=same[name], after=name)
-    elif was is None:
-        yield Change("new host", name, after=host.outcome, now=why)
-    elif was_ok and not ok:
-        yield Change("not assessed", name, before=was.outcome, after=host.outcome, now=why)
-    elif ok and not was_ok:
-        yield Change("assessed again", name, before=was.outcome, after=host.outcome)
-    if host.removed and between[0] < host.removed <= between[1]:
-        yield Change("host removed", name, before="an entry of the inventory", after="none")
+class _Hosts:
+    """What became of hosts between two results. `renamed`: by its new name, the name before of a machine that answers under
+    that one no more."""
+
+    def __init__(self, db: Database, low: int, high: int) -> None:
+        self._db, self._high = db, high
+        self._runs = run_of(db, low), run_of(db, high)
+        same = list(db.query(_SAME_MACHINE, {"low": low, "high": high}))
+        self.renamed = {r["new"]: r["old"] for r in same if not r["stays"]}
+        self._also = {r["new"]: r["old"] for r in same if r["stays"]}
+        gone = set(self.renamed.values())
+        self._removed = self._in("targets.removed") - gone
+        self._back = self._in("(select max(back) from absences where target=targets.n)")
+
+    def _in(self, run: str) -> set[str]:
+        """The targets for which a run lies between the two."""
+        found = self._db.execute(f"select name from targets where {run} > ? and {run} <= ?", self._runs)
+        return {name for (name,) in found.fetchall()}
+
+    def changes(self, was: HostState | None, host: HostState) -> Iterator[Change]:
+        name, why = host.host, _why(self._db, host.host, self._high)
+        ok, was_ok = host.outcome in ASSESSED, was is not None and was.outcome in ASSESSED
+        if was is None and name in self.renamed:
+            yield Change("renamed", name, before=self.renamed[name], after=name)
+        elif was is None:
+            also = f"the same machine as {self._also[name]}" if name in self._also else ""
+            yield Change("new host", name, after=host.outcome, now=why or also)
+        elif name in self._back:
+            yield Change("new host", name, before="no entry of the inventory", after=host.outcome, now=why)
+        elif was_ok and not ok:
+            yield Change("not assessed", name, before=was.outcome, after=host.outcome, now=why)
+        elif ok and not was_ok:
+            yield Change("assessed again" if was.assessed else "new host", name, before=was.outcome, after=host.outcome)
+        if name in self._removed:
+            yield Change("host removed", name, before="an entry of the inventory", after="none")
+
+
+_STANDS_ON = """
+select rules.id as rule, rules.title, verdict, severity, obligation, body, waiver from findings join targets on targets.n=target
+    join rules on rules.n=rule where name=:name and since<=:at and (until is null or until>:at)
+"""
+
+
+def _across(db: Database, old: tuple[str, int], new: tuple[str, int]) -> Iterator[dict[str, Any]]:
+    """The findings of a host that was renamed, which are not the same under its name before, in the form of _ENDS."""
+    before, after = ({r["rule"]: r for r in db.query(_STANDS_ON, {"name": name, "at": at})} for name, at in (old, new))
+    for rule in sorted(before.keys() | after.keys()):
+        a, b = before.get(rule), after.get(rule)
+        if a and b and (a["body"], a["waiver"]) == (b["body"], b["waiver"]):
+            continue
+        now = b or a or {}
+        yield {
+            "host": new[0], "rule": rule, "title": now["title"], "severity": now["severity"], "obligation": now["obligation"],
+            "old_severity": a and a["severity"], "old_obligation": a and a["obligation"],
+            "before": a and a["verdict"], "old_body": a and a["body"], "old_waiver": a and a["waiver"],
+            "after": b and b["verdict"], "new_body": b and b["body"], "new_waiver": b and b["waiver"],
+            "had": False, "known": a and a["verdict"],
+        }  # fmt: skip
 
 
 def why_not(db: Database, name: str) -> str:

@@ -27,7 +27,8 @@ _RENAMED = (
     f" and (select min(n) from results where target=newer.n) between {NEWEST} and :high"
 )
 # `:run`: the run after which the fleet is looked at.
-MEMBER = f"(targets.listed and (targets.removed is null or targets.removed > :run) and not exists ({_RENAMED}))"
+_AWAY = "select 1 from absences where absences.target=targets.n and gone <= :run and back > :run"
+MEMBER = f"(targets.listed and (targets.removed is null or targets.removed > :run) and not exists ({_RENAMED}) and not exists ({_AWAY}))"
 
 
 class HostState(Struct, frozen=True):
@@ -112,11 +113,20 @@ def names(db: Database, runs: Iterable[int]) -> list[str]:
 
 
 def runs_before(db: Database, number: int, most: int) -> list[tuple[int, str, str]]:
-    """The newest runs before one that ended and had a host of it: number, id, when each began."""
+    """The newest runs before one that it is compared with: they ended and had a host of it. A named audit is compared with
+    itself, an audit with audits, a scan by hand with whatever was before. Number, id, when each began."""
+    row = db.execute("select one_off, (select name from nights where run=n limit 1) from runs where n=?", (number,)).fetchone()
+    by_hand, name = row
+    if by_hand:
+        kind = "1"
+    elif name and db.execute("select 1 from nights where name=? and run<?", (name, number)).fetchone():
+        kind = "n in (select run from nights where name=:name)"
+    else:
+        kind = "not one_off"
     return db.execute(
-        "select n, id, started from runs where finished is not null and not thinned and n < :n and exists"
+        f"select n, id, started from runs where finished is not null and not thinned and n < :n and {kind} and exists"
         " (select 1 from results a join results b on b.target=a.target and b.run=:n where a.run=runs.n) order by n desc limit :most",
-        {"n": number, "most": most},
+        {"n": number, "most": most, "name": name},
     ).fetchall()
 
 

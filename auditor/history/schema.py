@@ -66,6 +66,7 @@ TABLES = {
         "rulebook": "by which rules it judged",
         "remarks": "what somebody should look at beside the findings: JSON; null for nothing",
         "thinned": "1 where pruning left only what others refer to: it cannot be shown any more",
+        "one_off": "1 for a scan by hand and imported facts: no audit is compared with them",
     },
     "rulebooks": {
         "n": "number",
@@ -89,6 +90,11 @@ TABLES = {
         "machine": "which machine answered last",
         "listed": "1 where it is (or was) an entry of the inventory",
         "removed": "the run after which it was no entry any more; null while it is one",
+    },
+    "absences": {
+        "target": "an entry of the inventory that left it and is one again",
+        "gone": "the run after which it was none",
+        "back": "the run with which it was one again",
     },
     "contents": {
         "n": "number",
@@ -271,3 +277,13 @@ def nights(db: Database) -> None:
 def machines_of_targets(db: Database) -> None:
     """Which other names a machine has is asked for every host."""
     db.execute("create index targets_machine on targets (machine)")
+
+
+@migrations()
+def one_off_runs_and_absences(db: Database) -> None:
+    """Audits are compared with audits; an entry that comes back was away, and not there all along."""
+    db.execute("alter table runs add column one_off integer not null default 0")
+    db.execute(
+        "create table absences (target integer not null references targets(n), gone integer not null references runs(n),"
+        " back integer not null references runs(n), primary key (target, gone)) without rowid"
+    )

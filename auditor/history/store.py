@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -144,10 +144,10 @@ class Store:
 
     # Writing
 
-    def begin(self, run: Run, rules: Sequence[Rule], night: Night | None = None) -> None:
-        """Open a run, judged by these rules; `night`: it is that of a named audit."""
+    def begin(self, run: Run, rules: Sequence[Rule], night: Night | None = None, *, one_off: bool = False) -> None:
+        """Open a run, judged by these rules; `night`: it is that of a named audit; `one_off`: it is no audit."""
         with self.transaction():
-            self._run = self._writer.begin(run, rules)
+            self._run = self._writer.begin(run, rules, one_off=one_off)
             if night:
                 nights.begin(self.db, night, self._run, run.started)
 
@@ -203,6 +203,16 @@ class Store:
         with self.guard("read"):
             rows = self.db.execute("select name, login, server, host_key, kex from logins join targets on n=target").fetchall()
         return {(name, how): KnownLogin(*taught) for name, how, *taught in rows}
+
+    def facts_of(self, target: str) -> datetime | None:
+        """When the newest facts of a target were read; None where there are none."""
+        with self.guard("read"):
+            row = self.db.execute(
+                "select started, offset from results join runs on runs.n=run join targets on targets.n=target"
+                " where name=? and facts is not null order by results.n desc limit 1",
+                (target,),
+            ).fetchone()
+        return datetime.fromisoformat(row[0]) + timedelta(milliseconds=row[1]) if row else None
 
     def seconds(self) -> dict[str, float]:
         """By target: how long it took the last time."""

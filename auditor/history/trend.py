@@ -90,18 +90,25 @@ with hosts as (select target, n as place, {ERA.format("results", "n")} as era fr
 now as (select hosts.target, rule, era, verdict='compliant' as met from hosts join findings f on f.target=hosts.target
     and since<=place and (until is null or until>place) where obligation='required' and waiver is null
     and verdict in ('compliant', 'noncompliant', 'pending') and (:rules is null or rule in (select value from json_each(:rules))))
-select a.run, b.run, f.verdict='compliant', now.met, count(*) from now join findings f on f.target=now.target and f.rule=now.rule
+select a.run, b.run, f.verdict='compliant', now.met, case when now.target in (select target from absences) then now.target end, count(*)
+from now join findings f on f.target=now.target and f.rule=now.rule
     and f.since>=era join results a on a.n=f.since left join results b on b.n=f.until
 where f.obligation='required' and f.waiver is null and f.verdict in ('compliant', 'noncompliant', 'pending') and a.run<=:run
-group by 1, 2, 3, 4
+group by 1, 2, 3, 4, 5
 """
 
 
 def _compared(db: Database, run: int, high: int, runs: list[Any]) -> Iterator[Compared]:
     groups = db.execute(_JUDGED, {"run": run, "high": high, "rules": _rules(db, run)}).fetchall()
+    away: dict[int, list[tuple[int, int]]] = {}
+    for target, gone, back in db.execute("select target, gone, back from absences").fetchall():
+        away.setdefault(target, []).append((gone, back))
     for number, ident, started in runs:
+        absent = {target for target, times in away.items() if any(gone <= number < back for gone, back in times)}
         stood = [
-            (met, met_now, n) for first, end, met, met_now, n in groups if first <= number and (end is None or end > number)
+            (met, met_now, n)
+            for first, end, met, met_now, who, n in groups
+            if first <= number and (end is None or end > number) and who not in absent
         ]
         yield Compared(
             ident,

@@ -44,8 +44,9 @@ class Writer:
         self._judged: dict[int, frozenset[str]] = {}  # by run: the rules that were loaded
         self._same: tuple[tuple[Finding, ...], list[_Row]] = ((), [])
 
-    def begin(self, run: Run, rules: Sequence[Rule] | None) -> int:
-        """Open a run; its number. `rules` are those it judges by, None where they are not known any more."""
+    def begin(self, run: Run, rules: Sequence[Rule] | None, *, one_off: bool = False) -> int:
+        """Open a run; its number. `rules` are those it judges by, None where they are not known any more. `one_off`: it is no
+        audit, and none is compared with it."""
         ids = None if rules is None else frozenset(r.id for r in rules)
         b = run.rulebook
         self._db.execute(
@@ -58,6 +59,8 @@ class Writer:
             (run.id, iso(run.started), run.auditor, book),
         )
         number = int(cursor.lastrowid or 0)
+        if one_off:
+            self._db.execute("update runs set one_off=1 where n=?", (number,))
         self._judged[number] = ids or frozenset()
         return number
 
@@ -81,7 +84,7 @@ class Writer:
 
     def add(self, number: int, run: Run, result: TargetResult, *, listed: bool) -> None:
         """Store one target's result. `listed`: the target is an entry of the inventory."""
-        target = self._target(run, result.target, listed)
+        target = self._target(number, run, result.target, listed)
         facts = result.facts
         machine = self._machine(facts.machine_id) if facts and facts.machine_id else None
         counts = Counter(f.verdict for f in result.findings)
@@ -114,7 +117,7 @@ class Writer:
         if result.known_login:
             self.taught(result.target.name, result.target.way_in, result.known_login)
 
-    def _target(self, run: Run, t: Target, listed: bool) -> int:
+    def _target(self, number: int, run: Run, t: Target, listed: bool) -> int:
         row = self._db.execute("select n, address, connection, listed, removed from targets where name=?", (t.name,)).fetchone()
         if row is None:
             cursor = self._db.execute(
@@ -123,6 +126,8 @@ class Writer:
             )
             return int(cursor.lastrowid or 0)
         wanted = (t.address, t.connection, int(listed or row[3]), None if listed else row[4])
+        if listed and row[4] is not None:
+            self._db.execute("insert or ignore into absences values (?,?,?)", (row[0], row[4], number))
         if wanted != tuple(row[1:]):
             self._db.execute("update targets set address=?, connection=?, listed=?, removed=? where n=?", (*wanted, row[0]))
         return int(row[0])

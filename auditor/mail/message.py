@@ -124,7 +124,7 @@ def _digest(run: Run, past: Past | None, mailing: Mailing, report: bytes | None)
     n = figures(run)
     changes = [c for c in past.changes if c.kind != "facts changed"] if past else []
     told = _told([c for c in changes if c.obligation in REQUIRED])
-    others = sum(c.obligation not in REQUIRED for c in changes)
+    aside = _aside(past.changes) if past else ""
     return Digest(
         run=run,
         figures=n,
@@ -133,7 +133,7 @@ def _digest(run: Run, past: Past | None, mailing: Mailing, report: bytes | None)
         since=past.before[:16].replace("T", " ") if past else "",
         changes=told[:_SHOWN],
         more_changes=max(0, len(told) - _SHOWN),
-        aside=f"{counted(others, 'change')} of what is advised or for certain situations: in the report" if others else "",
+        aside=aside,
         actions=n.actions[:_ACTIONS],
         more_actions=max(0, len(n.actions) - _ACTIONS),
         compared=_compared(past) if past else "",
@@ -143,6 +143,15 @@ def _digest(run: Run, past: Past | None, mailing: Mailing, report: bytes | None)
     )
 
 
+def _aside(changes: tuple[Change, ...]) -> str:
+    """What changed besides, counted: nobody is to be woken by it."""
+    others = sum(c.obligation not in REQUIRED for c in changes)
+    facts = len({c.host for c in changes if c.kind == "facts changed"})
+    said = [f"{counted(others, 'change')} of what is advised or for certain situations"] if others else []
+    said += [f"facts of {counted(facts, 'host')} changed"] if facts else []
+    return f"{'; '.join(said)}: in the report" if said else ""
+
+
 def _compared(past: Past) -> str:
     """How the same findings stood in the run before; "" where it could judge none of them."""
     then = past.last
@@ -150,7 +159,7 @@ def _compared(past: Past) -> str:
         return ""
     same = "the one that" if then.judged == 1 else f"the {then.judged} that"
     return (
-        f"Of {same} the run of {then.started[:16].replace('T', ' ')} UTC could judge too, on the same hosts and by the same rules, "
+        f"Of {same} could be judged as of {then.started[:16].replace('T', ' ')} UTC too, on the same hosts and by the same rules, "
         f"{then.share:.0%} {'was' if then.judged == 1 else 'were'} met then and {then.share_now:.0%} now."
     )
 

@@ -70,7 +70,7 @@ def test_the_same_as_json_and_csv(auditor: Run, history: Path, words: str) -> No
         ("forget web9", "never seen a host 'web9'; did you mean web", 2),
         ("prune --keep-nightly 3", "is no span; write a span as 90d", 2),
         ("prune --keep-nightly 3y --keep-monthly 1y", "shorter than --keep-nightly", 2),
-        ("backup auditor.db", "File exists", 3),
+        ("backup auditor.db", "is there already; a backup replaces nothing", 2),
         ("check --history none.db", "there is no history none.db", 2),
     ],
 )

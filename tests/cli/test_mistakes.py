@@ -185,3 +185,92 @@ def test_half_a_backup_is_none(home: Path) -> None:
     with pytest.raises(OSError, match="No space"):
         care.backup(Database(), home / "copy.db")  # type: ignore[arg-type]  # a disk that is full in the midst of it
     assert not (home / "copy.db").exists()
+
+
+# No document is put over a file of our own.
+OVER = [
+    "scan r --output h.db --format json", "scan r --report inventory.yaml", "audit --output waivers.yaml", "audit --report h.db-wal",
+    "audit --report same.html --output same.html", "judge --latest --output h.db", "facts export r --output h.db",
+    "report export --output inventory.yaml", "report send --preview h.db", "history backup inventory.yaml", "history restore h.db",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", OVER)
+def test_no_document_is_put_over_a_file_of_our_own(auditor: Auditor, home: Path, words: str) -> None:
+    (home / "inventory.yaml").write_text(
+        f"hosts:\n  r: {{connection: replay, path: {RECORDING}}}\nhistory: h.db\nwaivers: waivers.yaml\n"
+        "mail: {server: 127.0.0.1, sender: a@example.com, to: [b@example.com]}\n"
+    )
+    (home / "waivers.yaml").write_text("# none yet\n")
+    assert auditor("audit", "--quiet", "--no-mail", "--no-report").returncode in (0, 1, 3)
+    before = {p.name: p.read_bytes() for p in home.iterdir() if p.is_file() and "-" not in p.name and p.suffix != ".lock"}
+    done = auditor(*words.split(), *(["--history", "h.db"] if "restore" in words else []))
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert {p.name: p.read_bytes() for p in home.iterdir() if p.is_file() and "-" not in p.name and p.suffix != ".lock"} == before
+
+
+@pytest.mark.parametrize(
+    "setting", ["{report: inventory.yaml}", "{metrics: h.db}", "{report: x, metrics: x}", '{report: "h.{audit}"}']
+)
+def test_no_night_writes_over_a_file_of_our_own(auditor: Auditor, home: Path, setting: str) -> None:
+    (home / "inventory.yaml").write_text(
+        f"hosts:\n  r: {{connection: replay, path: {RECORDING}}}\nhistory: h.db\nschedule: {{db: {{at: '02:00'}}}}\nagent: {setting}\n"
+    )
+    for words in (("agent", "check"), ("agent", "once", "db")):
+        done = auditor(*words)
+        assert "name another file" in done.stderr
+        assert done.returncode == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["scan", ""], ["audit", "--limit", ""], ["audit", "--output", ""], ["history", "runs", "--history", ""], ["judge", ""]],
+)
+def test_an_empty_word_is_a_variable_that_was_not_set(auditor: Auditor, home: Path, words: list[str]) -> None:
+    done = auditor(*words)
+    assert "one of the words is empty" in done.stderr
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+@pytest.mark.parametrize("name", ["a?b.db", "c#d%41.db", "é ü.db"])
+def test_a_backup_of_any_name_comes_back(auditor: Auditor, home: Path, name: str) -> None:
+    after(home / "auditor.db", {"web1": "mc"}).close()
+    assert auditor("history", "backup", name).returncode == 0
+    (home / "auditor.db").unlink()
+    done = auditor("history", "restore", name)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "day0" in auditor("history", "runs").stdout
+    assert {p.name for p in home.glob("*")} >= {name, "auditor.db"}
+    assert not (home / "a").exists()
+
+
+FACTS = (
+    '{"schema": "auditor.facts/1", "target": %s, "collected_at": "%s", "platform": {"family": "linux", "product": "debian-12"}}'
+)
+
+
+@pytest.mark.parametrize(
+    ("target", "when", "said"),
+    [('""', "2026-01-01T00:00:00Z", "is no name of a host"), ('"a\\nb"', "2026-01-01T00:00:00Z", "is no name of a host"),
+     (f'"{"x" * 3000}"', "2026-01-01T00:00:00Z", "is no name of a host"), ('"h"', "2999-01-01T00:00:00Z", "which is yet to come"),
+     ('"h"', "2020-01-01T00:00:00Z", "the history knows newer ones, of 2026-01-01 00:00 UTC")],
+)  # fmt: skip
+def test_facts_that_cannot_be_are_not_imported(auditor: Auditor, home: Path, target: str, when: str, said: str) -> None:
+    (home / "known.json").write_text(FACTS % ('"h"', "2026-01-01T00:00:00Z"))
+    (home / "f.json").write_text(FACTS % (target, when))
+    assert auditor("facts", "import", "known.json").returncode == 0
+    before = auditor("history", "runs").stdout
+    done = auditor("facts", "import", "f.json")
+    assert said in done.stderr
+    assert (done.returncode, done.stdout) == (2, "")
+    assert auditor("history", "runs").stdout == before
+
+
+def test_a_name_that_no_rule_has_is_noticed_wherever_it_stands(auditor: Auditor, home: Path) -> None:
+    (home / "inventory.yaml").write_text(
+        f"hosts:\n  r: {{connection: replay, path: {RECORDING}}}\n  w: {{connection: winreg, address: 192.0.2.1}}\n"
+        "accept_unknown: {linux-stale-proceses: nobody knows}\n"
+    )
+    said = auditor("inventory", "check").stdout
+    assert "accept_unknown: no rule is called 'linux-stale-proceses'; did you mean linux-stale-processes?" in said
+    assert "wanting: w: winreg: it needs `user` and `password`" in said

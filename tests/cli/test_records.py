@@ -115,3 +115,19 @@ def test_what_cannot_be_shown_is_neither_good_nor_noncompliant(words: str, redir
 def test_a_command_that_is_none(typed: str, said: str, auditor: Auditor) -> None:
     done = auditor(typed, "local")
     assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+
+
+def test_a_file_that_says_there_is_none_is_added_to(auditor: Auditor, home: Path) -> None:
+    """`[]` is what one writes for "none"; a list in brackets is told where it stands."""
+    (home / "inventory.yaml").write_text("hosts: {web1: {address: 192.0.2.1}}\nwaivers: w.yaml\n")
+    (home / "w.yaml").write_text("# ours\n[]\n")
+    words = ("waivers", "add", "linux-syncookies", "web1", "web1", "--reason", "x", "--permanent")
+    done = auditor(*words)
+    assert (done.returncode, done.stderr) == (0, "")
+    text = (home / "w.yaml").read_text()
+    assert text.startswith("# ours\n- rules:")
+    assert text.count("web1") == 1
+    (home / "w.yaml").write_text("[{rules: [linux-syncookies], targets: [web1], owner: kim, reason: x, permanent: true}]\n")
+    done = auditor(*words)
+    assert "w.yaml:1: the entries stand in brackets" in done.stderr
+    assert done.returncode == 2

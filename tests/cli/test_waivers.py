@@ -11,9 +11,10 @@ import pytest
 from auditor.evaluate import evaluate
 from auditor.model.finding import Waiver
 from auditor.model.target import Target
-from auditor.waiving import remarks
+from auditor.waiving import lapsed, remarks
 from tests.conftest import Run
 from tests.given import LINUX, RULES, WHEN
+from tests.history.test_questions import result
 
 TODAY = date(2026, 11, 25)
 INVENTORY = "hosts:\n  web1: {address: 192.0.2.1, groups: [web]}\ngroups: {web: {}}\nwaivers: waivers.yaml\n"
@@ -69,3 +70,15 @@ def test_from_the_command_line(auditor: Run, home: Path) -> None:
     (home / "waivers.yaml").write_text("- {rules: [a], targets: [b], owner: k, reason: r, expires: 2027-13-01}\n")
     assert "waivers.yaml:1" in auditor("waivers", "check").stderr
     assert auditor(*add, "--expires", end).returncode == 2  # a faulty file is not added to
+
+
+def test_a_pin_that_lapsed_is_said_in_every_run() -> None:
+    """It does not come back by itself, and its file still says "permanent"."""
+    pinned = Waiver(rules=("rule-0",), targets=("h",), owner="kim", reason="x", permanent=True, observed="m")
+    assert lapsed([pinned], [result("h", "m", WHEN), result("other", "p", WHEN)], WHEN.date()) == []
+    (said,) = lapsed([pinned], [result("h", "p", WHEN)], WHEN.date())
+    assert (
+        said
+        == "waiver of kim for rule-0 is pinned to what was found then, and holds no more on h: look at it again, and renew it or let it go"
+    )
+    assert lapsed([pinned], [result("h", "c", WHEN)], WHEN.date()) == []

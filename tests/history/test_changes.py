@@ -10,7 +10,9 @@ from msgspec.structs import replace
 
 from auditor.history import care, fleet, questions, trend
 from auditor.history.changed_facts import changed
+from auditor.history.changes import diff
 from auditor.history.contents import encode
+from auditor.history.nights import Night
 from auditor.history.store import Store
 from auditor.model.facts import (
     Candidate,
@@ -250,3 +252,118 @@ def test_offending_survives_the_history(tmp_path: Path) -> None:
     with nights(tmp_path / "a.db", [one("m", offending=(OLD, NEW))]) as s:
         stored: Finding = s.run("r0").results[0].findings[0]
         assert stored.offending == (OLD, NEW)
+
+
+def written(path: Path, *of: tuple[str, list[str] | None, list[TargetResult]]) -> None:
+    """Runs one after the other: kind (`audit`, `scan`, or the name of a named audit), the inventory, the results."""
+    with Store(path) as s:
+        for n, (kind, inventory, results) in enumerate(of):
+            run = Run(id=f"r{n}", started=WHEN + timedelta(days=n), auditor="0", rulebook=Rulebook("d", 3, "2026-01-01"))
+            night = Night(kind, run.started) if kind not in ("audit", "scan") else None
+            s.begin(run, SOME, night, one_off=kind == "scan")
+            for r in results:
+                s.add(run, r, listed=kind != "scan")
+            s.finish(
+                replace(run, finished=run.started, results=tuple(results)), inventory, night=(night, "") if night else None
+            )
+
+
+def h(name: str, letters: str, machine: str | None = None) -> TargetResult:
+    return result(name, letters, WHEN, machine)
+
+
+def kinds(s: Store, run: str) -> list[tuple[str, str]]:
+    past = s.past(s.run(run))
+    return [(c.kind, c.host) for c in past.changes] if past else []
+
+
+def test_a_scan_by_hand_between_two_audits_swallows_nothing(tmp_path: Path) -> None:
+    """What a scan of b saw first is news to those whom the audit's mail is for."""
+    both = ["a", "b"]
+    written(
+        tmp_path / "a.db",
+        ("audit", both, [h("a", "c"), h("b", "c")]),
+        ("scan", None, [h("b", "m")]),
+        ("audit", both, [h("a", "c"), h("b", "m")]),
+    )
+    with Store(tmp_path / "a.db") as s:
+        assert kinds(s, "r2") == [("new", "b")]
+        past = s.past(s.run("r2"))
+        assert past
+        assert [p.run for p in past.points] == ["r0", "r2"]
+        assert kinds(s, "r1") == [("new", "b")]  # and the scan's own report says it too
+
+
+def test_named_audits_are_compared_with_themselves(tmp_path: Path) -> None:
+    every = ["web", "db"]
+    written(
+        tmp_path / "a.db",
+        ("weekly", every, [h("web", "c"), h("db", "c")]), ("nightly", None, [h("web", "m")]), ("nightly", None, [h("web", "m")]),
+        ("weekly", every, [h("web", "m"), h("db", "m")]),
+    )  # fmt: skip
+    with Store(tmp_path / "a.db") as s:
+        assert kinds(s, "r1") == [("new", "web")]
+        assert kinds(s, "r2") == []
+        assert sorted(kinds(s, "r3")) == [("new", "db"), ("new", "web")]
+
+
+def test_a_host_that_comes_back_into_the_inventory(tmp_path: Path) -> None:
+    """It is told, past numbers stay what they were, and what it lacked meanwhile was nobody's."""
+    most, every = ["a", "c"], ["a", "b", "c"]
+    path = tmp_path / "a.db"
+    first = ("audit", every, [h(n, "mc") for n in every]), ("audit", most, [h(n, "mc") for n in most])
+    written(path, *first)
+    with Store(path) as s:
+        assert ("host removed", "b") in kinds(s, "r1")
+        before = trend.trend(s.db, 9).points
+    (tmp_path / "a.db").unlink()
+    written(path, *first, ("audit", every, [h(n, "cc") for n in every]))
+    with Store(path) as s:
+        assert ("new host", "b") in kinds(s, "r2")
+        assert trend.trend(s.db, 9).points[:2] == before
+        assert [p.hosts for p in trend.trend(s.db, 9).points] == [3, 2, 3]
+        past = s.past(s.run("r2"))
+        assert past
+        assert [(p.run, p.judged) for p in past.points] == [("r0", 6), ("r1", 4), ("r2", 6)]
+        assert list(care.faults(s.db)) == []
+
+
+def test_renames_are_told_once_and_truly(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    written(
+        path, ("audit", ["a"], [h("a", "cc", "m")]), ("audit", ["a", "a2"], [h("a", "cc", "m"), h("a2", "cc", "m")]),
+        ("audit", ["a"], [h("a", "cc", "m")]), ("audit", ["a3"], [h("a3", "cm", "m")]),
+    )  # fmt: skip
+    with Store(path) as s:
+        past = s.past(s.run("r1"))
+        assert past
+        assert [(c.kind, c.host, c.now) for c in past.changes] == [("new host", "a2", "the same machine as a")]
+        assert kinds(s, "r2") == [("host removed", "a2")]
+        low, high = fleet.high_of_run(s.db, 3), fleet.high_of_run(s.db, 4)
+        told_now = diff(s.db, low, high, fleet.names(s.db, (3, 4)))
+        assert [(c.kind, c.host, c.before, c.after) for c in told_now] == [
+            ("renamed", "a3", "a", "a3"),
+            ("new", "a3", "compliant", "noncompliant"),
+        ]
+
+
+def test_a_host_that_was_never_reached_before_is_new(tmp_path: Path) -> None:
+    written(tmp_path / "a.db", ("audit", ["n"], [h("n", "-")]), ("audit", ["n"], [h("n", "mum")]))
+    with Store(tmp_path / "a.db") as s:
+        assert kinds(s, "r1") == [("new host", "n")]
+
+
+@pytest.mark.parametrize(
+    ("letters", "wanted"),
+    [("mum", "known again"), ("muc", "fixed"), ("cum", "new"), ("cuc", "known again"), ("mcum", "came back"), ("um", "new"), ("uc", "known again"), ("muum", "known again")],
+)  # fmt: skip
+def test_what_nobody_could_tell_meanwhile(tmp_path: Path, letters: str, wanted: str) -> None:
+    """Unknown is neither progress nor loss: the identical finding after it is no news, and what was met meanwhile was fixed."""
+    written(tmp_path / "a.db", *[("audit", ["n"], [h("n", f"c{letter}")]) for letter in letters])
+    with Store(tmp_path / "a.db") as s:
+        assert kinds(s, f"r{len(letters) - 1}") == ([(wanted, "n")] if letters[-1] != letters[-2] else [])
+
+
+def test_what_came_up_waived_is_waived_and_not_new(tmp_path: Path) -> None:
+    with nights(tmp_path / "a.db", [one("c")], [one("m", 1, waiver=KIM)]) as s:
+        assert [(c.kind, c.before, c.after) for c in finding(s)] == [("waived", "", "")]

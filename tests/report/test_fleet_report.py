@@ -82,9 +82,9 @@ def test_what_changed_and_how_it_developed(tmp_path: Path) -> None:
         page = render(run, "html", (), s.past(run)).decode()
         assert s.past(s.run("day0")) is None
     assert "What changed since 2026-11-23 12:00 UTC" in page
-    assert "<b>1</b> new" in page
-    assert "<b>1</b> fixed" in page
-    assert "<b>1</b> not assessed" in page
+    assert "new: <b>1</b>" in page
+    assert "fixed: <b>1</b>" in page
+    assert "not assessed: <b>1</b>" in page
     assert (
         'aria-label="The required findings that this run could judge, on the same hosts and by the same rules before: 50.0% met on'
         ' 2026-11-23 12:00 UTC (of 2 that could be judged then), 50.0% on 2026-11-24 12:00 UTC (of 2); 2 runs"' in page

@@ -255,7 +255,7 @@ def test_both_sides_of_a_comparison_are_the_same_hosts_and_rules(tmp_path: Path)
     text = message(run, past, MAILING, None).get_body(("plain",))
     assert text
     assert (
-        "62% are met. Of the 4 that the run of 2026-11-23 12:00 UTC could judge too, on the same hosts and by the same rules,"
+        "62% are met. Of the 4 that could be judged as of 2026-11-23 12:00 UTC too, on the same hosts and by the same rules,"
         " 50% were met then and 75% now." in text.get_content()
     )
     page = render(run, "html", (), past).decode()
