@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from fnmatch import fnmatchcase
 
 from msgspec.structs import replace
 
+from auditor.checks import apt_pins
 from auditor.checks.combine import ALL_OF, combine
 from auditor.checks.judgement import Case, Judgement, unread
-from auditor.model.facts import Candidate, Package, UpdateList, Updates
+from auditor.model.facts import Candidate, Package, Updates
 from auditor.model.rule import KernelCheck, PackageCheck, RebootCheck, SecurityUpdatesCheck, StaleProcessesCheck
 from auditor.printable import counted
 from auditor.versions import deb, kernel_release, rpm
@@ -28,6 +28,10 @@ def judge_package(check: PackageCheck, case: Case) -> Judgement:
     if broken := [p for p in installed if p.half_installed]:
         why = f"{broken[0].name} is half-installed: its unpacking broke off, and which of its files lie there is not known"
         return Judgement("unknown", observed, required, why, settles="packages: `dpkg --configure -a`, or an installation anew")
+    if doubt := _contradiction(case, installed):
+        return Judgement(
+            "unknown", observed, required, doubt, settles="packages: of which manager they are, and their whole versions"
+        )
     try:
         old = [p for p in installed if _older(p.manager)(p.full_version, check.fixed)]
     except ValueError as e:
@@ -40,6 +44,15 @@ def judge_package(check: PackageCheck, case: Case) -> Judgement:
         required,
         f"{observed} is {'older than' if old else 'at or above'} {check.fixed}",
     )
+
+
+def _contradiction(case: Case, packages: list[Package]) -> str:
+    """Why facts of packages cannot be as they stand; "" where nothing speaks against them."""
+    product = case.facts.platform.product or ""
+    if product.lower().startswith(_RPM) and any(p.manager == "dpkg" for p in packages):
+        return f"the facts say that {packages[0].name} is dpkg's, and the packages of {product} are rpm's"
+    bare = next((p for p in packages if p.manager == "rpm" and not p.release), None)
+    return f"an installed rpm has a release, and {bare.name} {bare.full_version} has none" if bare else ""
 
 
 def _older(manager: str) -> Callable[[str, str], bool]:
@@ -65,7 +78,8 @@ def judge_kernel(check: KernelCheck, case: Case) -> Judgement:
         newer = kernel_release.newer_than(kernels.running, kernels.installed, _manager(case))
         built, image = kernels.running_package, _image(kernels.running, case.facts.packages)
         keeps = _keeps_its_release(case, kernels.running, image)
-        rebuilt = bool(keeps and built and image and deb.older(built, image.full_version))
+        respun = built and image and re.fullmatch(rf"{re.escape(_abi(kernels.running))}\.\d+(~[\d.]+)?", image.full_version)
+        rebuilt = bool((keeps or respun) and built and image and deb.older(built, image.full_version))
     except ValueError as e:
         return Judgement(
             "unknown", f"running {kernels.running}", required, f"the releases cannot be compared: {e}", settles="kernels"
@@ -94,7 +108,7 @@ def _no_kernel(outside: bool, running: str, case: Case, required: str) -> Judgem
     known elsewhere (a /boot that is not mounted looks the same)."""
     observed = f"running {running}, no installed kernel found"
     packages = case.facts.packages
-    if outside or (packages is not None and not any(p.name.startswith(_KERNEL_PACKAGES) for p in packages)):
+    if outside or (packages is not None and not any(_KERNEL_PACKAGE.fullmatch(p.name) for p in packages)):
         why = (
             "the kernel is given to this host from outside (a container, or a virtual machine's own boot); its owner updates it"
         )
@@ -103,7 +117,15 @@ def _no_kernel(outside: bool, running: str, case: Case, required: str) -> Judgem
     return Judgement("unknown", observed, required, why, settles="kernels: where the installed kernels are")
 
 
-_KERNEL_PACKAGES = ("linux-image-", "kernel-", "kernel", "linux-lts", "linux-virt", "raspberrypi-kernel")
+# Packages that bring a kernel, as distributions call them; what is for building, for other tools or for reading brings none.
+_KERNEL_PACKAGE = re.compile(
+    r"(?!.*-(?:headers|devel|dev|doc|docs|tools|libs|source|srpm-macros|dbg|dbgsym|debuginfo|common|firmware|base|libc-dev)\b)"
+    r"(?:linux(?:-(?:image|modules|generic|virtual|lowlatency|kvm|aws|azure|gcp|oracle|oem|raspi|lts|virt|edge|stable|zen|hardened|rt|cloud|xanmod|"
+    r"liquorix|surface)(?:[-.\d].*)?)?|kernel(?:-(?:default|core|modules|uek|ml|lt|rt|desktop|server|vanilla|longterm|debug|azure|aws|image|generic|"
+    r"pae|lts|plus|64k|16k|kvmsmall|preempt|linus|flow|mainline)(?:[-.\d].*)?|-\d.*)?|(?:proxmox|pve)-kernel.*|nvidia-l4t-kernel|"
+    r"raspberrypi-kernel|armbian-.*kernel.*|kernel[56]?\d*(?:\.\d+)*)",
+    re.IGNORECASE,
+)
 # Their packages are rpm's; their kernels get a new release with every package.
 _RPM = (
     "rhel", "almalinux", "rocky", "centos", "oracle", "fedora", "sles", "sle-", "sled", "opensuse", "suse", "amazon", "mageia",
@@ -117,6 +139,9 @@ def _manager(case: Case) -> kernel_release.Manager:
     """The package manager whose order the kernels' releases follow."""
     if case.facts.packages:
         return case.facts.packages[0].manager
+    running = case.facts.kernels.running if case.facts.kernels else None
+    if running and kernel_release.of_rpm(running):
+        return "rpm"
     return "rpm" if (case.facts.platform.product or "").startswith(_RPM) else "dpkg"
 
 
@@ -124,10 +149,14 @@ def _keeps_its_release(case: Case, running: str, image: Package | None) -> bool:
     """May a kernel's package change without its release, as those of Debian do? What the image's package is called says so:
     Ubuntu's version has the release's own number (`5.15.0-91.101` of `5.15.0-91-generic`)."""
     if image is not None:
-        own = "-".join(running.split("-")[:2])
-        return image.manager == "dpkg" and not f"{image.full_version}.".startswith(f"{own}.")
+        return image.manager == "dpkg" and not f"{image.full_version}.".startswith(f"{_abi(running)}.")
     product = case.facts.platform.product
     return _manager(case) == "dpkg" and (product is None or not product.startswith(_NEW_RELEASE_EACH_TIME))
+
+
+def _abi(running: str) -> str:
+    """`5.15.0-91` of `5.15.0-91-generic`."""
+    return "-".join(running.split("-")[:2])
 
 
 def _image(running: str, packages: tuple[Package, ...] | None) -> Package | None:
@@ -190,6 +219,14 @@ def judge_security_updates(check: SecurityUpdatesCheck, case: Case) -> Judgement
     facts = case.facts
     if facts.packages is None:
         return unread(facts, "packages", "The installed packages", required)
+    if not any(p.manager == "dpkg" for p in facts.packages):
+        return Judgement(
+            "unknown",
+            "no package of dpkg's",
+            required,
+            "apt's lists tell of dpkg's packages, and none is known here",
+            settles="packages: dpkg's",
+        )
     if facts.updates is None:
         return unread(facts, "updates", "The security suites' lists", required)
     own = _own(facts.updates, facts.platform.codename)
@@ -226,40 +263,25 @@ def _held(p: Package) -> str:
 
 def _own(updates: Updates, codename: str | None) -> Updates:
     """What the lists of the host's own release offer. apt installs nothing of another release by itself, nor of a vendor's
-    suite that preferences keep out (apt_preferences(5))."""
-    lists = tuple(x for x in updates.lists if x.release == codename and not _kept_out(x, updates.pins))
-    names = {x.name for x in lists}
+    suite that preferences keep out (apt_preferences(5)); a distribution's own security suite counts whatever its priority:
+    what it fixes is missing."""
+    lists = {x.name: x for x in updates.lists if x.release == codename}
+
+    def taken(package: str, suite: str | None) -> bool:
+        x = lists.get(suite or "")
+        return suite is None or (
+            x is not None and (x.of_distribution or apt_pins.priority(updates.pins, x, package) >= _INSTALLED)
+        )
+
     return replace(
         updates,
-        lists=lists,
-        candidates=tuple(c for c in updates.candidates if c.suite is None or c.suite in names),
-        sources=tuple(o for o in updates.sources if o.suite is None or o.suite in names),
+        lists=tuple(x for x in lists.values() if x.of_distribution or apt_pins.priority(updates.pins, x) >= _INSTALLED),
+        candidates=tuple(c for c in updates.candidates if taken(c.package, c.suite)),
+        sources=tuple(o for o in updates.sources if taken(f"src:{o.source}", o.suite)),
     )
 
 
-_DISTRIBUTIONS = ("debian", "ubuntu", "raspbian", "kali", "devuan", "linuxmint")
-
-
-def _kept_out(x: UpdateList, pins: tuple[str, ...]) -> bool:
-    """Is a vendor's list pinned so low that apt upgrades nothing from it (below 100, the priority of what is installed)?
-    A distribution's own security suite counts whatever its priority: what it fixes is missing."""
-    if x.origin is None or x.origin.lower() in _DISTRIBUTIONS:
-        return False
-    return any(_pins(pin, x) for pin in pins)
-
-
-def _pins(pin: str, x: UpdateList) -> bool:
-    said = dict(line.partition(": ")[::2] for line in pin.split(" · "))
-    priority = said.get("Pin-Priority", "").strip()
-    low = priority == "never" or (re.fullmatch(r"-?\d{1,6}", priority) is not None and int(priority) < 100)
-    if not low or said.get("Package", "").strip() != "*":
-        return False
-    kind, _, rest = said.get("Pin", "").strip().partition(" ")
-    if kind == "origin":
-        return x.name.startswith(rest.strip().strip('"').replace("/", "_"))
-    known = {"o": x.origin, "l": x.label, "n": x.release}
-    wanted = [part.strip().partition("=")[::2] for part in rest.split(",")]
-    return kind == "release" and all(fnmatchcase(known.get(key) or "", value.strip('"')) for key, value in wanted)
+_INSTALLED = 100  # the priority of what is installed: below it, apt upgrades nothing
 
 
 def _not_covered(own: Updates) -> str:
@@ -360,9 +382,9 @@ def _too_old(updates: Updates, own: Updates, check: SecurityUpdatesCheck, case: 
     if not updates.lists:
         return "no list of a security suite lies on this host: it has no security source, or never ran apt-get update"
     codename = case.facts.platform.codename
-    if codename is None or not own.lists:
+    if codename is None or not any(x.of_distribution for x in own.lists):
         lists = ", ".join(x.release or x.name for x in updates.lists)
-        return f"none of the lists is of this release's security suite ({codename or 'whose name is not known'}): {lists}"
+        return f"none of the lists is of the distribution's own security suite for this release ({codename or 'whose name is not known'}): {lists}"
     for x in own.lists:
         if x.date is None:
             return f"the list {x.name} has no date"

@@ -39,6 +39,9 @@ def judge_service_pack(check: ServicePackCheck, case: Case) -> Judgement:
         return Judgement("unknown", str(e), required, "what the host calls its service pack cannot be read as one",
                          settles="platform: a service pack of a known form")  # fmt: skip
     said = facts.platform.csd_version
+    if said and (doubt := _other_words(said, installed)):
+        return Judgement("unknown", f"service pack {facts.platform.service_pack} ({said!r})", required, doubt,
+                         settles="platform: a service pack of a known form")  # fmt: skip
     if said and service_pack.is_candidate(said) and service_pack.parse(said).number == installed.number:
         installed = installed._replace(candidate=service_pack.parse(said).candidate)
     observed = "no service pack" if installed.number == 0 else f"service pack {facts.platform.service_pack}"
@@ -237,6 +240,17 @@ def _update(update: MissingUpdate) -> str:
     more = [update.severity or "", "waits for a restart" if update.restart else ""]
     said = ", ".join(m for m in more if m)
     return f"{update.kb} ({said})" if said else update.kb
+
+
+def _other_words(said: str, installed: service_pack.ServicePack) -> str:
+    """Why the system's own words (CSDVersion) do not bear out the pack that the facts name; "" where they do."""
+    try:
+        words = service_pack.parse(said)
+    except ValueError:
+        return f"the host's own words {said!r} cannot be read as a service pack"
+    if words.number != installed.number:
+        return f"the host's own words {said!r} name another service pack; their leading number decides (Q293322)"
+    return ""
 
 
 def _installed(ids: tuple[str, ...], case: Case) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from auditor.errors import CannotTell
 
-_FIRST_WINS = re.compile(r"(/etc/ssh)/sshd?_config(?:\.d/[^/]+\.conf)?")
+_FIRST_WINS = re.compile(r"(?:/etc/(?:ssh|openssh)|/(?:usr/local|opt/[^/]+)/etc(?:/ssh)?)/sshd?_config(?:\.d/[^/]+\.conf)?")
 _COMMENT = re.compile(r"\s#.*")
 
 
@@ -32,7 +32,7 @@ def value(path: str, name: str, lines: Sequence[str], included: Mapping[str, Seq
 def after(name: str, line: str) -> str | None:
     """What follows the key in its line, without the separator, quotes and a trailing comment. None for a line that only
     resembles the key, whose dots the host's grep takes for any character."""
-    text = line.strip()
+    text = _unquoted(line)
     if not text.lower().startswith(name.lower()):
         return None
     rest = text[len(name) :]
@@ -41,14 +41,19 @@ def after(name: str, line: str) -> str | None:
     return _COMMENT.sub("", rest).strip(" \t=:").strip('"')
 
 
+def _unquoted(line: str) -> str:
+    """A line whose keyword stands in quotes, without them (OpenSSH takes both)."""
+    return re.sub(r'^\s*"([A-Za-z0-9.]+)"', r"\1", line).strip()
+
+
 def _unconditional(path: str, name: str, lines: Sequence[str], included: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """The values in force for every connection, the first first."""
     everywhere, brought = True, False
     for line in lines:
-        keyword, _, rest = line.strip().replace("=", " ", 1).partition(" ")
-        keyword, rest = keyword.lower().strip(), _COMMENT.sub("", rest).strip()
+        words = re.split(r"[\s=]+", _unquoted(line), maxsplit=1)
+        keyword, rest = words[0].lower(), _COMMENT.sub("", f" {words[1]}" if len(words) > 1 else "").strip()
         if keyword == "match":
-            everywhere = rest.lower() == "all"
+            everywhere = rest.strip('"').lower() == "all"
         elif keyword == "host":
             everywhere = rest == "*"
         elif keyword == "include" and everywhere:

@@ -44,7 +44,7 @@ def parse(answers: Answers) -> Reading:
     uname = next((ln for ln in answers.get("identity").lines(100) if ln.startswith("uname=Linux ")), "")
     running = uname.removeprefix("uname=Linux ").partition(" ")[0]
     built = _BUILT_AS.search(uname)
-    package = built[1] if built else None
+    package = built[1] if built else _ubuntu(running, uname)
 
     def untold(why: str) -> Reading:
         return Reading({"kernels": Kernels(running or None, None, package)}, partial=f"installed kernels: {why}")
@@ -56,16 +56,28 @@ def parse(answers: Answers) -> Reading:
     images = [line.removeprefix("image=") for line in lines if line.startswith("image=")]
     if f"images={len(images)}" not in lines:
         return untold("the list of images is not whole")
-    releases = {r for r in map(_release, images) if not kernel_release.is_backup(r)}
+    named = set(map(_release, images))
+    releases = {r for r in named if not kernel_release.is_backup(r, named)}
+    packaged = _packaged(answers)
     if running not in releases and any(line.startswith("inside=") for line in lines):
+        if releases or packaged:
+            return untold("there are signs of a container here, and kernels of a machine's own beside them")
         return Reading({"kernels": Kernels(running or None, (), package, outside=True)})
     odd = sorted(r for r in releases if not _RELEASE.fullmatch(r))
     if odd:
         return untold(f"{', '.join(odd[:5])} name no release")
-    missing = sorted(_packaged(answers) - releases)
+    missing = sorted(packaged - releases)
     if missing and releases:
         return untold(f"the package of {missing[0]} is installed, and its image is not there")
     return Reading({"kernels": Kernels(running or None, tuple(sorted(releases)), package)})
+
+
+def _ubuntu(running: str, uname: str) -> str | None:
+    """The package version that an Ubuntu kernel was built as: its release has all but the last number, which `uname -v` has:
+    `#47-Ubuntu` of 3.13.0-24-generic is 3.13.0-24.47, `#45~22.04.1-Ubuntu` ends in `.45~22.04.1`."""
+    upload = re.search(r" #(\d{1,6}(?:~[\d.]{1,20})?)-Ubuntu ", f"{uname} ")
+    abi = re.match(r"\d[\d.]{1,20}-\d{1,6}(?=-)", running)
+    return f"{abi[0]}.{upload[1]}" if upload and abi else None
 
 
 def _packaged(answers: Answers) -> set[str]:

@@ -1,7 +1,8 @@
 """The processes of a host, by process id: /proc/PID/status, in which the kernel escapes what a name could forge (proc(5)).
 
 For each: does it have memory of its own (kernel threads and zombies have none), and is it the host's own, or in a process
-id namespace and a mount namespace of its own, as those of containers are? Their files are not this host's.
+id namespace of its own with another root, as those of containers are (device and root of `/` in mountinfo)? Their files are
+not this host's. A sandbox that keeps the host's root (systemd's PrivatePIDs=, bubblewrap) runs the host's files.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ c_process_names() {
     rest ~ /^VmSize:/ { kind = \"u\" }
     END { row(); print \"=rows= \" rows + 0 }
     function row() { if (last != \"\") { print last \" \" kind \" \" place \" \" name; rows++ } }
-    function mounts(pid, file, line, part) {
+    function mounts(pid, file, line, part, root, n) {
       file = \"/proc/\" pid \"/mountinfo\"
-      if ((getline line < file) > 0) split(line, part, \" \")
+      while ((getline line < file) > 0 && n++ < 500) if (split(line, part, \" \") > 4 && part[5] == \"/\") root = part[3] \" \" part[4]
       close(file)
-      return part[1]
+      return root
     }"
 }
 """

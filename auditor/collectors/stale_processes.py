@@ -43,11 +43,14 @@ _GONE = (": No such file or directory", ": No such process")
 # What no package brings. Mapped and "deleted" by design: memfd_create(2), System V shared memory, shared anonymous memory,
 # graphics buffers, O_TMPFILE (open(2)). Places for what is thrown away (hier(7)). Libraries that programs unpack for
 # themselves: libffi's closures, GStreamer's orc, and those of Java: JNA, jffi, and *-jni and netty's by name.
-_PLACES = re.compile(r"/(?:memfd:|SYSV[0-9a-f]{8}|dev/|\[aio\]|anon_hugepage|i915|drm|tmp/|var/tmp/|run/|var/run/|proc/)")
+_PLACES = re.compile(
+    r"/(?:memfd:|SYSV[0-9a-f]{8}|dev/|\[aio\]|anon_hugepage|i915$|drm mm object$|tmp/|var/tmp/|run/|var/run/|proc/)"
+)
 _SYSTEM = ("/usr/", "/bin/", "/sbin/", "/lib")
-_THROWN = ("/cache/", "/.cache/", "/tmp/", "/temp/")
+_THROWN = re.compile(r".*(?:/\.cache/|/(?:cache|tmp|temp)/[^/]+$)", re.IGNORECASE)
+_UNPACKED = re.compile(r".*jni.*\d{4}.*", re.IGNORECASE)  # a number of its own, as whoever unpacks for one run gives it
 _NAMES = re.compile(
-    r"#\d+|ffi\w{6}|orcexec\.\w{1,12}|jna-?\d+.*|jffi-?\d+.*|lib(?:netty|jansi|jnidispatch|lz4-java|sqlitejdbc)\S*",
+    r"#\d+|ffi\w{6}|orcexec\.\w{1,12}|jna-?\d+.*|jffi-?\d+.*|lib(?:netty|jansi|jnidispatch|lz4-java|sqlitejdbc|zstd-jni|rocksdbjni|leveldbjni|snappyjava)\S*",
     re.IGNORECASE,
 )
 
@@ -55,10 +58,9 @@ _NAMES = re.compile(
 def no_packages(path: str) -> bool:
     """Was this file never any package's?"""
     name = path.rpartition("/")[2]
-    aside = not path.startswith(_SYSTEM) and any(part in path.lower() for part in _THROWN)
-    return (
-        aside or ("jni" in name.lower() and not path.startswith(_SYSTEM)) or bool(_PLACES.match(path) or _NAMES.fullmatch(name))
-    )
+    if path.startswith(_SYSTEM):  # there packages bring even libraries of these names
+        return re.fullmatch(r"#\d+", name) is not None
+    return bool(_PLACES.match(path) or _THROWN.match(path) or _NAMES.fullmatch(name) or _UNPACKED.fullmatch(name))
 
 
 def parse(answers: Answers) -> Reading:

@@ -84,7 +84,18 @@ unpack() {
   # The tool of the format starts in a fraction of the time of apt-helper, which knows all formats and is always there.
   if command -v $tool >/dev/null 2>&1; then $tool -dc "$1" 2>/dev/null; else /usr/lib/apt/apt-helper cat-file "$1"; fi
 }
-c_update_pins() { grep -s -h -E "^(Package|Pin|Pin-Priority): " /etc/apt/preferences /etc/apt/preferences.d/* /dev/null || :; }
+c_update_pins() {
+  set -- /etc/apt/preferences
+  for file in /etc/apt/preferences.d/*; do
+    case ${file##*/} in  # apt_preferences(5): no other ending than pref, no other characters
+      *[!A-Za-z0-9_.-]*) ;;
+      *.pref) set -- "$@" "$file" ;;
+      *.*) ;;
+      *) set -- "$@" "$file" ;;
+    esac
+  done
+  grep -s -h -E "^(Package|Pin|Pin-Priority): " "$@" /dev/null || :
+}
 c_update_simulation() {
   [ "$DEPTH" = deep ] || return 0
   printf "asked\n"
@@ -259,7 +270,8 @@ def _suite(x: _List, release: _Release | None) -> UpdateList:
     codename = fields.get("Codename", "").removesuffix("-security")
     dist = x.dist.removesuffix("-security").removesuffix("_updates")
     own = codename if codename == dist or dist in _ALIASES or dist.startswith(f"{codename}-") else dist
-    return UpdateList(x.suite, _date(fields.get("Date", "")), own or None, fields.get("Origin"), fields.get("Label"))
+    origin = fields.get("Origin", "" if release else None)  # a Release file without one is no distribution's
+    return UpdateList(x.suite, _date(fields.get("Date", "")), own or None, origin, fields.get("Label"))
 
 
 def _uncovered(answers: Answers, lists: list[_List], releases: dict[str, _Release]) -> tuple[str, ...]:
@@ -268,8 +280,10 @@ def _uncovered(answers: Answers, lists: list[_List], releases: dict[str, _Releas
     installed = [f for line in answers.get("packages").lines(MAX_PACKAGES, "packages") if len(f := line.split("\t")) > 6]
     arches = Counter(f[3] for f in installed if f[3] != "all")
     native = arches.most_common(1)[0][0] if arches else "all"
-    there = {(x.suite, x.component.rpartition("/")[2], x.arch) for x in lists}
-    suites = {x.suite for x in lists}
+    codename = _codename(answers)
+    own = [x for x in lists if _of_distribution(_suite(x, releases.get(x.suite)), codename)]
+    there = {(x.suite, x.component.rpartition("/")[2], x.arch) for x in own}
+    suites = {x.suite for x in own}
     missing = []
     covered: dict[tuple[str, str], bool] = {}
     for status, name, _, arch, _, _, section, *_ in installed:
@@ -279,10 +293,23 @@ def _uncovered(answers: Answers, lists: list[_List], releases: dict[str, _Releas
             continue
         if (component, wanted) not in covered:
             held = [s for s in suites if _has(releases.get(s), component, wanted)]
-            covered[component, wanted] = not held or any((s, component, wanted) in there for s in held)
+            nobody = not held and component != "main"  # a component of somebody else's; main is the distribution's
+            covered[component, wanted] = nobody or any((s, component, wanted) in there for s in held)
         if not covered[component, wanted]:
             missing.append(f"{name[:MAX_NAME]} ({component}, {wanted})")
     return tuple(sorted(missing)[:500])
+
+
+def _codename(answers: Answers) -> str | None:
+    """The host's release, VERSION_CODENAME of os-release(5)."""
+    section = answers.sections.get("os_release")
+    found = re.search(r"^VERSION_CODENAME=[\"']?([a-z0-9.-]{1,40})", section.text[:20_000], re.MULTILINE) if section else None
+    return found[1] if found else None
+
+
+def _of_distribution(x: UpdateList, codename: str | None) -> bool:
+    """Is it a suite of the distribution's own, and of the release that the host is?"""
+    return x.of_distribution and (codename is None or x.release == codename)
 
 
 def _has(release: _Release | None, component: str, arch: str) -> bool:

@@ -19,8 +19,8 @@ from typing import Any
 from msgspec import Struct
 
 from auditor.errors import FileFaults
+from auditor.inventory import ansible_cfg, ansible_way
 from auditor.inventory import ansible_forms as forms
-from auditor.inventory import ansible_way
 from auditor.inventory.ansible_groups import Groups, Merged, Variables, Vaulted
 from auditor.inventory.ansible_way import Notes
 from auditor.model.target import Target
@@ -150,8 +150,9 @@ def _taken(groups: Groups, path: Path, beside: Any) -> Taken:
     names = tuple(sorted(g for g in groups.members if g not in ("all", "ungrouped")))
     notes: Notes = defaultdict(list)
     targets = {}
+    configured = ansible_cfg.variables(path)
     for host in groups.hosts:
-        made = ansible_way.target(host, merged.variables_of(host), tuple(merged.groups_of(host)), notes)
+        made = ansible_way.target(host, {**configured, **merged.variables_of(host)}, tuple(merged.groups_of(host)), notes)
         if made:
             targets[host] = made
     return Taken(targets, names, tuple(f"{path}: {what}: {_hosts(hosts)}" for what, hosts in sorted(notes.items())))

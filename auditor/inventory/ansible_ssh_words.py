@@ -76,13 +76,17 @@ _STRICTER = frozenset(
 )
 
 
+_FAMILIES = {"4": "inet", "6": "inet6"}
+
+
 class Words(Struct):
-    """`odd` is what is not understood: the host is not reached without it; `left` is what is not taken, and does no harm."""
+    """`family` is AddressFamily; `odd` is what is not understood: the host is not reached without it; `left` is what is not taken, and does no harm."""
 
     jump: tuple[Target, ...] | None = None
     port: int | None = None
     user: str | None = None
     key: str | None = None
+    family: str = ""
     odd: str = ""
     left: tuple[str, ...] = ()
 
@@ -101,6 +105,8 @@ def read(text: str) -> Words:
             continue
         flags = word[1:]
         while flags and flags[0] in _FLAGS:
+            if flags[0] in _FAMILIES:
+                found.family = found.family or _FAMILIES[flags[0]]
             flags = flags[1:]
         if flags:
             value = flags[1:] or (words.pop(0) if words else "")
@@ -126,6 +132,8 @@ def _option(found: Words, flag: str, value: str) -> None:
             found.port = found.port or int(value)
         elif keyword == "user":
             found.user = found.user or value
+        elif keyword == "addressfamily" and value.lower() in ("any", "inet", "inet6"):
+            found.family = found.family or value.lower()
         elif keyword == "identityfile":
             found.key = found.key or value
         elif keyword not in _HARMLESS:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from msgspec.structs import replace
 
@@ -32,6 +32,14 @@ _SECRETS = ("password", "ssh_pass", "ssh_password", "winrm_pass", "winrm_passwor
 # What says how a host is reached, and has no like here: left out, and said.
 _UNTAKEN = ("become_exe", "become_flags", "winrm_message_encryption", "winrm_kerberos_delegation", "winrm_kinit_mode", "psrp_proxy",
             "psrp_reconnection_retries", "ssh_pkcs11_provider", "ssh_executable", "ssh_transfer_method", "ssh_timeout", "timeout")  # fmt: skip
+
+
+# Variables of the plugins paramiko and libssh that change neither who is reached nor how, nor as whom.
+_HARMLESS = ("host_key_checking", "host_key_auto_add", "pty", "timeout", "banner_timeout", "record_host_keys", "look_for_keys", "pass",
+             "password", "use_persistent_connections", "config_file")  # fmt: skip
+
+
+_FAMILIES: dict[str, Literal["any", "inet", "inet6"]] = {"inet": "inet", "inet6": "inet6"}
 
 
 class _Odd(Exception):
@@ -88,6 +96,15 @@ class _Said:
             return True
         raise _Odd(f"ansible_{names[-1]} {found[:40]!r} is neither yes nor no")
 
+    def others_of(self, plugin: str) -> list[str]:
+        """The variables of a plugin that decide the way, whose values are not looked at here."""
+        begin = f"ansible_{plugin}_"
+        return sorted(
+            name
+            for name, value in self._variables.items()
+            if name.startswith(begin) and name.removeprefix(begin) not in _HARMLESS and value not in (None, "")
+        )
+
     def has(self, name: str) -> bool:
         return self._variables.get(f"ansible_{name}") not in (None, "")
 
@@ -114,6 +131,8 @@ def target(name: str, variables: Variables, groups: tuple[str, ...], notes: Note
         for untaken in _UNTAKEN:
             if said.has(untaken):
                 notes[f"ansible_{untaken} is not taken"].append(name)
+        if plain in ("paramiko", "paramiko_ssh", "libssh") and (own := said.others_of(plain.removesuffix("_ssh"))):
+            raise _Odd(f"{own[0]} says how the plugin {plain} reaches it")
         made = (
             made
             if connection == "local"
@@ -167,6 +186,7 @@ def _ssh(made: Target, said: _Said, name: str, notes: Notes) -> Target:
         user=first.user or user or next((w.user for w in rest if w.user), None),
         key_file=str(Path(key).expanduser().absolute()) if key else None,
         jump=ways[0] if ways else (),
+        address_family=_FAMILIES.get(next((w.family for w in words if w.family), ""), "any"),
     )
 
 

@@ -152,15 +152,25 @@ class StaleProcess(Record, frozen=True):
     files: tuple[str, ...]
 
 
+# Origins of distributions (the field of Release files), in small letters; everybody else is a vendor.
+DISTRIBUTIONS = ("debian", "ubuntu", "raspbian", "raspberry pi foundation", "kali", "devuan", "linuxmint", "pureos", "parrot", "pop-os-release",
+                 "trisquel", "deepin", "astra", "armbian", "proxmox", "zorinos", "elementary")  # fmt: skip
+
+
 class UpdateList(Record, frozen=True):
     """The package lists of a security suite as they lie on the host; `date` is the publisher's, `release` the codename
-    of the release that the suite is for, `origin` and `label` the publisher's own words."""
+    of the release that the suite is for, `origin` and `label` the publisher's own words ("" for none, None for not known)."""
 
     name: str
     date: Moment | None
     release: str | None = None
     origin: str | None = None
     label: str | None = None
+
+    @property
+    def of_distribution(self) -> bool:
+        """Is it a distribution's own, as far as it says?"""
+        return self.origin is None or self.origin.lower() in DISTRIBUTIONS
 
 
 class Candidate(Record, frozen=True):

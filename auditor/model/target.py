@@ -55,7 +55,7 @@ class Target(Struct, frozen=True, kw_only=True):
     `address` is a host name or an IP address; None for `local` and `replay`. `path` is the recording of `replay`.
     `fault`: why it is not reached as the inventory says,
     which is then all that is said of it. `weak_ciphers`: CBC ciphers, MD5 and 96-bit MACs are offered too. `jump` are the hosts to go through, nearest first. `key_file` is the one key to use; `identity_files` are those that
-    ssh_config offers. `alias` is the name looked up in known_hosts (HostKeyAlias); `known_hosts` () = the usual files.
+    ssh_config offers, `address_family` which of a name's addresses are tried (AddressFamily there). `alias` is the name looked up in known_hosts (HostKeyAlias); `known_hosts` () = the usual files.
     """
 
     name: str
@@ -80,6 +80,7 @@ class Target(Struct, frozen=True, kw_only=True):
     cert_file: str | None = None
     cert_key_file: str | None = None
     ca_file: str | None = None
+    address_family: Literal["any", "inet", "inet6"] = "any"
     certificate_checking: Literal["validate", "ignore"] = "validate"
     proxy: str | None = None
     missing_updates: bool = False

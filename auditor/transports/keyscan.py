@@ -56,7 +56,7 @@ def _shown(target: Target, limit: Deadline) -> tuple[str, bytes]:
             transport = Transport(session.beyond_jumps(), packetizer_class=Bounded)
         else:
             connecting = limit.limit(target.timeouts.connect, "connecting")
-            sock = connect(target.address or target.name, target.port or 22, connecting)
+            sock = connect(target.address or target.name, target.port or 22, connecting, target.address_family)
             transport = Transport(sock, packetizer_class=Bounded)
         offer(transport, target)
         limit.watch(lambda: abort(transport))

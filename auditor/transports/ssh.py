@@ -90,7 +90,9 @@ class SshSession:
     def _fast(self, own: Login, command: Command, level: Level, known: KnownLogin | None) -> Channel:
         target = self._target
         sock = self._guarded(
-            target, lambda limit: connect(target.address or target.name, target.port or 22, limit), "connecting"
+            target,
+            lambda limit: connect(target.address or target.name, target.port or 22, limit, target.address_family),
+            "connecting",
         )
 
         def start(limit: Deadline) -> Channel:
@@ -135,7 +137,9 @@ class SshSession:
         return channel
 
     def _hop(self, link: Any, hop: Target, own: Login, beyond: list[Target]) -> Any:
-        sock = link or self._guarded(hop, lambda limit: connect(hop.address or hop.name, hop.port or 22, limit), "connecting")
+        sock = link or self._guarded(
+            hop, lambda limit: connect(hop.address or hop.name, hop.port or 22, limit, hop.address_family), "connecting"
+        )
         transport: Transport = self._guarded(
             hop, lambda limit: _plain(sock, hop, own, limit, self._transports), "logging in", 3
         )

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from glob import glob
 from pathlib import Path
+from typing import Literal
 from urllib.parse import unquote
 
 from msgspec.structs import replace
@@ -52,6 +53,9 @@ _MATTERS = frozenset(
         "canonicaldomains",
         "canonicalizepermittedcnames",
         "identitiesonly",
+        "addressfamily",
+        "bindaddress",
+        "bindinterface",
         "match",
     ]
 )
@@ -122,6 +126,10 @@ def _hop(word: str) -> Target:
 
 def _login(target: Target, said: Said) -> Target:
     """What the inventory leaves open, from ssh_config."""
+    for keyword, name in (("bindaddress", "BindAddress"), ("bindinterface", "BindInterface")):
+        if keyword in said:
+            why = f"{name} is not honoured, and what it leaves out may be another way; use connection openssh"
+            raise HostError("protocol", f"{_where(keyword, said[keyword][0])}{why}")
     usual = _usual(_program())
     first = {key: values[0] for key, values in said.items()}
     timeouts, limit = target.timeouts, first.get("connecttimeout", "")
@@ -137,8 +145,13 @@ def _login(target: Target, said: Said) -> Target:
         certificate_file=target.certificate_file or next(iter(_paths(said.get("certificatefile", [])[:1], said, target)), None),
         known_hosts=target.known_hosts or _known_hosts(first.get("userknownhostsfile", ""), usual),
         alias=target.alias or first.get("hostkeyalias"),
+        address_family=_family(first.get("addressfamily", "any")),
         timeouts=timeouts,
     )
+
+
+def _family(text: str) -> Literal["any", "inet", "inet6"]:
+    return "inet" if text == "inet" else "inet6" if text == "inet6" else "any"
 
 
 def _known_hosts(text: str, usual: Said) -> tuple[str, ...]:

@@ -28,12 +28,16 @@ def round_trip(sock: socket.socket) -> float:
     return int.from_bytes(info[68:72], sys.byteorder) / 1e6 if len(info) == 72 else 0.0
 
 
-def connect(address: str, port: int, limit: Deadline) -> socket.socket:
-    """A TCP connection without Nagle's delay: our messages are small and wait for nobody."""
-    found = _resolve(address, port, limit)
+def connect(address: str, port: int, limit: Deadline, family: str = "any") -> socket.socket:
+    """A TCP connection without Nagle's delay: our messages are small and wait for nobody. `family`: `inet`, `inet6` or `any`."""
+    found: list[Any] = [f for f in _resolve(address, port, limit) if family == "any" or f[0] == _FAMILIES[family]]
+    if not found:
+        raise socket.gaierror(
+            socket.EAI_NONAME, f"it has no address of the family {family}, which ssh_config asks for (AddressFamily)"
+        )
     fault: OSError = OSError("no address")
-    for number, (family, kind, protocol, _, place) in enumerate(found):
-        sock = socket.socket(family, kind, protocol)
+    for number, (its_family, kind, protocol, _, place) in enumerate(found):
+        sock = socket.socket(its_family, kind, protocol)
         limit.watch(lambda sock=sock: shut(sock))  # type: ignore[misc]  # mypy cannot infer a lambda's default
         sock.settimeout(limit.left / (len(found) - number))
         try:
@@ -47,7 +51,10 @@ def connect(address: str, port: int, limit: Deadline) -> socket.socket:
     raise fault
 
 
-def _resolve(name: str, port: int, limit: Deadline) -> list[Any]:
+_FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
+
+
+def _resolve(name: str, port: int, limit: Deadline) -> list[tuple[Any, ...]]:
     """getaddrinfo() knows no time limit, so a name is looked up by a thread that may be left behind."""
     try:
         return socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)

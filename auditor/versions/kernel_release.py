@@ -9,6 +9,7 @@ behind a word is a revision of the build (`6.9.3-surface-1`, `-xanmod2`), unless
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Literal
 
 from auditor.versions import deb, rpm
@@ -16,14 +17,15 @@ from auditor.versions.limit import bounded
 
 Manager = Literal["dpkg", "rpm", "apk"]
 
-_ABI_WORD = re.compile(r"(?:rpi|rc|rt)\d+")  # 6.1.0-rpi8-rpi-v8, 6.12.0-rc1-amd64: part of the version, though a word
-_NUMBERED = re.compile(r"([a-z]{3,}|r)(\d+(?:\.\w+)*)")
+_ABI_WORD = re.compile(r"(?:rpi|rc)\d+")  # 6.1.0-rpi8-rpi-v8, 6.12.0-rc1-amd64: part of the version, though a word
+_NUMBERED = re.compile(r"([a-z]+)(\d+(?:\.\w+)*)")
+_COMMIT = re.compile(r"g[0-9a-f]{7,40}|dirty")  # what `git describe` adds: which build it is, not what for
 # Words whose digits name what the kernel is built for.
 _ARCHITECTURE = re.compile(
-    r"(?:4|16|64)k|v\d\w*|i?[3-6]86|x86|s390x?|armv\d\w*|(?:raspi|rpi|bcm|mt|imx|omap|bpo|deb|el|fc|mx|exynos|sun|tegra)\d\w*"
+    r"(?:4|16|64)k|v\d\w*|k[678]|i?[3-6]86|x86|s390x?|armv\d\w*|(?:raspi|rpi|bcm|mt|imx|omap|bpo|deb|el|fc|mx|exynos|sun|tegra)\d\w*"
 )
 _RPM_ARCHITECTURE = re.compile(r"\.(x86_64|i[3-6]86|aarch64|armv7hl|ppc64(?:le)?|s390x?|riscv64|loongarch64|noarch)(?=$|[.+_])")
-_BACKUP = re.compile(r"\.(?:old|bak|backup|orig|save|saved|prev|previous|broken|dpkg-\w+|ucf-\w+|rpm(?:save|new|orig)|\d)$|~$")
+_BACKUP = re.compile(r"\.(?:old|bak|backup|orig|save|saved|prev|previous|broken|dpkg-\w+|ucf-\w+|rpm(?:save|new|orig))$|~$")
 
 
 def _is_architecture(word: str) -> bool:
@@ -32,9 +34,16 @@ def _is_architecture(word: str) -> bool:
     return named or _ARCHITECTURE.fullmatch(word) is not None
 
 
-def is_backup(release: str) -> bool:
-    """Is it the name of an image that was put aside, rather than one that is to be booted?"""
-    return _BACKUP.search(release) is not None
+def is_backup(release: str, others: Collection[str] = ()) -> bool:
+    """Is it the name of an image that was put aside, rather than one that is to be booted? `linux-6.1.0-28-amd64.1` is one
+    only beside the image without that number: unsuffixed mainline kernels end so (`6.9.12`)."""
+    stem, _, number = release.rpartition(".")
+    return _BACKUP.search(release) is not None or (number.isdigit() and stem in others)
+
+
+def of_rpm(release: str) -> bool:
+    """Does it name its architecture as rpm does (`.x86_64`)?"""
+    return _RPM_ARCHITECTURE.search(release) is not None
 
 
 def _split(release: str) -> tuple[str, str]:
@@ -49,14 +58,18 @@ def _split(release: str) -> tuple[str, str]:
             variant += "+uek"
         if re.search(r"\.rt\d+\.", release):
             variant += "+rt"
+        if ".centos.plus" in release:
+            variant += "+plus"
     version, words = [], list[str]()
-    for n, part in enumerate(release.split("-")):
+    for n, part in enumerate(release.rstrip("+").split("-")):
+        if n and _COMMIT.fullmatch(part):
+            continue
         if n == 0 or (part[:1].isdigit() and not _is_architecture(part)) or (not words and _ABI_WORD.fullmatch(part)):
             version.append(part)
             continue
         numbered = _NUMBERED.fullmatch(part)
-        if numbered and not _is_architecture(part):
-            words.append(numbered[1])
+        if numbered and not _is_architecture(part) and not _is_architecture(numbered[2]):
+            words += [numbered[1]] if numbered[1] != "r" else []  # gentoo-r1 is gentoo's second
             version.append(numbered[2])
         else:
             words.append(part)
@@ -71,7 +84,7 @@ def flavour(release: str) -> str:
 def newer_than(running: str, installed: tuple[str, ...], manager: Manager = "dpkg") -> tuple[str, ...]:
     """The installed releases of the running flavour that are newer, newest first. ValueError where a release of it is none."""
     own = flavour(running)
-    same = [r for r in installed if not is_backup(r) and flavour(r) == own]
+    same = [r for r in installed if not is_backup(r, installed) and flavour(r) == own]
     mine = _key(running, manager)
     return tuple(sorted((r for r in same if _key(r, manager) > mine), key=lambda r: _key(r, manager), reverse=True))
 

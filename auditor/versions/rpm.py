@@ -36,7 +36,9 @@ def sort_key(version: str) -> tuple[int, Key, Key | None]:
     epoch, _, rest = bounded(version).partition(":") if ":" in version else ("0", ":", bounded(version))
     if not re.fullmatch(r"[0-9]{1,9}", epoch):
         raise ValueError(f"not an RPM version: {version!r}")
-    name, _, release = rest.partition("-") if rest.count("-") <= 1 else (rest, "", "")
+    if rest.count("-") > 1:
+        raise ValueError(f"not an RPM version, which has one dash at most: {version!r}")
+    name, _, release = rest.partition("-")
     return int(epoch), part_key(name), part_key(release) if release else None
 
 

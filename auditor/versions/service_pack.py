@@ -15,7 +15,7 @@ from typing import NamedTuple
 STAMPERS = ("Q246467", "Q266433", "Q246009")
 _LONGEST = 80  # characters of any that Windows writes
 _WRITTEN = re.compile(
-    r"\s*(?:Service Pack\s*)?(\d{1,3})([a-z]?)(?:\.0)?\s*(?:,?\s*((?:RC|Beta|v\.|Build)[^\n]{1,40}))?\s*", re.IGNORECASE
+    r"\s*(?:Service Pack\s*)?(\d{1,3})([a-z]?)(?:\.0)?\s*(?:,?\s*((?:RC|Beta|v\.|Build)[^\n]{0,40}))?\s*", re.IGNORECASE
 )
 
 

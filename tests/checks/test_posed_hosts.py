@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from auditor.applies import Host
 from auditor.checks import judge
 from auditor.checks.judgement import Case
-from auditor.collectors.kernels import _BUILT_AS
+from auditor.collectors.kernels import _BUILT_AS, _ubuntu
 from auditor.collectors.stale_processes import no_packages
 from auditor.model.facts import (
     Candidate,
@@ -111,7 +111,26 @@ KERNELS = [
     ("ubuntu-24.04", "6.6.30-gentoo-r1", ["6.6.30-gentoo-r1", "6.6.30-gentoo-r2"], "pending"),
     ("ubuntu-24.04", "6.6.31+rpt-rpi-v7", ["6.6.31+rpt-rpi-v7", "6.6.31+rpt-rpi-v8"], "compliant"),  # an architecture's
     ("ubuntu-24.04", "6.6.31+rpt-rpi-v8", ["6.6.31+rpt-rpi-v8", "6.6.31+rpt-rpi-2712"], "compliant"),
+    ("opensuse-leap-15.2", "5.3.18-lp152.102-default", ["5.3.18-lp152.102-default", "5.3.18-lp152.106-default"], "pending"),
+    ("opensuse-leap-15.1", "4.12.14-lp151.28.79-default", ["4.12.14-lp151.28.79-default", "4.12.14-lp151.28.91-default"], "pending"),
+    ("debian-12", "6.9.12", ["6.9.12", "6.10.1"], "pending"),  # mainline builds have no suffix
+    ("debian-12", "6.9.3", ["6.9.3", "6.9.5"], "pending"),
+    ("debian-12", "6.9.0-rc7", ["6.9.0-rc7", "6.9.0"], "pending"),
+    ("debian-12", "6.9.0-rc1+", ["6.9.0-rc1+", "6.9.0-rc2+"], "pending"),
+    ("debian-12", "6.9.0-rc1-00012-g0123456789ab", ["6.9.0-rc1-00012-g0123456789ab", "6.9.0-rc1-00015-gba9876543210"], "pending"),
+    ("debian-12", "6.9.3-ck1", ["6.9.3-ck1", "6.9.3-ck2"], "pending"),
+    ("debian-12", "6.9.3-pf2", ["6.9.3-pf2", "6.9.3-pf10"], "pending"),
+    ("gentoo", "6.6.30-gentoo", ["6.6.30-gentoo", "6.6.30-gentoo-r1"], "pending"),
+    ("gentoo", "6.6.30-gentoo-r1", ["6.6.30-gentoo-r1", "6.6.31-gentoo"], "pending"),
+    ("gentoo", "6.6.31-gentoo", ["6.6.30-gentoo-r1", "6.6.31-gentoo"], "compliant"),
+    ("ubuntu-24.04", "6.9.3-rt5-x64v3-xanmod1", ["6.9.3-rt5-x64v3-xanmod1", "6.9.4-x64v3-xanmod1"], "compliant"),
+    ("ubuntu-24.04", "6.9.3-x64v3-xanmod1", ["6.9.3-x64v3-xanmod1", "6.9.4-rt5-x64v3-xanmod1"], "compliant"),
+    ("centos-7", "3.10.0-1160.el7.x86_64", ["3.10.0-1160.el7.x86_64", "3.10.0-1160.119.1.el7.centos.plus.x86_64"], "compliant"),
+    ("mageia-9", "6.6.28-desktop-1.mga9", ["6.6.28-desktop-1.mga9", "6.6.28-desktop586-2.mga9"], "compliant"),
+    ("springdale-9", "5.14.0-427.el9.x86_64", ["5.14.0-427.el9.x86_64", "5.14.0-427.13.1.el9_4.x86_64"], "pending"),  # rpm's own words
+    (None, "5.14.0-427.el9.x86_64", ["5.14.0-427.el9.x86_64", "5.14.0-427.13.1.el9_4.x86_64"], "pending"),
     # Backups are no kernels.
+    ("debian-12", "6.1.0-28-amd64", ["6.1.0-28-amd64", "6.1.0-28-amd64.1"], "compliant"),
     ("ubuntu-24.04", "6.8.0-31-generic", ["6.8.0-31-generic", "6.8.0-45-generic.old"], "compliant"),
     ("ubuntu-24.04", "6.8.0-31-generic", ["6.8.0-31-generic", "6.8.0-45-generic.dpkg-bak"], "compliant"),
     ("ubuntu-24.04", "6.8.0-31-generic", ["6.8.0-31-generic", "6.8.0-45-generic~"], "compliant"),
@@ -121,7 +140,7 @@ KERNELS = [
 
 
 @pytest.mark.parametrize(("product", "running", "installed", "expected"), KERNELS, ids=lambda x: str(x)[:60])
-def test_kernels(product: str, running: str, installed: list[str], expected: str) -> None:
+def test_kernels(product: str | None, running: str, installed: list[str], expected: str) -> None:
     platform = Platform(family="linux", product=product)
     facts = replace(LINUX, platform=platform, packages=(), kernels=Kernels(running, tuple(installed)))
     assert verdict("linux-kernel-running", facts) == expected
@@ -154,6 +173,33 @@ def test_an_image_that_runs_contradicts_a_container() -> None:
     assert facts.kernels is not None
     assert not facts.kernels.outside
     assert verdict("linux-kernel-running", facts) == "pending"
+
+
+# 4 and 5. What is not there, and who is to say so.
+@pytest.mark.parametrize(
+    ("package_name", "expected"),
+    [(name, "unknown") for name in ("linux-image-amd64", "proxmox-kernel-6.8.12-1-pve-signed", "pve-kernel-6.2", "nvidia-l4t-kernel", "linux",
+                                    "linux-modules-6.8.0-45-generic", "linux-generic", "linux-zen", "linux-hardened", "linux-lts", "kernel", "kernel-core",
+                                    "kernel-default", "kernel-uek", "kernel-ml", "raspberrypi-kernel", "kernel-6.6.28-desktop")]
+    + [(name, "not_applicable") for name in ("kerneltop", "kernel-wedge", "linux-libc-dev", "linux-base", "linux-headers-amd64", "kernel-headers",
+                                             "kernel-tools", "linux-firmware", "kernel-srpm-macros", "linux-doc", "bash")],
+)  # fmt: skip
+def test_packages_that_bring_a_kernel_want_an_image(package_name: str, expected: str) -> None:
+    facts = replace(LINUX, packages=(package(package_name, "1-1"),), kernels=Kernels("6.1.0-28-amd64", ()))
+    assert verdict("linux-kernel-running", facts) == expected
+
+
+def test_a_sign_of_a_container_beside_other_kernels_tells_nothing() -> None:
+    """The running kernel was removed, and /.dockerenv left behind: images or packages of a machine's own contradict it."""
+    from tests.collectors.test_answers import facts_of
+    from tests.test_omission import WHOLE
+
+    lines = [line for line in WHOLE.split(b"\n") if line.startswith(b"image=")]
+    running = next(line for line in WHOLE.split(b"\n") if line.startswith(b"uname=Linux ")).split()[1]
+    gone = next(line for line in lines if line.endswith(running))
+    assert len(lines) > 1
+    said = WHOLE.replace(gone + b"\n", b"").replace(f"images={len(lines)}".encode(), f"images={len(lines) - 1}".encode())
+    assert verdict("linux-kernel-running", facts_of(said)) == "unknown"
 
 
 # 6 and 7. Which lists count. -------------------------------------------------------------------------------------------------
@@ -235,7 +281,9 @@ THROWN_AWAY = [
 ]  # fmt: skip
 REPLACED = ["/usr/lib/x86_64-linux-gnu/libssl.so.3", "/lib/systemd/systemd", "/usr/sbin/sshd", "/opt/app/bin/server", "/opt/app/lib/libfoo.so",
             "/srv/app/server", "/home/u/bin/tool", "/usr/lib/libffi.so.8", "/usr/lib64/libc-2.17.so;5f3a1b2c", "/usr/lib/firefox-esr/libxul.so",
-            "/usr/share/cache/x.so", "/lib64/ld-linux-x86-64.so.2", "/usr/lib/jvm/java-17/lib/server/libjvm.so"]  # fmt: skip
+            "/usr/share/cache/x.so", "/lib64/ld-linux-x86-64.so.2", "/usr/lib/x86_64-linux-gnu/jni/libjnidispatch.system.so",
+            "/usr/lib/jni/liblz4-java.so", "/usr/lib/x86_64-linux-gnu/jni/libjansi.so", "/usr/bin/ffiserver", "/drmserver/bin/x", "/i915x",
+            "/opt/cache/bin/cache", "/data/tmp/postgres/bin/postgres", "/opt/vendor/lib/libfoo-jni.so", "/usr/lib/jvm/java-17/lib/server/libjvm.so"]  # fmt: skip
 
 
 def test_code_that_was_thrown_away_is_no_old_code() -> None:
@@ -261,6 +309,21 @@ STAMPED = [
     ("4", "Service Pack 4 RC 1.2", (), "4", "unknown"),
     ("4", "Service Pack 4 RC 1.2", (), "6", "noncompliant"),
     ("6", "Service Pack 6", (), "6", "compliant"),
+    *[
+        ("6", words, (), "6", "unknown")
+        for words in (
+            "Service Pack 5",
+            "Service Pack 5, RC 1.1",
+            "Service Pack 0",
+            "Service Pack 6 Release Candidate 1",
+            "Service Pack 6, Beta",
+            "Service Pack 6, RC",
+            "Service Pack 6 (RC 1.3)",
+            "Service Pack 6-RC1",
+            "Service Pack 6, Pre-release",
+            "Dodatek Service Pack 6, RC 1.3",
+        )
+    ],
     ("Service Pack 6, RC 1.3", None, (), "6", "unknown"),
 ]
 
@@ -284,13 +347,16 @@ PACKAGES = [
     ("rpm", "5.14.0", "427.13.1.el9_4", "5.14.0-427.el9", "compliant"),
     ("rpm", "1.0~rc1", "1", "1.0-1", "noncompliant"),
     ("rpm", "!", "1", "1.0-1", "unknown"),
+    ("rpm", "5.14.0", None, "5.14.0-427.13.1.el9_4", "unknown"),  # an installed rpm has a release
+    ("rpm", "5.14.0", "", "5.14.0-427.13.1.el9_4", "unknown"),
+    ("rpm", "5.14.0-1", "2.el9", "5.14.0-427", "unknown"),  # two dashes
     ("apk", "1.2.3", "r4", "1.2.3-r5", "unknown"),
     ("dpkg", "1.0~rc1", "1", "1.0-1", "noncompliant"),
 ]
 
 
 @pytest.mark.parametrize(("manager", "version", "release", "fixed", "expected"), PACKAGES)
-def test_packages_in_their_managers_order(manager: Any, version: str, release: str, fixed: str, expected: str) -> None:
+def test_packages_in_their_managers_order(manager: Any, version: str, release: str | None, fixed: str, expected: str) -> None:
     facts = replace(LINUX, packages=(Package("p", None, version, release, "x86_64", None, None, manager=manager),))
     assert judge(PackageCheck("p", fixed), case(facts)).verdict == expected
 
@@ -318,7 +384,33 @@ def test_what_a_kernel_says_it_was_built_as(said: str, built: str | None) -> Non
     assert (found[1] if found else None) == built
 
 
+@pytest.mark.parametrize("product", ["rhel-9", "almalinux-8", "oracle-9", "sles-15.6", "RHEL-9"])
+def test_packages_of_another_manager_than_the_products_tell_nothing(product: str) -> None:
+    facts = replace(LINUX, platform=Platform(family="linux", product=product), packages=(package("kernel", "3.10.0-1160.el7"),))
+    assert judge(PackageCheck("kernel", "3.10.0-1160.119.1.el7"), case(facts)).verdict == "unknown"
+
+
+@pytest.mark.parametrize("product", ["rhel-9", "alpine-3.23", "arch", "sles-15.6", "nixos", None])
+def test_apts_lists_tell_nothing_of_packages_that_are_not_dpkgs(product: str | None) -> None:
+    rpm = Package("bash", None, "5.2", "1.el9", "x86_64", None, None, manager="rpm")
+    for packages in ((), (rpm,)):
+        facts = replace(offers(OWN, of=OWN), packages=packages, platform=replace(LINUX.platform, product=product))
+        assert verdict("linux-security-updates", facts) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("uname", "running", "built"),
+    [("#46-Ubuntu SMP Thu Apr 10", "3.13.0-24-generic", "3.13.0-24.46"), ("#45~22.04.1-Ubuntu SMP", "6.8.0-45-generic", "6.8.0-45.45~22.04.1"),
+     ("#20-Ubuntu SMP", "6.8.0-1018-aws", "6.8.0-1018.20"), ("#1 SMP", "6.8.0-45-generic", None), ("#45-Ubuntu SMP", "6.9.3", None)],
+)  # fmt: skip
+def test_what_an_ubuntu_kernel_was_built_as(uname: str, running: str, built: str | None) -> None:
+    assert _ubuntu(running, f"uname=Linux {running} {uname} x86_64") == built
+
+
 BY_PACKAGE = [
+    ("ubuntu-14.04", "3.13.0-24-generic", "3.13.0-24.47", "3.13.0-24.46", "pending"),  # one ABI, built anew
+    ("ubuntu-14.04", "3.13.0-24-generic", "3.13.0-24.47", "3.13.0-24.47", "compliant"),
+    ("ubuntu-24.04", "6.8.0-45-generic", "6.8.0-45.45+1", "6.8.0-45.45", "compliant"),  # signed anew, nothing more
     # product, running, package of its image, built as, verdict
     ("linuxmint-21.3", "5.15.0-91-generic", "5.15.0-91.101", None, "compliant"),  # the release changes with each package
     ("linuxmint-21.3", "5.15.0-91-generic", "5.15.0-91.101", "5.15.0-91.101", "compliant"),

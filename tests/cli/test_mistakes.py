@@ -206,7 +206,9 @@ def test_no_document_is_put_over_a_file_of_our_own(auditor: Auditor, home: Path,
     before = {p.name: p.read_bytes() for p in home.iterdir() if p.is_file() and "-" not in p.name and p.suffix != ".lock"}
     done = auditor(*words.split(), *(["--history", "h.db"] if "restore" in words else []))
     assert (done.returncode, done.stdout) == (2, ""), done.stderr
-    assert {p.name: p.read_bytes() for p in home.iterdir() if p.is_file() and "-" not in p.name and p.suffix != ".lock"} == before
+    assert {
+        p.name: p.read_bytes() for p in home.iterdir() if p.is_file() and "-" not in p.name and p.suffix != ".lock"
+    } == before
 
 
 @pytest.mark.parametrize(
