@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import re
 import shutil
+import signal
 import subprocess
+import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -119,6 +125,71 @@ class TestWithoutRightsAndTools:
         facts, done = run("bash", "unshare", "-m", "sh", "-c", prepare, "ro")
         assert done.stderr == b""
         assert [o for o in facts.outcomes if o.outcome == "failed"] == []
+
+    def test_a_sandbox_on_the_hosts_root_runs_the_hosts_files_and_a_container_does_not(self) -> None:
+        """Both in process id and mount namespaces of their own, both on a program that was deleted since; not below /tmp, where
+        whatever is deleted was thrown away."""
+        with tempfile.TemporaryDirectory(dir="/opt", prefix="auditor-") as folder:
+            self._sandbox_and_container(Path(folder))
+
+    def _sandbox_and_container(self, tmp_path: Path) -> None:
+        own, root = tmp_path / "sleepown", tmp_path / "root"
+        shutil.copy("/bin/sleep", own)
+        libraries = re.findall(r"(/\S+) \(0x", subprocess.run(["ldd", "/bin/sleep"], capture_output=True, text=True).stdout)
+        for file in libraries:
+            (root / file[1:]).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, root / file[1:])
+        shutil.copy("/bin/sleep", root / "sleepapart")
+        enter = f"mount --bind {root} {root} && exec chroot {root} /sleepapart 60"
+        with (
+            subprocess.Popen(["unshare", "-p", "-m", "-f", "--mount-proc", own, "60"]) as sandbox,
+            subprocess.Popen(["unshare", "-p", "-m", "-f", "sh", "-c", enter]) as container,
+        ):
+            try:
+                until(lambda: all(named(name) for name in ("sleepown", "sleepapart")))
+                own.unlink()
+                (root / "sleepapart").unlink()
+                facts, _ = run("dash")
+            finally:
+                for name in ("sleepown", "sleepapart"):
+                    for pid in named(name):
+                        os.kill(pid, signal.SIGKILL)
+                sandbox.wait(10)
+                container.wait(10)
+        stale = [s.name for s in facts.stale_processes or ()]
+        assert "sleepown" in stale
+        assert "sleepapart" not in stale
+
+    @pytest.mark.parametrize("shell", SHELLS)
+    def test_apt_reads_preferences_of_certain_names_only(self, shell: str, tmp_path: Path) -> None:
+        """apt_preferences(5): no other ending than pref, letters, digits, hyphen, underscore and period."""
+        for name in ("a.pref", "b", "c.disabled", "d.dpkg-old", "e.pref~", "f g", "g-_1"):
+            (tmp_path / name).write_text(f"Package: {name.split('.')[0]}\nPin: release o=X\nPin-Priority: 1\n")
+        enter = f'mkdir -p /etc/apt/preferences.d && mount --bind {tmp_path} /etc/apt/preferences.d && exec "$@"'
+        facts, _ = run(shell, "unshare", "-m", "sh", "-c", enter, "prefs")
+        assert facts.updates
+        assert [pin.split(" · ")[0] for pin in facts.updates.pins if "o=X" in pin] == [
+            "Package: a",
+            "Package: b",
+            "Package: g-_1",
+        ]
+
+
+def named(name: str) -> list[int]:
+    """The processes of a name."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/comm"):
+        with contextlib.suppress(OSError):
+            if status.read_text().strip() == name:
+                found.append(int(status.parent.name))
+    return found
+
+
+def until(what: Callable[[], object]) -> None:
+    end = time.monotonic() + 10
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_what_sudo_may_run_is_absolute_and_constant() -> None:

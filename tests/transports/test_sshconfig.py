@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from auditor.model.target import Target, parse_hop
 from auditor.scan import prepared, scan_all
 from auditor.transports import sshconfig
 from auditor.transports.deadline import Deadline, Stop
+from auditor.transports.tcp import connect
 from tests.lab.hostile import Host
 
 # name: the files below ~/.ssh, and the hosts to ask about
@@ -151,6 +153,19 @@ def test_the_inventorys_user_and_port_are_told_to_ssh(ssh_folder: Path) -> None:
     assert jumping.jump[0].identity_files == ("/keys/deploy",)
 
 
+def test_the_family_of_addresses_is_honoured(ssh_folder: Path) -> None:
+    """A name with addresses of both families is reached by that of ssh_config, and by no other."""
+    lay(ssh_folder, {"config": "Host four\n AddressFamily inet\nHost six\n AddressFamily inet6\n"})
+    assert [ask(name).address_family for name in ("four", "six", "else")] == ["inet", "inet6", "any"]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        connect("localhost", port, Deadline(5, "x"), "inet").close()
+        with pytest.raises(OSError, match=r"no address of the family inet6|refused"):
+            connect("localhost", port, Deadline(5, "x"), "inet6")
+        with pytest.raises(socket.gaierror, match="no address of the family inet6, which ssh_config asks for"):
+            connect("127.0.0.1", port, Deadline(5, "x"), "inet6")
+
+
 REFUSED = {
     "exec": ("Match exec \"touch {ran}\"\n User m\n", "config:1: `Match exec` would run a command"),
     "exec behind a host": ("Host w\n User u\nMatch host w exec \"touch {ran}\"\n User m\n", "config:3: `Match exec`"),
@@ -168,6 +183,9 @@ REFUSED = {
     "open quotes": ("Host w\n User \"a\n", "config:2: "),
     "a loop of includes": ("Include config\n", "Too many recursive"),
     "an unknown token": ("Host w\n IdentityFile /k/%z\n", "config:2: the token %z"),
+    "another address to come from": ("Host w\n BindAddress 192.0.2.7\n", "config:2: BindAddress is not honoured"),
+    "another interface": ("Host w\n BindInterface wg0\n", "config:2: BindInterface is not honoured"),
+    "a jump's address to come from": ("Host w\n ProxyJump gw\nHost gw\n BindAddress 192.0.2.7\n", "config:4: BindAddress is not honoured"),
     "an unset variable": ("Host w\n IdentityFile /k/${{NO_SUCH}}\n", "config:2: the environment variable NO_SUCH"),
 }  # fmt: skip
 
