@@ -1,7 +1,8 @@
 """Does the host say that it waits for a restart?
 
 The flag is /run/reboot-required; the packages that asked are in /run/reboot-required.pkgs. Its absence means something
-only where a program that would write it is installed (unattended-upgrades, update-notifier-common).
+only where a program that would write it is installed: unattended-upgrades' hook, or update-notifier-common's program. The
+latter's hook does nothing without the program, and stays behind when the package is removed.
 
 Witness of completeness: the script says whether it found the flag, yes or no; without that word nothing is known.
 """
@@ -19,8 +20,8 @@ c_reboot() {
   for file in /run/reboot-required /var/run/reboot-required; do
     [ -e "$file" ] && printf "flag=%s\n" "$file" && flagged=yes
   done
-  for file in /etc/kernel/postinst.d/unattended-upgrades /etc/kernel/postinst.d/update-notifier /usr/share/update-notifier/notify-reboot-required; do
-    [ -e "$file" ] && printf "writer=%s\n" "$file"
+  for file in /etc/kernel/postinst.d/unattended-upgrades /usr/share/update-notifier/notify-reboot-required; do
+    [ -x "$file" ] && printf "writer=%s\n" "$file"
   done
   [ -r /run/reboot-required.pkgs ] && while IFS= read -r line; do printf "package=%s\n" "$line"; done </run/reboot-required.pkgs
   printf "flagged=%s\n" "$flagged"

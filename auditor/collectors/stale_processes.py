@@ -102,6 +102,16 @@ def _not_whole(answers: Answers, lines: list[str], known: dict[int, process_tabl
     if not (answers.root or answers.sudo):
         return "without root's rights only this user's own processes can be read"
     read = {int(found[1]) for line in lines if (found := _READ.fullmatch(line))}
+    odd = next(
+        (
+            ln
+            for ln in lines
+            if ln.startswith("/proc/") and not (_MAPPED.fullmatch(ln) or _READ.fullmatch(ln) or ln.endswith(_GONE))
+        ),
+        "",
+    )
+    if odd:
+        return f"a line of the maps is not whole: {one_line(odd, 80)}"
     refused = [ln for ln in lines if not ln.startswith(("/proc/", "=rows= ")) and not ln.endswith(_GONE)]
     if answers.sudo and not answers.root and not read:
         return f"sudo-denied: {one_line(refused[0]) if refused else 'sudo refused'}"

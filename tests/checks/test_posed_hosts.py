@@ -27,7 +27,7 @@ from auditor.model.facts import (
     Updates,
 )
 from auditor.model.policy import Policy
-from auditor.model.rule import PackageCheck, ServicePackCheck
+from auditor.model.rule import HotfixCheck, PackageCheck, ServicePackCheck
 from auditor.versions import kernel_release
 from tests.given import LINUX, RULES, WHEN, find, package, verdict
 
@@ -46,7 +46,8 @@ def windows(**platform: Any) -> HostFacts:
 # 1. A rule for every product whose updates no rule knows. ---------------------------------------------------------------------
 MODERN = ["windows-server-2016", "windows-server-2019", "windows-server-2022", "windows-server-2025", "windows-server-23h2",
           "windows-server-1809", "windows-10-22h2", "windows-10-1607", "windows-11-23h2", "windows-11-24h2", "windows-7",
-          "windows-server-2012-r2", "windows-8.1", "windows-server-2008-r2", "windows-server-2003", "windows-xp"]  # fmt: skip
+          "windows-server-2012-r2", "windows-8.1", "windows-server-2008-r2", "windows-server-2003", "windows-xp",
+          "windows-98", "windows-me", "windows-server-25h1", "windows-12-26h2", "windows-8", "windows-xp-embedded"]  # fmt: skip
 
 
 @pytest.mark.parametrize("product", MODERN)
@@ -365,6 +366,21 @@ def test_a_half_installed_package_has_no_version() -> None:
     facts = replace(LINUX, packages=(package("openssl", "9.9-1", half_installed=True),))
     assert judge(PackageCheck("openssl", "3.0.15-1"), case(facts)).verdict == "unknown"
     assert verdict("linux-security-updates", facts) == "unknown"
+
+
+@pytest.mark.parametrize(
+    "ident", ["Q246009", "KB246009", "kb246009", "KB246009-v2", "Q246009i", "Q246009_NT4", "q246009 (x86)"]
+)
+def test_hotfixes_of_one_article(ident: str) -> None:
+    facts = replace(windows(product="windows-nt-4.0-server", version="4.0"), hotfixes=(Hotfix(ident),))
+    host = Host(facts)
+    judged = judge(HotfixCheck(("Q246009",)), Case(facts, None, WHEN.date(), host.packages, host.articles))
+    assert judged.verdict == "compliant"
+    other = replace(facts, hotfixes=(Hotfix("Q2460091"), Hotfix("Q24600")))
+    assert (
+        judge(HotfixCheck(("Q246009",)), Case(other, None, WHEN.date(), host.packages, Host(other).articles)).verdict
+        == "noncompliant"
+    )
 
 
 DERIVATIVES = [
