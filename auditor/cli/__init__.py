@@ -120,6 +120,8 @@ def main() -> None:
             if e.errno in _UNWRITABLE
             else f"{e.filename or ''}: {e.strerror or e}"
         )
+        if e.errno in _UNWRITABLE:
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # it was said; the rest has nowhere to go
         code = exits.INCOMPLETE
     except Exception as e:
         where = e.__traceback__

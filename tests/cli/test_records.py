@@ -105,6 +105,7 @@ def test_what_cannot_be_shown_is_neither_good_nor_noncompliant(words: str, redir
     )  # fmt: skip
     assert "internal error" not in done.stderr
     assert "Traceback" not in done.stderr
+    assert done.stderr.count("standard output cannot be written") == (redirect in (">&-", ">/dev/full"))
     assert done.returncode == 3 or (redirect.startswith("|") and done.returncode == 0 and len(done.stdout) == 1), done.stderr
 
 
