@@ -58,8 +58,7 @@ def _split(release: str) -> tuple[str, str]:
             variant += "+uek"
         if re.search(r"\.rt\d+\.", release):
             variant += "+rt"
-        if ".centos.plus" in release:
-            variant += "+plus"
+        variant += next((f"+{by}" for by in ("centos.plus", "elrepo", "ueknext") if by in release), "")
     version, words = [], list[str]()
     for n, part in enumerate(release.rstrip("+").split("-")):
         if n and _COMMIT.fullmatch(part):

@@ -127,6 +127,8 @@ KERNELS = [
     ("ubuntu-24.04", "6.9.3-rt5-x64v3-xanmod1", ["6.9.3-rt5-x64v3-xanmod1", "6.9.4-x64v3-xanmod1"], "compliant"),
     ("ubuntu-24.04", "6.9.3-x64v3-xanmod1", ["6.9.3-x64v3-xanmod1", "6.9.4-rt5-x64v3-xanmod1"], "compliant"),
     ("centos-7", "3.10.0-1160.el7.x86_64", ["3.10.0-1160.el7.x86_64", "3.10.0-1160.119.1.el7.centos.plus.x86_64"], "compliant"),
+    ("rocky-9", "5.14.0-427.el9.x86_64", ["5.14.0-427.el9.x86_64", "6.9.3-1.el9.elrepo.x86_64"], "compliant"),
+    ("rocky-9", "6.9.3-1.el9.elrepo.x86_64", ["6.9.3-1.el9.elrepo.x86_64", "6.9.7-1.el9.elrepo.x86_64"], "pending"),
     ("mageia-9", "6.6.28-desktop-1.mga9", ["6.6.28-desktop-1.mga9", "6.6.28-desktop586-2.mga9"], "compliant"),
     ("springdale-9", "5.14.0-427.el9.x86_64", ["5.14.0-427.el9.x86_64", "5.14.0-427.13.1.el9_4.x86_64"], "pending"),  # rpm's own words
     (None, "5.14.0-427.el9.x86_64", ["5.14.0-427.el9.x86_64", "5.14.0-427.13.1.el9_4.x86_64"], "pending"),
