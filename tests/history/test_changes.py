@@ -367,3 +367,15 @@ def test_what_nobody_could_tell_meanwhile(tmp_path: Path, letters: str, wanted: 
 def test_what_came_up_waived_is_waived_and_not_new(tmp_path: Path) -> None:
     with nights(tmp_path / "a.db", [one("c")], [one("m", 1, waiver=KIM)]) as s:
         assert [(c.kind, c.before, c.after) for c in finding(s)] == [("waived", "", "")]
+
+
+def test_another_machine_under_a_name_is_no_part_of_a_comparison(tmp_path: Path) -> None:
+    written(
+        tmp_path / "a.db",
+        ("audit", ["a", "b"], [h("a", "mm", "m1"), h("b", "mc", "m2")]),
+        ("audit", ["a", "b"], [h("a", "cc", "m3"), h("b", "cc", "m2")]),
+    )
+    with Store(tmp_path / "a.db") as s:
+        past = s.past(s.run("r1"))
+        assert past
+        assert [(p.judged, p.met, p.met_now) for p in past.points] == [(2, 1, 2), (4, 4, 4)]

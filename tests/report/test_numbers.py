@@ -209,6 +209,18 @@ def test_the_table_of_hosts_agrees() -> None:
         assert re.findall(r">([^<]*)</td>", cells) == [*numbers, judged]
 
 
+WORDS_OF = {
+    "lacks and leaves open": "lacks something required, leaves a required question open", "lacks": "lacks something required",
+    "leaves open": "leaves a required question open", "well": "has everything that is required", "waived": "has everything that is required",
+    "advised only": "nothing required applied to it", "nothing applies": "nothing required applied to it",
+}  # fmt: skip
+
+
+def test_each_host_says_how_it_stands() -> None:
+    page = render(run_of(FLEETS["of every kind"]), "html").decode()
+    assert dict(re.findall(r'<summary><b>([^<]*)</b><span class="[^"]*">([^<]*)</span>', page)) == WORDS_OF
+
+
 def test_the_history_agrees(auditor: Auditor, home: Path) -> None:
     """The stored run, its host lines, and the fleet after it, where every host was assessed or never was."""
     run = run_of(FLEETS["of every kind"])
