@@ -6,7 +6,6 @@ Errors become messages and exit codes here, once.
 from __future__ import annotations
 
 import contextlib
-import difflib
 import errno
 import io
 import os
@@ -18,6 +17,7 @@ import click
 
 from auditor import __version__
 from auditor.cli import exits
+from auditor.cli.hinted import Hinted
 from auditor.errors import AuditorError, FileFaults, UsageFault, WrongHistory
 from auditor.printable import printable
 
@@ -45,7 +45,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 }
 
 
-class Lazy(click.Group):
+class Lazy(Hinted):
     """A group whose commands are imported when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -57,13 +57,6 @@ class Lazy(click.Group):
         module, attribute, _ = COMMANDS[name]
         command: click.Command = getattr(import_module(module), attribute)
         return command
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
-            near = difflib.get_close_matches(args[0], COMMANDS, 2)
-            hint = f"; did you mean {' or '.join(near)}?" if near else "; auditor --help lists them"
-            raise click.UsageError(f"No such command {args[0]!r}{hint}", ctx)
-        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -11,6 +11,7 @@ import click
 from auditor.advisories.article import Article
 from auditor.advisories.reading import Reading
 from auditor.cli import exits, options
+from auditor.cli.hinted import Hinted
 from auditor.cli.rules import put
 from auditor.cli.shown import show_json
 from auditor.errors import UsageFault
@@ -22,7 +23,7 @@ from auditor.rulebook import load
 from auditor.yamlfile import did_you_mean
 
 
-@click.group()
+@click.group(cls=Hinted)
 def advisories() -> None:
     """Vendors' advisories: read documents, search and show what the rules were taken from."""
 

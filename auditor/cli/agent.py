@@ -16,6 +16,7 @@ from auditor.agent.needs import wanting
 from auditor.agent.night import Setting
 from auditor.audit import Say, on_stderr
 from auditor.cli import exits, options
+from auditor.cli.hinted import Hinted
 from auditor.cli.scan import stopped_by_signals
 from auditor.cli.shown import show_json
 from auditor.due import after
@@ -34,7 +35,7 @@ _log_format = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Hinted)
 def agent() -> None:
     """The audits of the inventory's `schedule`, at their times, unattended."""
 

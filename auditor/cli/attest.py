@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from auditor.cli import options
+from auditor.cli.hinted import Hinted
 from auditor.cli.records import append, file_of, file_option, meant
 from auditor.cli.shown import show_json
 from auditor.errors import FileFaults, UsageFault
@@ -20,7 +21,7 @@ from auditor.rulebook import attestable, load
 from auditor.scan import utc_now
 
 
-@click.group()
+@click.group(cls=Hinted)
 def attest() -> None:
     """Facts given by people: add, list."""
 

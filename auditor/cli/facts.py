@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from auditor.audit import make_run
 from auditor.cli import exits, options
+from auditor.cli.hinted import Hinted
 from auditor.cli.judge import read_facts
 from auditor.cli.shown import encoded, show_json
 from auditor.cli.stored import open_store
@@ -29,7 +30,7 @@ from auditor.scan import utc_now
 _LONGEST_NAME = 253  # characters, as of a host name (RFC 1035)
 
 
-@click.group()
+@click.group(cls=Hinted)
 def facts() -> None:
     """Facts of hosts as JSON: show, export, import, schema."""
 

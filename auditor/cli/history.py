@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from auditor.cli import exits, options
+from auditor.cli.hinted import Hinted
 from auditor.cli.shown import show_json
 from auditor.cli.stored import open_store
 from auditor.errors import UsageFault, WrongHistory
@@ -28,7 +29,7 @@ from auditor.scan import utc_now
 from auditor.spans import FORM, span
 
 
-@click.group()
+@click.group(cls=Hinted)
 def history() -> None:
     """What the history knows: runs, hosts, rules, changes, trends; check, prune, back up."""
 

@@ -11,6 +11,7 @@ import msgspec
 from auditor import own_files
 from auditor.cli import options
 from auditor.cli.agent import report_wanting
+from auditor.cli.hinted import Hinted
 from auditor.cli.shown import show_json
 from auditor.collectors.windows.carried import scripts
 from auditor.errors import UsageFault
@@ -25,7 +26,7 @@ from auditor.transports.sshconfig import resolved
 from auditor.yamlfile import did_you_mean
 
 
-@click.group()
+@click.group(cls=Hinted)
 def inventory() -> None:
     """The inventory: check, list, show; and scripts for hosts that no network reaches."""
 

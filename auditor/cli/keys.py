@@ -12,6 +12,7 @@ import click
 from msgspec.structs import replace
 
 from auditor.cli import exits, options
+from auditor.cli.hinted import Hinted
 from auditor.cli.shown import show_json
 from auditor.errors import HostError, UsageFault
 from auditor.inventory.select import open_inventory, select
@@ -20,7 +21,7 @@ from auditor.printable import one_line
 from auditor.transports.sshconfig import resolved
 
 
-@click.group()
+@click.group(cls=Hinted)
 def keys() -> None:
     """SSH host keys: scan and accept, for review in bulk."""
 

@@ -9,6 +9,7 @@ import msgspec
 
 from auditor.audit import on_stderr
 from auditor.cli import exits, options
+from auditor.cli.hinted import Hinted
 from auditor.cli.shown import show_json
 from auditor.cli.stored import open_store
 from auditor.errors import UsageFault
@@ -23,7 +24,7 @@ from auditor.report.forms import FORMS, render, suffix
 from auditor.scan import utc_now
 
 
-@click.group()
+@click.group(cls=Hinted)
 def report() -> None:
     """List, show and export the reports of past runs."""
 

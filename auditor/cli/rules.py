@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from auditor.cli import exits, options
+from auditor.cli.hinted import Hinted
 from auditor.cli.shown import show_json
 from auditor.errors import UsageFault
 from auditor.model.rule import ProductPackCheck, Rule
@@ -20,7 +21,7 @@ from auditor.rulebook import checks, load
 from auditor.yamlfile import did_you_mean
 
 
-@click.group()
+@click.group(cls=Hinted)
 def rules() -> None:
     """The rules: list, show, lint, import, schema."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from auditor.cli import exits, options
+from auditor.cli.hinted import Hinted
 from auditor.cli.records import append, file_of, file_option, meant
 from auditor.cli.shown import show_json
 from auditor.cli.stored import open_store
@@ -22,7 +23,7 @@ from auditor.scan import utc_now
 from auditor.waiving import remarks, state
 
 
-@click.group()
+@click.group(cls=Hinted)
 def waivers() -> None:
     """Findings that somebody answers for: add, list, check."""
 

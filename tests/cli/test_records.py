@@ -111,10 +111,12 @@ def test_what_cannot_be_shown_is_neither_good_nor_noncompliant(words: str, redir
 
 @pytest.mark.parametrize(
     ("typed", "said"),
-    [("scna", "did you mean scan?"), ("histroy", "did you mean history?"), ("xyzzy", "auditor --help lists them")],
-)
+    [("scna local", "did you mean scan?"), ("histroy runs", "did you mean history?"), ("xyzzy", "auditor --help lists them"),
+     ("history rnus", "did you mean runs"), ("agent chekc", "did you mean check?"), ("keys acept", "did you mean accept?"),
+     ("waivers xyzzy", "auditor waivers --help lists them"), ("scan local --fromat json", "--format")],
+)  # fmt: skip
 def test_a_command_that_is_none(typed: str, said: str, auditor: Auditor) -> None:
-    done = auditor(typed, "local")
+    done = auditor(*typed.split())
     assert (done.returncode, said in done.stderr) == (2, True), done.stderr
 
 
