@@ -42,8 +42,8 @@ def wanting(opened: Inventory, history: Path) -> Iterator[str]:
 def _places(opened: Inventory, history: Path) -> Iterator[str]:
     if history.exists() and not os.access(history, os.W_OK):
         yield f"the history {history} may not be written"
-    if history.parent.is_dir():
-        yield from exposed(history if history.exists() else history.parent)
+    if history.exists():
+        yield from exposed(history)
     where = {"history": history}
     plans = [p.name for p in opened.plans] or [""]
     for key, path in (("report", opened.agent.report), ("metrics", opened.agent.metrics)):

@@ -37,6 +37,8 @@ c_processes_after() { printf "%s\n" /proc/[0-9]*; }
 )
 
 _MAPPED = re.compile(r"/proc/(\d{1,10})/maps:x[ps] \S{1,20} \S{1,10} \d{1,20} {1,80}(/.*) \(deleted\)")
+# How a line begins that is of an executable mapping. What grep shows of others begins within their path.
+_EXECUTABLE = re.compile(r"/proc/\d{1,10}/maps:x[ps] ")
 _READ = re.compile(r"/proc/(\d{1,10})/maps:\[vdso\]")
 # A process that ended while it was read is no refusal.
 _GONE = (": No such file or directory", ": No such process")
@@ -102,14 +104,7 @@ def _not_whole(answers: Answers, lines: list[str], known: dict[int, process_tabl
     if not (answers.root or answers.sudo):
         return "without root's rights only this user's own processes can be read"
     read = {int(found[1]) for line in lines if (found := _READ.fullmatch(line))}
-    odd = next(
-        (
-            ln
-            for ln in lines
-            if ln.startswith("/proc/") and not (_MAPPED.fullmatch(ln) or _READ.fullmatch(ln) or ln.endswith(_GONE))
-        ),
-        "",
-    )
+    odd = next((ln for ln in lines if _EXECUTABLE.match(ln) and not _MAPPED.fullmatch(ln)), "")
     if odd:
         return f"a line of the maps is not whole: {one_line(odd, 80)}"
     refused = [ln for ln in lines if not ln.startswith(("/proc/", "=rows= ")) and not ln.endswith(_GONE)]

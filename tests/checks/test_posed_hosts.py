@@ -294,6 +294,29 @@ def test_code_that_was_thrown_away_is_no_old_code() -> None:
     assert [p for p in REPLACED if no_packages(p)] == []
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        # A mapping that is not executable: grep shows it from an x within its path on, and it is no old code.
+        ("/proc/1/maps:x86_64-linux-gnu/gconv/gconv-modules.cache (deleted)", "compliant"),
+        ("/proc/1/maps:xp 00001000 fe:00 77                         /usr/bin/old (deleted)", "pending"),
+        ("/proc/1/maps:xp 00001000 fe:00 77                          (deleted)", "unknown"),  # its path was cut out
+        ("/proc/1/maps:xp 00001000 fe:00 77                         /usr/bin/old", "unknown"),
+    ],
+)  # fmt: skip
+def test_lines_of_the_maps(line: str, expected: str) -> None:
+    from tests.collectors.test_answers import facts_of
+    from tests.test_omission import MARK, WHOLE
+
+    text = WHOLE.decode("utf-8", "surrogateescape")
+    begin = text.index(f"{MARK}<stale_processes\n") + len(f"{MARK}<stale_processes\n")
+    end = text.index(f"\n{MARK}>stale_processes ")
+    rows = [row for row in text[begin:end].split("\n") if row and "deleted" not in row and not row.startswith("=rows= ")]
+    body = "\n".join([*rows, line, f"=rows= {len(rows) + 1}"])
+    facts = facts_of((text[:begin] + body + text[end:]).encode("utf-8", "surrogateescape"))
+    assert verdict("linux-stale-processes", facts) == expected
+
+
 # 14. Bound to a device rather than to an address. -------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("address", "expected"), [("0.0.0.0%lo", "not_applicable"), ("::%lo", "not_applicable"), ("0.0.0.0", "noncompliant"),
                                                    ("0.0.0.0%eth0", "noncompliant"), ("0.0.0.0%lo1", "noncompliant")])  # fmt: skip
