@@ -16,13 +16,13 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
+from auditor.audit.context import Audit, judge_facts
+from auditor.audit.scan import scan, utc_now
 from auditor.cli.judge import read_facts
-from auditor.judging import Audit, judge_facts
+from auditor.foundation.deadline import Stop
 from auditor.model.facts import HostFacts, Hotfix
 from auditor.model.target import Target
-from auditor.rulebook import load
-from auditor.scan import scan, utc_now
-from auditor.transports.deadline import Stop
+from auditor.rulebook.loader import load
 from tests.lab.windows import offline
 from tests.lab.windows.host import HOSTS, load_host
 

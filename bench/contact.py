@@ -5,14 +5,14 @@ from secrets import token_hex
 
 from msgspec.structs import replace
 
-from auditor.collectors.collect import arguments
-from auditor.collectors.script import command
+from auditor.audit.context import Audit
+from auditor.audit.scan import scan, utc_now
+from auditor.collectors.linux.host_facts import arguments
+from auditor.collectors.linux.script import command
+from auditor.foundation.deadline import Stop
 from auditor.inventory.native import load
-from auditor.judging import Audit
 from auditor.model.target import KnownLogin
-from auditor.rulebook import load as load_rules
-from auditor.scan import scan, utc_now
-from auditor.transports.deadline import Stop
+from auditor.rulebook.loader import load as load_rules
 
 _RULES = load_rules()
 _KNOWN: dict[str, KnownLogin] = {}

@@ -19,8 +19,8 @@ from auditor.model.facts import CollectorOutcome, HostFacts, Kernels, Package, P
 from auditor.model.finding import Finding
 from auditor.model.run import Rulebook, Run, TargetResult
 from auditor.model.target import Target
-from auditor.report.forms import render
-from auditor.rulebook import load
+from auditor.report.formats import render
+from auditor.rulebook.loader import load
 
 PACKAGES, OWN, FINDINGS, RULES, CHANGED = 700, 100, 20, 1500, 6
 BEGIN = datetime(2025, 11, 25, 2, 0, tzinfo=UTC)

@@ -14,18 +14,18 @@ from functools import partial
 from pathlib import Path
 from secrets import token_hex
 
-from auditor import secrets
-from auditor.applies import may_apply
-from auditor.collectors.windows import shell, wmi
-from auditor.collectors.windows.ask import Ask, Questions
-from auditor.collectors.windows.collect import questions
+from auditor.audit.context import Audit
+from auditor.audit.scan import scan, utc_now
+from auditor.collectors.windows.host_facts import questions
+from auditor.collectors.windows.queries import Ask, Questions
+from auditor.collectors.windows.readers import shell, wmi
+from auditor.evaluation.applicability import may_apply
+from auditor.foundation import secret_refs
+from auditor.foundation.deadline import Stop
 from auditor.inventory.native import load
-from auditor.judging import Audit
 from auditor.model.run import TargetResult
 from auditor.model.target import Target
-from auditor.rulebook import load as load_rules
-from auditor.scan import scan, utc_now
-from auditor.transports.deadline import Stop
+from auditor.rulebook.loader import load as load_rules
 from bench import windows_pywinrm
 
 _RULES = load_rules()
@@ -49,7 +49,7 @@ def by_connections(most: int, target: Target) -> None:
 def by_pywinrm(target: Target) -> None:
     """pywinrm alone, the same questions one by one."""
     url = f"{target.scheme}://{target.address}:{target.real_port}/wsman"
-    password = secrets.resolve(target.password or "")
+    password = secret_refs.resolve(target.password or "")
     for answer in windows_pywinrm.read(url, target.user or "", password, _LINES[target.name]):
         if not answer.strip():
             raise RuntimeError(f"{target.name}: an empty answer")

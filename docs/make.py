@@ -11,11 +11,12 @@ from typing import get_args
 import click
 from msgspec import inspect as mi
 
-from auditor import shipped
 from auditor.cli import cli as program
+from auditor.foundation import resources
 from auditor.history.schema import TABLES
-from auditor.model.rule import Check, Obligation
-from auditor.rulebook import load
+from auditor.model.finding import Obligation
+from auditor.rulebook.loader import load
+from auditor.rulebook.rule import Check
 
 
 def cli() -> str:
@@ -55,7 +56,7 @@ def checks() -> str:
 def archive() -> str:
     """How many rules each file of the imported ones holds, by what they ask for."""
     rows = ["| file | rules | required | advised | situational |", "|---|--:|--:|--:|--:|"]
-    for path in sorted((Path(shipped.folder("rules")) / "kb").glob("*.jsonl")):
+    for path in sorted((Path(resources.folder("rules")) / "kb").glob("*.jsonl")):
         asked = Counter(json.loads(line)["obligation"] for line in path.read_text(encoding="utf-8").splitlines())
         rows.append(f"| `{path.name}` | {asked.total()} | {' | '.join(str(asked[o]) for o in get_args(Obligation))} |")
     return "\n".join(rows) + "\n"

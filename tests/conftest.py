@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from auditor.judging import Audit
-from auditor.rulebook import Rulebook, load
+from auditor.audit.context import Audit
+from auditor.rulebook.loader import Rulebook, load
+from tests.places import ROOT
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-SHARED = Path(os.environ.get("AUDITOR_SHARED", Path(__file__).parents[1].parent / "shared"))
+SHARED = Path(os.environ.get("AUDITOR_SHARED", ROOT.parent / "shared"))
 
 settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
@@ -50,7 +51,7 @@ def auditor(home: Path) -> Run:
     """Run the command as a user does: in a process of its own, with nothing on standard input."""
 
     def run(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
-        env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), **more}
+        env = {**os.environ, "PYTHONPATH": str(ROOT), **more}
         command = [sys.executable, "-m", "auditor", *map(str, words)]
         return subprocess.run(command, capture_output=True, text=True, env=env, stdin=subprocess.DEVNULL, timeout=120)
 

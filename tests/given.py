@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from auditor.evaluate import evaluate
+from auditor.evaluation.evaluate import evaluate
 from auditor.model.facts import (
     Candidate,
     HostFacts,
@@ -23,7 +23,7 @@ from auditor.model.facts import (
     Volatile,
 )
 from auditor.model.finding import Attestation, Finding, Waiver
-from auditor.rulebook import load
+from auditor.rulebook.loader import load
 
 WHEN = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 RULES = load().rules

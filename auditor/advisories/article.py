@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from auditor.model.rule import Obligation, Severity
+from auditor.model.finding import Obligation, Severity
 
 
 class Evidence(Struct, frozen=True):

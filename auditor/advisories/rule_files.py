@@ -15,11 +15,12 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from auditor import overlay, own_files
 from auditor.errors import FileFaults, UsageFault
-from auditor.model.rule import Rule, SettingCheck
-from auditor.output import unwritable
-from auditor.rulebook import checks
+from auditor.foundation import own_files
+from auditor.foundation.files import unwritable
+from auditor.rulebook import overrides
+from auditor.rulebook.loader import checks
+from auditor.rulebook.rule import Rule, SettingCheck
 
 SUMS = "imported.sha256"
 
@@ -88,22 +89,22 @@ def _lines(folder: Path) -> tuple[dict[str, Rule], dict[str, Rule]]:
 
 def _keep(folder: Path, edited: dict[str, Rule], after: dict[str, Rule]) -> list[str]:
     """Move changes that were made in generated lines into the overlay."""
-    path = folder / overlay.NAME
+    path = folder / overrides.NAME
     faults: list[str] = []
-    changes = {c.id: c for c, _ in overlay.read(path, faults)} if path.exists() else {}
+    changes = {c.id: c for c, _ in overrides.read(path, faults)} if path.exists() else {}
     if faults:
         raise FileFaults(faults)
     kept = []
     for ident, rule in edited.items():
-        mine = {f: getattr(rule, f) for f in overlay.FIELDS if getattr(rule, f) != getattr(after[ident], f)}
+        mine = {f: getattr(rule, f) for f in overrides.FIELDS if getattr(rule, f) != getattr(after[ident], f)}
         if mine:
-            before = changes.get(ident) or overlay.Change(
+            before = changes.get(ident) or overrides.Change(
                 id=ident, by="somebody, in the generated line", reason="found by an import"
             )
             changes[ident] = replace(before, **mine)
             kept.append(ident)
     if kept:
-        overlay.write(path, changes.values())
+        overrides.write(path, changes.values())
     return kept
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from auditor.printable import one_line
+from auditor.foundation.sanitize import one_line
 
 Form = Literal["text", "json"]
 _FIELDS = ("audit", "due", "run", "target")

@@ -1,6 +1,6 @@
 """The agent's loop: looks three times a minute at what is due, runs one audit at a time, and ends when it is told to.
 
-`schedule` drives it. What is due follows from the history and the clock alone (auditor/due.py), so a killed agent and a
+`schedule` drives it. What is due follows from the history and the clock alone (auditor/agent/due.py), so a killed agent and a
 clock that was set change nothing about it.
 """
 
@@ -19,16 +19,16 @@ from typing import TypeVar
 import schedule
 from msgspec import Struct
 
-from auditor.agent import attend
-from auditor.agent.attend import Doubt, Work
-from auditor.agent.lock import agent_lock, only_one
-from auditor.agent.night import Setting
+from auditor.agent import scheduler
+from auditor.agent.due import EPOCH, after
+from auditor.agent.job import Setting
 from auditor.agent.notify import Pulse, notify
-from auditor.audit import give_memory_back
-from auditor.due import EPOCH, after
+from auditor.agent.scheduler import Doubt, Work
+from auditor.audit.recorder import give_memory_back
 from auditor.errors import AuditorError, FileFaults
-from auditor.printable import counted
-from auditor.transports.deadline import Stop
+from auditor.foundation.deadline import Stop
+from auditor.foundation.sanitize import counted
+from auditor.history.lock import agent_lock, only_one
 
 T = TypeVar("T")
 _FIRST_WAIT, _LONGEST_WAIT = 60.0, 14400.0  # seconds until an audit that failed as a whole is tried again
@@ -102,13 +102,13 @@ class Agent:
             self._once("clock", "the clock says a day before 2020; nothing is run until it is set")
             return
         self._faults.pop("clock", None)
-        waiting = self._try("schedule", lambda: attend.due_now(self._setting, now, self._doubt)) or []
+        waiting = self._try("schedule", lambda: scheduler.due_now(self._setting, now, self._doubt)) or []
         for work in waiting:
             if self._leaving:
                 return
             if self._failed.get(_key(work), (0, 0.0))[1] <= self._world.monotonic():
                 self._audit(work)
-        busy = bool(self._try("mail", lambda: attend.send_mails(self._setting, now, self._stoppable())) or waiting)
+        busy = bool(self._try("mail", lambda: scheduler.send_mails(self._setting, now, self._stoppable())) or waiting)
         if busy or self._busy:  # and once more a look later, when the last time limits of hosts that hung have passed
             give_memory_back()
         self._busy = busy
@@ -117,7 +117,7 @@ class Agent:
         """One audit. Where it failed as a whole, or could not be kept, it is done again after a wait: at once would ask all
         hosts at every look."""
         stop = self._stoppable()
-        ended = self._try(work.plan.name, lambda: attend.do(work, self._setting, stop, lambda: self._leaving, self._log))
+        ended = self._try(work.plan.name, lambda: scheduler.do(work, self._setting, stop, lambda: self._leaving, self._log))
         if ended and ended.kept:
             self._failed.pop(_key(work), None)
             return

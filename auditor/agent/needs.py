@@ -10,16 +10,16 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from auditor import secrets
 from auditor.errors import HostError, MailError
-from auditor.history.care import exposed
+from auditor.foundation import secret_refs
+from auditor.foundation.deadline import Deadline
+from auditor.foundation.files import unwritable
+from auditor.history.maintenance import exposed
 from auditor.inventory.native import Inventory
 from auditor.mail.smtp import reach
 from auditor.model.plan import AUDIT
 from auditor.model.target import Target
-from auditor.output import unwritable
-from auditor.transports.deadline import Deadline
-from auditor.transports.sshconfig import resolved
+from auditor.transports.ssh.config import resolved
 
 _SHOWN = 3  # hosts that are named where one thing is wanting to several
 
@@ -30,7 +30,7 @@ def wanting(opened: Inventory, history: Path) -> Iterator[str]:
     yield from _programs(opened)
     yield from _of_hosts(opened.targets.values())
     if opened.mail:
-        if opened.mail.password and (wrong := secrets.problem(opened.mail.password)):
+        if opened.mail.password and (wrong := secret_refs.problem(opened.mail.password)):
             yield f"mail: password: {opened.mail.password} {wrong}"
         else:
             try:
@@ -78,7 +78,7 @@ def _of_host(target: Target) -> Iterator[str]:
         return
     for hop in (*target.jump, target):
         references = (hop.password, hop.key_passphrase, hop.become.password if hop.become else None)
-        yield from (f"{ref}: {wrong}" for ref in references if ref and (wrong := secrets.problem(ref)))
+        yield from (f"{ref}: {wrong}" for ref in references if ref and (wrong := secret_refs.problem(ref)))
         for key in ("key_file", "certificate_file", "cert_file", "cert_key_file", "ca_file"):
             path = getattr(hop, key)
             if path and not os.access(Path(path).expanduser(), os.R_OK):

@@ -21,7 +21,7 @@ from auditor.checks.windows import (
     judge_product_pack,
     judge_service_pack,
 )
-from auditor.model import rule as r
+from auditor.rulebook import rule as r
 
 CHECKS: dict[type, Callable[[Any, Case], Judgement]] = {
     r.ServicePackCheck: judge_service_pack,

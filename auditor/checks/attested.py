@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from auditor.checks.judgement import Case, Judgement
 from auditor.model.finding import Verdict
-from auditor.model.rule import AttestedCheck
+from auditor.rulebook.rule import AttestedCheck
 
 _VERDICTS: dict[str, Verdict] = {"done": "compliant", "not-done": "noncompliant", "restart-pending": "pending"}
 

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from auditor.checks import apt_pins
 from auditor.checks.combine import ALL_OF, combine
 from auditor.checks.judgement import Case, Judgement, unread
+from auditor.foundation.sanitize import counted
 from auditor.model.facts import Candidate, Package, Updates
-from auditor.model.rule import KernelCheck, PackageCheck, RebootCheck, SecurityUpdatesCheck, StaleProcessesCheck
-from auditor.printable import counted
+from auditor.rulebook.rule import KernelCheck, PackageCheck, RebootCheck, SecurityUpdatesCheck, StaleProcessesCheck
 from auditor.versions import deb, kernel_release, rpm
 from auditor.versions.limit import MAX_VERSION
 

@@ -11,9 +11,9 @@ from ipaddress import ip_address
 
 from auditor.checks.attested import judge_attested
 from auditor.checks.judgement import Case, Judgement, unread
+from auditor.foundation.sanitize import counted
 from auditor.model.facts import Listener
-from auditor.model.rule import ListenBacklogCheck
-from auditor.printable import counted
+from auditor.rulebook.rule import ListenBacklogCheck
 
 
 def judge_listen_backlog(check: ListenBacklogCheck, case: Case) -> Judgement:

@@ -6,7 +6,7 @@ import re
 
 from auditor.checks.judgement import Case, Judgement, unread
 from auditor.model import setting_key
-from auditor.model.rule import CounterCheck, SettingCheck
+from auditor.rulebook.rule import CounterCheck, SettingCheck
 
 _NUMBERS = ("", "REG_DWORD", "REG_QWORD")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from auditor.checks.attested import judge_attested
 from auditor.checks.judgement import Case, Judgement, unread
-from auditor.model.rule import SupportCheck
+from auditor.rulebook.rule import SupportCheck
 
 
 def judge_support(check: SupportCheck, case: Case) -> Judgement:

@@ -8,7 +8,7 @@ from auditor.checks.attested import judge_attested
 from auditor.checks.judgement import Case, Judgement, unread
 from auditor.model.facts import MissingUpdate
 from auditor.model.finding import Step
-from auditor.model.rule import (
+from auditor.rulebook.rule import (
     AttestedCheck,
     BuildCheck,
     FileVersionCheck,

@@ -17,9 +17,9 @@ import click
 
 from auditor import __version__
 from auditor.cli import exits
-from auditor.cli.hinted import Hinted
+from auditor.cli.suggesting_group import Hinted
 from auditor.errors import AuditorError, FileFaults, UsageFault, WrongHistory
-from auditor.printable import printable
+from auditor.foundation.sanitize import printable
 
 _UNWRITABLE = (errno.EPIPE, errno.ENOSPC, errno.EBADF, errno.EIO)
 

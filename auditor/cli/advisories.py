@@ -9,18 +9,18 @@ from pathlib import Path
 import click
 
 from auditor.advisories.article import Article
-from auditor.advisories.reading import Reading
+from auditor.advisories.corpus import Reading
 from auditor.cli import exits, options
-from auditor.cli.hinted import Hinted
+from auditor.cli.json_output import show_json
 from auditor.cli.rules import put
-from auditor.cli.shown import show_json
+from auditor.cli.suggesting_group import Hinted
 from auditor.errors import UsageFault
+from auditor.foundation.files import write_file
+from auditor.foundation.sanitize import one_line, printable
+from auditor.foundation.yaml_file import did_you_mean
 from auditor.inventory.native import Inventory
-from auditor.model.rule import Rule
-from auditor.output import write_file
-from auditor.printable import one_line, printable
-from auditor.rulebook import load
-from auditor.yamlfile import did_you_mean
+from auditor.rulebook.loader import load
+from auditor.rulebook.rule import Rule
 
 
 @click.group(cls=Hinted)

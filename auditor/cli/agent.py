@@ -8,27 +8,27 @@ from pathlib import Path
 
 import click
 
-from auditor.agent.attend import Work, do
-from auditor.agent.lock import agent_lock, holder, run_lock
+from auditor.agent.due import after
+from auditor.agent.job import Setting
 from auditor.agent.log import Form, start
 from auditor.agent.loop import Agent, World
 from auditor.agent.needs import wanting
-from auditor.agent.night import Setting
-from auditor.audit import Say, on_stderr
+from auditor.agent.scheduler import Work, do
+from auditor.audit.recorder import Say, on_stderr
+from auditor.audit.scan import utc_now
 from auditor.cli import exits, options
-from auditor.cli.hinted import Hinted
+from auditor.cli.json_output import show_json
 from auditor.cli.scan import stopped_by_signals
-from auditor.cli.shown import show_json
-from auditor.due import after
+from auditor.cli.suggesting_group import Hinted
 from auditor.errors import UsageFault
-from auditor.history import nights
+from auditor.foundation.sanitize import counted, printable
+from auditor.history import scheduled_runs
+from auditor.history.lock import agent_lock, holder, run_lock
 from auditor.history.store import Store
 from auditor.inventory.native import Inventory
-from auditor.inventory.select import open_inventory, select
+from auditor.inventory.selection import open_inventory, select
 from auditor.model.plan import AUDIT, Plan
-from auditor.printable import counted, printable
-from auditor.rulebook import Rulebook, load
-from auditor.scan import utc_now
+from auditor.rulebook.loader import Rulebook, load
 
 _log_format = click.option(
     "--log-format", type=click.Choice(("text", "json")), default="text", show_default=True, help="On standard error."
@@ -102,7 +102,7 @@ def status(inventory: str | None, history: str | None, form: str | None) -> int:
     rows = []
     if path.exists():
         with Store(path, create=False) as store, store.guard("read"):
-            rows = nights.listed(store.db)
+            rows = scheduled_runs.listed(store.db)
     if form == "json":
         upcoming = {plan.name: after(plan, utc_now()) for plan in opened.plans}
         document = {"process": running, "auditing": holder(run_lock(path)), "next": upcoming, "audits": rows}

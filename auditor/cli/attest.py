@@ -9,16 +9,16 @@ from pathlib import Path
 
 import click
 
+from auditor.audit.scan import utc_now
 from auditor.cli import options
-from auditor.cli.hinted import Hinted
+from auditor.cli.json_output import show_json
 from auditor.cli.records import append, file_of, file_option, meant
-from auditor.cli.shown import show_json
+from auditor.cli.suggesting_group import Hinted
 from auditor.errors import FileFaults, UsageFault
-from auditor.inventory.given import read_attestations
-from auditor.inventory.select import open_inventory
+from auditor.inventory.selection import open_inventory
+from auditor.inventory.waivers import read_attestations
 from auditor.model.finding import Attestation
-from auditor.rulebook import attestable, load
-from auditor.scan import utc_now
+from auditor.rulebook.loader import attestable, load
 
 
 @click.group(cls=Hinted)

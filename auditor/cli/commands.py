@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 import click
 
 from auditor.cli import options
-from auditor.cli.shown import show_json
-from auditor.collectors import least_rights
-from auditor.collectors.collect import arguments
-from auditor.collectors.script import DIGEST, PRIVILEGED, SCRIPT
+from auditor.cli.json_output import show_json
+from auditor.collectors.linux import least_rights
+from auditor.collectors.linux.host_facts import arguments
+from auditor.collectors.linux.script import DIGEST, PRIVILEGED, SCRIPT
 from auditor.collectors.windows.listing import Listing, listing
-from auditor.collectors.windows.powershell import SCRIPT as POWERSHELL
-from auditor.rulebook import load
+from auditor.collectors.windows.readers.powershell import SCRIPT as POWERSHELL
+from auditor.rulebook.loader import load
 
 # What is printed alone, byte for byte; for whom, where that matters.
 _ALONE: dict[str, Callable[[str, tuple[str, ...]], str]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from auditor.errors import UsageFault
-from auditor.model.rule import SEVERITIES
+from auditor.model.finding import SEVERITIES
 from auditor.model.run import Run
 from auditor.report.required import required_open, states
 

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 import click
 
 from auditor.cli import exits, options
-from auditor.cli.stored import open_store
-from auditor.collectors.script import DIGEST
+from auditor.cli.stored_history import open_store
+from auditor.collectors.linux.script import DIGEST
 from auditor.errors import UsageFault
+from auditor.foundation.sanitize import printable
+from auditor.foundation.yaml_file import did_you_mean
 from auditor.model.finding import Finding
-from auditor.model.rule import Rule
 from auditor.model.run import Run, TargetResult
-from auditor.printable import printable
-from auditor.rulebook import load
-from auditor.yamlfile import did_you_mean
+from auditor.rulebook.loader import load
+from auditor.rulebook.rule import Rule
 
 
 @click.command()

@@ -10,22 +10,22 @@ import click
 import msgspec
 from msgspec.structs import replace
 
-from auditor.audit import make_run
+from auditor.audit.context import Audit, judge_facts
+from auditor.audit.recorder import make_run
+from auditor.audit.scan import utc_now
 from auditor.cli import exits, options
-from auditor.cli.hinted import Hinted
+from auditor.cli.json_output import encoded, show_json
 from auditor.cli.judge import read_facts
-from auditor.cli.shown import encoded, show_json
-from auditor.cli.stored import open_store
+from auditor.cli.stored_history import open_store
+from auditor.cli.suggesting_group import Hinted
 from auditor.errors import UsageFault
+from auditor.foundation.files import write_file, write_out
+from auditor.foundation.sanitize import counted, one_line, printable
 from auditor.history.store import Store
-from auditor.inventory.select import open_inventory
-from auditor.judging import Audit, judge_facts
+from auditor.inventory.selection import open_inventory
 from auditor.model.facts import HostFacts
 from auditor.model.target import Target
-from auditor.output import write_file, write_out
-from auditor.printable import counted, one_line, printable
-from auditor.rulebook import load
-from auditor.scan import utc_now
+from auditor.rulebook.loader import load
 
 _LONGEST_NAME = 253  # characters, as of a host name (RFC 1035)
 

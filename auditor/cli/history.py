@@ -12,21 +12,21 @@ from typing import Any
 import click
 import msgspec
 
+from auditor.audit.scan import utc_now
 from auditor.cli import exits, options
-from auditor.cli.hinted import Hinted
-from auditor.cli.shown import show_json
-from auditor.cli.stored import open_store
+from auditor.cli.json_output import show_json
+from auditor.cli.stored_history import open_store
+from auditor.cli.suggesting_group import Hinted
 from auditor.errors import UsageFault, WrongHistory
-from auditor.history import care, changes, fleet, questions
+from auditor.foundation.durations import FORM, span
+from auditor.foundation.files import unwritable
+from auditor.foundation.sanitize import cell, counted, one_line, printable
+from auditor.history import changes, fleet, maintenance, queries
 from auditor.history import trend as trends
 from auditor.history.store import Store
 from auditor.inventory.native import Retention
-from auditor.inventory.select import open_inventory
+from auditor.inventory.selection import open_inventory
 from auditor.model.past import Change
-from auditor.output import unwritable
-from auditor.printable import cell, counted, one_line, printable
-from auditor.scan import utc_now
-from auditor.spans import FORM, span
 
 
 @click.group(cls=Hinted)
@@ -69,7 +69,7 @@ def _state(run: dict[str, Any]) -> str:
 def host(name: str, history: str | None, inventory: str | None, form: str | None) -> None:
     """What a host lacks or lacked, since when and until when."""
     with open_store(history, inventory) as store, store.guard("read"):
-        rows = questions.of_host(store.db, name)
+        rows = queries.of_host(store.db, name)
         state = fleet.states(store.db, fleet.last(store.db), [name]).get(name)
         same = fleet.renamed(store.db, [name])
         why = changes.why_not(store.db, name)
@@ -96,7 +96,7 @@ def _host_line(h: fleet.HostState) -> str:
     return f"{h.host}: {h.outcome} {_when(h.read)}; as last assessed {_when(h.assessed)} (stale): {counts}{removed}"
 
 
-def _finding_line(r: questions.Row) -> str:
+def _finding_line(r: queries.Row) -> str:
     """Days do, but where both ends lie in one day."""
     length = 16 if r.until and r.until[:10] == r.since[:10] else 10
     begin, end = (text and text[:length].replace("T", " ") for text in (r.since, r.until))
@@ -111,7 +111,7 @@ def _finding_line(r: questions.Row) -> str:
 def rule(rule_id: str, history: str | None, inventory: str | None, form: str | None) -> None:
     """How each host stands to a rule, and since when."""
     with open_store(history, inventory) as store, store.guard("read"):
-        rows = questions.of_rule(store.db, rule_id)
+        rows = queries.of_rule(store.db, rule_id)
     _print(form, rows, lambda r: (
         f"{r.verdict.replace('_', ' '):14} since {r.since[:10]}  {r.host}" + (f"  (stale: last assessed {r.stale[:10]})" if r.stale else "")
     ))  # fmt: skip
@@ -166,7 +166,7 @@ def as_of(day: str, history: str | None, inventory: str | None, form: str | None
     with open_store(history, inventory) as store, store.guard("read"):
         high = fleet.high_of_day(store.db, end)
         hosts = fleet.members(store.db, high)
-        rows = list(questions.standing(store.db, high, hosts))
+        rows = list(queries.standing(store.db, high, hosts))
         others = fleet.one_off(store.db)
     if form == "json":
         _json({"as_of": end, "hosts": hosts, "findings": rows})
@@ -239,7 +239,7 @@ def forget(names: tuple[str, ...], history: str | None, inventory: str | None) -
             for name in names:
                 fleet.target_number(store.db, name)
         with store.guard("written"):
-            counts = [care.forget(store.db, name) for name in dict.fromkeys(names)]
+            counts = [maintenance.forget(store.db, name) for name in dict.fromkeys(names)]
     for name, (results, findings) in zip(dict.fromkeys(names), counts, strict=True):
         again = "; it is an entry of the inventory, and the next audit begins anew with it" if name in opened.targets else ""
         click.echo(_safe(f"{name}: {counted(results, 'result')} and {counted(findings, 'finding')} dropped{again}"))
@@ -255,11 +255,11 @@ def check(history: str | None, inventory: str | None, upgrade: bool) -> int:
     if not path.exists():
         raise WrongHistory(f"there is no history {path}")
     with Store(path, create=upgrade) as store:
-        wrong = list(care.faults(store.db))
+        wrong = list(maintenance.faults(store.db))
         free, size = store.db.execute("pragma freelist_count").fetchone()[0], path.stat().st_size
     for fault in wrong:
         click.echo(f"{path}: {fault}")
-    for doubt in care.exposed(path):
+    for doubt in maintenance.exposed(path):
         click.echo(f"remark: {doubt}")
     if wrong:
         click.echo(
@@ -286,7 +286,7 @@ def prune(history: str | None, inventory: str | None, keep_nightly: str | None, 
     if monthly < nightly:
         raise UsageFault("--keep-monthly is shorter than --keep-nightly")
     with open_store(history, inventory) as store, store.guard("written"):
-        p = care.prune(store.db, store.path, nightly, monthly, datetime.now(UTC))
+        p = maintenance.prune(store.db, store.path, nightly, monthly, datetime.now(UTC))
     click.echo(
         f"{counted(p.runs, 'run')} thinned, {counted(p.results, 'result')}, {counted(p.reports, 'report')}, {counted(p.findings, 'finding')} and {counted(p.contents, 'content')} dropped: "
         f"{p.before / 1e6:.1f} MB before, {p.after / 1e6:.1f} MB now"
@@ -304,7 +304,7 @@ def backup(copy: Path, history: str | None, inventory: str | None) -> None:
     if fault := unwritable(copy):
         raise UsageFault(fault)
     with open_store(history, inventory) as store, store.guard(f"copied to {copy}"):
-        care.backup(store.db, copy)
+        maintenance.backup(store.db, copy)
     click.echo(f"{copy.absolute()}")
 
 
@@ -315,7 +315,7 @@ def backup(copy: Path, history: str | None, inventory: str | None) -> None:
 def restore(copy: Path, history: str | None, inventory: str | None) -> None:
     """Put a backup in the history's place; what was there is kept beside it."""
     path = options.history_path(history, open_inventory(inventory))
-    aside = care.restore(path, copy, datetime.now(UTC))
+    aside = maintenance.restore(path, copy, datetime.now(UTC))
     click.echo(f"{path} is the backup now" + (f"; what was there is {aside}" if aside else ""))
 
 

@@ -8,22 +8,22 @@ from pathlib import Path
 import click
 import msgspec
 
-from auditor import own_files
+from auditor.audit.scan import utc_now
 from auditor.cli import options
 from auditor.cli.agent import report_wanting
-from auditor.cli.hinted import Hinted
-from auditor.cli.shown import show_json
-from auditor.collectors.windows.carried import scripts
+from auditor.cli.json_output import show_json
+from auditor.cli.suggesting_group import Hinted
+from auditor.collectors.windows.offline_scripts import scripts
 from auditor.errors import UsageFault
-from auditor.evaluate import matches
-from auditor.inventory.select import open_inventory, select
+from auditor.evaluation.evaluate import matches
+from auditor.foundation import own_files
+from auditor.foundation.deadline import Deadline
+from auditor.foundation.sanitize import counted
+from auditor.foundation.yaml_file import did_you_mean
+from auditor.inventory.selection import open_inventory, select
 from auditor.model.target import NETWORKED
-from auditor.printable import counted
-from auditor.rulebook import load
-from auditor.scan import utc_now
-from auditor.transports.deadline import Deadline
-from auditor.transports.sshconfig import resolved
-from auditor.yamlfile import did_you_mean
+from auditor.rulebook.loader import load
+from auditor.transports.ssh.config import resolved
 
 
 @click.group(cls=Hinted)

@@ -13,22 +13,22 @@ import msgspec
 from msgspec.structs import replace
 
 from auditor import __version__
-from auditor.audit import make_run
+from auditor.audit.context import Audit, judge_facts
+from auditor.audit.recorder import make_run
+from auditor.audit.scan import utc_now
 from auditor.cli import exits, options
 from auditor.cli.scan import deliver
 from auditor.errors import FileFaults, UsageFault
+from auditor.foundation.durations import FORM, span
+from auditor.foundation.sanitize import counted
 from auditor.inventory.native import Inventory
-from auditor.inventory.select import open_inventory
-from auditor.judging import Audit, judge_facts
+from auditor.inventory.selection import open_inventory
 from auditor.model.facts import HostFacts
 from auditor.model.run import Rulebook as RulebookSummary
 from auditor.model.run import Run, TargetResult
 from auditor.model.target import Target
-from auditor.printable import counted
-from auditor.report.forms import FORMS
-from auditor.rulebook import load
-from auditor.scan import utc_now
-from auditor.spans import FORM, span
+from auditor.report.formats import FORMS
+from auditor.rulebook.loader import load
 
 MAX_BYTES = 16_000_000  # of one host's facts; those of a large server have two
 
@@ -148,7 +148,7 @@ def _run(when: datetime) -> Run:
 
 def _from_run(run_id: str, history: str | None, inventory: str | None) -> tuple[Run, _Given]:
     """A stored run: hosts that could not be assessed then stay what they were, and so does a run that was stopped."""
-    from auditor.cli.stored import open_store
+    from auditor.cli.stored_history import open_store
 
     with open_store(history, inventory) as store:
         run = store.run(run_id)
@@ -158,7 +158,7 @@ def _from_run(run_id: str, history: str | None, inventory: str | None) -> tuple[
 def _from_history(day: str | None, oldest: timedelta, history: str | None, inventory: str | None) -> tuple[Run, _Given]:
     """The fleet now, or at the end of a day: each host by its newest facts, too old ones with the reason."""
     from auditor.cli.history import end_of_day
-    from auditor.cli.stored import open_store
+    from auditor.cli.stored_history import open_store
     from auditor.history import fleet
 
     when = min(end_of_day(day), utc_now()) if day else utc_now()

@@ -12,13 +12,13 @@ import click
 from msgspec.structs import replace
 
 from auditor.cli import exits, options
-from auditor.cli.hinted import Hinted
-from auditor.cli.shown import show_json
+from auditor.cli.json_output import show_json
+from auditor.cli.suggesting_group import Hinted
 from auditor.errors import HostError, UsageFault
-from auditor.inventory.select import open_inventory, select
+from auditor.foundation.sanitize import one_line
+from auditor.inventory.selection import open_inventory, select
 from auditor.model.target import ShownKey, Target
-from auditor.printable import one_line
-from auditor.transports.sshconfig import resolved
+from auditor.transports.ssh.config import resolved
 
 
 @click.group(cls=Hinted)
@@ -28,7 +28,7 @@ def keys() -> None:
 
 def _ways(words: tuple[str, ...], inventory: str | None) -> list[Target | ShownKey]:
     """The hosts to look at, jump hosts before those behind them; a ShownKey where ssh_config says what cannot be honoured."""
-    from auditor.transports.deadline import Deadline, Stop
+    from auditor.foundation.deadline import Deadline, Stop
 
     opened = open_inventory(inventory)
     chosen = select(words, opened) if words else list(opened.targets.values())
@@ -49,8 +49,8 @@ def _ways(words: tuple[str, ...], inventory: str | None) -> list[Target | ShownK
 
 
 def _shown(ways: Iterable[Target | ShownKey]) -> list[tuple[Target | None, ShownKey]]:
-    from auditor.transports.deadline import Stop
-    from auditor.transports.keyscan import scan_key
+    from auditor.foundation.deadline import Stop
+    from auditor.transports.ssh.key_scan import scan_key
 
     ways, stop = list(ways), Stop()
     with ThreadPoolExecutor(max(1, min(32, len(ways)))) as pool:
@@ -89,7 +89,7 @@ def scan(words: tuple[str, ...], inventory: str | None, form: str | None) -> int
 @click.option("--yes", is_flag=True, help="Take every unknown key without asking; review them with `auditor keys scan` first.")
 def accept(words: tuple[str, ...], inventory: str | None, fingerprints: tuple[str, ...], yes: bool) -> int:
     """Add the unknown keys to known_hosts. A changed or revoked key is never taken: that is for its owner to settle."""
-    from auditor.transports import hostkeys
+    from auditor.transports.ssh import host_keys
 
     if not (yes or fingerprints or sys.stdin.isatty()):
         raise UsageFault("there is no terminal to ask on; use --fingerprint, or --yes after `auditor keys scan`")
@@ -110,9 +110,9 @@ def accept(words: tuple[str, ...], inventory: str | None, fingerprints: tuple[st
             unknown = []
         by_file: dict[str, list[str]] = {}
         for target, key in unknown:
-            by_file.setdefault(hostkeys.files(target)[0], []).append(key.line)
+            by_file.setdefault(host_keys.files(target)[0], []).append(key.line)
         for path, lines in by_file.items():
-            hostkeys.append(Path(path), list(dict.fromkeys(lines)))
+            host_keys.append(Path(path), list(dict.fromkeys(lines)))
             click.echo(f"{len(lines)} {'key' if len(lines) == 1 else 'keys'} added to {path}")
         open_ += sum(1 for _, k in found if k.state != "known") - len(unknown)
     for given in fingerprints:

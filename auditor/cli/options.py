@@ -11,12 +11,12 @@ from typing import Any, TypeVar, get_args
 
 import click
 
-from auditor import secrets
 from auditor.errors import FileFaults, UsageFault
+from auditor.foundation import secret_refs
+from auditor.foundation.files import unwritable
 from auditor.inventory.native import Inventory, named_file
-from auditor.inventory.select import ad_hoc
+from auditor.inventory.selection import ad_hoc
 from auditor.model.target import Auth, Target
-from auditor.output import unwritable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -90,16 +90,16 @@ def with_login(
     """Lay the ad hoc login over the targets; a UsageFault-like message where the secret is written out."""
     if secret and ask_password:
         raise click.UsageError("--secret and --ask-password exclude each other")
-    if secret and not secrets.is_reference(secret):
+    if secret and not secret_refs.is_reference(secret):
         raise click.UsageError("--secret takes a reference (env:NAME, file:PATH, …), never the secret itself")
-    if secret and (wrong := secrets.problem(secret)):
+    if secret and (wrong := secret_refs.problem(secret)):
         raise click.UsageError(f"--secret: {wrong}")
     if key_file and not Path(key_file).expanduser().is_file():
         raise click.UsageError(f"--key-file: there is no file {key_file}")
     if ask_password and not sys.stdin.isatty():
         raise click.UsageError("--ask-password needs a terminal; use --secret")
     if ask_password:
-        secret = secrets.keep_typed(click.prompt("Password", hide_input=True, err=True))
+        secret = secret_refs.keep_typed(click.prompt("Password", hide_input=True, err=True))
     return ad_hoc(targets, user=user, key_file=key_file, password=secret, auth=auth)
 
 

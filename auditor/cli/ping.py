@@ -7,16 +7,16 @@ from secrets import token_hex
 
 import click
 
+from auditor.audit.context import Audit, Guarded
+from auditor.audit.scan import scan_all, utc_now
 from auditor.cli import exits, options
+from auditor.cli.json_output import show_json
 from auditor.cli.scan import stopped_by_signals
-from auditor.cli.shown import show_json
-from auditor.inventory.select import open_inventory, select
-from auditor.judging import Audit, Guarded
+from auditor.foundation.sanitize import one_line
+from auditor.inventory.selection import open_inventory, select
 from auditor.model.run import TargetResult
 from auditor.model.target import Auth
-from auditor.printable import one_line
-from auditor.rulebook import load
-from auditor.scan import scan_all, utc_now
+from auditor.rulebook.loader import load
 
 _NAMED = 4  # rules that one reason names
 

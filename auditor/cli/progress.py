@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from typing import Self
 
+from auditor.foundation.sanitize import one_line
 from auditor.model.run import TargetResult
 from auditor.model.target import Target
-from auditor.printable import one_line
 
 
 class Progress:

@@ -8,17 +8,17 @@ from secrets import token_hex
 import click
 import msgspec
 
-from auditor import secrets
-from auditor.blotting import BLOT, SHORTEST, blotted
+from auditor.audit.context import Audit
+from auditor.audit.redaction import BLOT, SHORTEST, blotted
+from auditor.audit.scan import ask, prepared, secrets_of, utc_now, way
 from auditor.cli import exits, options
-from auditor.collectors.script import DIGEST
+from auditor.collectors.linux.script import DIGEST
 from auditor.errors import UsageFault
-from auditor.inventory.select import open_inventory, select
-from auditor.judging import Audit
+from auditor.foundation import secret_refs
+from auditor.foundation.deadline import Stop
+from auditor.inventory.selection import open_inventory, select
 from auditor.model.target import Auth
-from auditor.rulebook import load
-from auditor.scan import ask, prepared, secrets_of, utc_now, way
-from auditor.transports.deadline import Stop
+from auditor.rulebook.loader import load
 from auditor.transports.replay import Recording, write
 
 
@@ -63,7 +63,7 @@ def record(word: str, folder: Path, inventory: str | None, rule_paths: tuple[str
         seconds=round(result.seconds, 3) if result else 0.0,
         cut=answer.cut,
     )
-    given = secrets.given(secrets_of(target))
+    given = secret_refs.given(secrets_of(target))
     if result:
         contents = {"stdout": _without(result.stdout, given), "stderr": _without(result.stderr, given)}
     else:

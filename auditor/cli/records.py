@@ -11,12 +11,12 @@ from pathlib import Path
 import click
 import yaml
 
-from auditor import own_files
 from auditor.errors import FileFaults, UsageFault
-from auditor.evaluate import matches
+from auditor.evaluation.evaluate import matches
+from auditor.foundation import own_files
+from auditor.foundation.yaml_file import did_you_mean
 from auditor.inventory.native import Inventory, named_file
-from auditor.inventory.select import find
-from auditor.yamlfile import did_you_mean
+from auditor.inventory.selection import find
 
 
 def file_option(kind: str) -> Callable[[Callable[..., object]], Callable[..., object]]:

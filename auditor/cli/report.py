@@ -7,21 +7,21 @@ from pathlib import Path
 import click
 import msgspec
 
-from auditor.audit import on_stderr
+from auditor.audit.recorder import on_stderr
+from auditor.audit.scan import utc_now
 from auditor.cli import exits, options
-from auditor.cli.hinted import Hinted
-from auditor.cli.shown import show_json
-from auditor.cli.stored import open_store
+from auditor.cli.json_output import show_json
+from auditor.cli.stored_history import open_store
+from auditor.cli.suggesting_group import Hinted
 from auditor.errors import UsageFault
+from auditor.foundation.files import write_file, write_out
+from auditor.foundation.sanitize import counted, one_line
 from auditor.history import outbox as mails
-from auditor.inventory.select import open_inventory
+from auditor.inventory.selection import open_inventory
+from auditor.mail.delivery import compose, send_due
 from auditor.mail.smtp import send as hand_over
-from auditor.mailing import compose, send_due
 from auditor.model.mailing import Mailing, is_address
-from auditor.output import write_file, write_out
-from auditor.printable import counted, one_line
-from auditor.report.forms import FORMS, render, suffix
-from auditor.scan import utc_now
+from auditor.report.formats import FORMS, render, suffix
 
 
 @click.group(cls=Hinted)

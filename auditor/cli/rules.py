@@ -12,13 +12,13 @@ import click
 import msgspec
 
 from auditor.cli import exits, options
-from auditor.cli.hinted import Hinted
-from auditor.cli.shown import show_json
+from auditor.cli.json_output import show_json
+from auditor.cli.suggesting_group import Hinted
 from auditor.errors import UsageFault
-from auditor.model.rule import ProductPackCheck, Rule
-from auditor.printable import counted, printable
-from auditor.rulebook import checks, load
-from auditor.yamlfile import did_you_mean
+from auditor.foundation.sanitize import counted, printable
+from auditor.foundation.yaml_file import did_you_mean
+from auditor.rulebook.loader import checks, load
+from auditor.rulebook.rule import ProductPackCheck, Rule
 
 
 @click.group(cls=Hinted)
@@ -119,9 +119,9 @@ def import_(
     What the importer wrote before is brought up to date; what people changed stays (overlay.yaml). Articles that give
     no rule are counted by reason; documents that cannot be read are listed, and the exit code is then 3.
     """
-    from auditor.advisories.kb_rule import NoRule, rule
-    from auditor.advisories.reading import Reading
+    from auditor.advisories.corpus import Reading
     from auditor.advisories.rule_files import prepare, write
+    from auditor.advisories.sources.kb.rule import NoRule, rule
     from auditor.cli.advisories import report
 
     reading, made, none = Reading(paths, jobs), [], Counter[str]()

@@ -14,22 +14,22 @@ from typing import Any
 import click
 from msgspec.structs import replace
 
-from auditor.agent.lock import only_one, run_lock
-from auditor.audit import Keeper, closed, gather, make_run
+from auditor.audit.context import Audit
+from auditor.audit.recorder import Keeper, closed, gather, make_run
+from auditor.audit.scan import utc_now
 from auditor.cli import exits, options
 from auditor.cli.progress import Progress
 from auditor.errors import UsageFault
+from auditor.evaluation.waiver_review import remarks
+from auditor.foundation.deadline import Stop
+from auditor.foundation.files import write_file, write_out
+from auditor.history.lock import only_one, run_lock
 from auditor.inventory.native import Inventory
-from auditor.inventory.select import open_inventory, select
-from auditor.judging import Audit
+from auditor.inventory.selection import open_inventory, select
 from auditor.model.run import Run, TargetResult
 from auditor.model.target import Auth, Target
-from auditor.output import write_file, write_out
-from auditor.report.forms import FORMS, SUFFIXES, render
-from auditor.rulebook import Rulebook, load
-from auditor.scan import utc_now
-from auditor.transports.deadline import Stop
-from auditor.waiving import remarks
+from auditor.report.formats import FORMS, SUFFIXES, render
+from auditor.rulebook.loader import Rulebook, load
 
 REPORT = "auditor-report.html"
 
@@ -97,7 +97,7 @@ def audit(inventory: str | None, limit: tuple[str, ...], no_mail: bool, **shared
 
 def _place(history: Any, opened: Inventory) -> Path:
     """The history's, once it is sure that runs can be kept there: before a host is contacted, not after."""
-    from auditor.cli.stored import check_place  # sqlite_utils costs a tenth of a second
+    from auditor.cli.stored_history import check_place  # sqlite_utils costs a tenth of a second
 
     path = options.history_path(history, opened)
     check_place(path)

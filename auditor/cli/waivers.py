@@ -8,19 +8,19 @@ from pathlib import Path
 
 import click
 
+from auditor.audit.scan import utc_now
 from auditor.cli import exits, options
-from auditor.cli.hinted import Hinted
+from auditor.cli.json_output import show_json
 from auditor.cli.records import append, file_of, file_option, meant
-from auditor.cli.shown import show_json
-from auditor.cli.stored import open_store
+from auditor.cli.stored_history import open_store
+from auditor.cli.suggesting_group import Hinted
 from auditor.errors import FileFaults, UsageFault
-from auditor.inventory.given import read_waivers
-from auditor.inventory.select import open_inventory
+from auditor.evaluation.waiver_review import remarks, state
+from auditor.foundation.sanitize import counted, one_line
+from auditor.inventory.selection import open_inventory
+from auditor.inventory.waivers import read_waivers
 from auditor.model.finding import Waiver
-from auditor.printable import counted, one_line
-from auditor.rulebook import load
-from auditor.scan import utc_now
-from auditor.waiving import remarks, state
+from auditor.rulebook.loader import load
 
 
 @click.group(cls=Hinted)

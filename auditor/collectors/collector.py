@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from auditor.collectors.answers import Answers
+from auditor.collectors.linux.script_output import Answers
 
 
 class Reading(Struct, frozen=True):

@@ -7,8 +7,8 @@ from typing import Any
 
 from auditor.collectors.collector import Reading
 from auditor.errors import CannotTell
+from auditor.foundation.sanitize import one_line
 from auditor.model.facts import CollectorOutcome
-from auditor.printable import one_line
 
 _REASON = 400  # characters; every finding that rests on a collector repeats its reason
 

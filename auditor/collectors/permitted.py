@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-from auditor.collectors.collect import arguments
-from auditor.collectors.script import SCRIPT
-from auditor.collectors.windows import powershell, shell, wmi
-from auditor.collectors.windows.ask import FILE_WQL, UNINSTALL, WQL
-from auditor.collectors.windows.collect import questions
-from auditor.model.asked import Asked
+from auditor.collectors.linux.host_facts import arguments
+from auditor.collectors.linux.script import SCRIPT
+from auditor.collectors.windows.host_facts import questions
+from auditor.collectors.windows.queries import FILE_WQL, UNINSTALL, WQL
+from auditor.collectors.windows.readers import powershell, shell, wmi
+from auditor.model.requirements import Asked
 from auditor.transports.command import Command
 from auditor.transports.permits import refused
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from sqlite_utils import Database
 
-from auditor.history import contents
+from auditor.history import blobs
 from auditor.history.changed_facts import changed
 from auditor.history.fleet import ASSESSED, HostState, last, run_of, states
 from auditor.model.finding import Finding, WaiverNote
@@ -117,7 +117,7 @@ class _Told:
     def _read(self, body: int) -> tuple[tuple[str, ...], str, str]:
         """What offends, what was observed, and why."""
         if body not in self._found:
-            f = msgspec.json.decode(contents.get(self._db, body), type=Finding)
+            f = msgspec.json.decode(blobs.get(self._db, body), type=Finding)
             self._found[body] = (f.offending or (f.observed,), f.observed, f.why)
         return self._found[body]
 
@@ -130,7 +130,7 @@ class _Told:
     def _note(self, number: int | None) -> str:
         if number is None:
             return ""
-        note = msgspec.json.decode(contents.get(self._db, number), type=WaiverNote)
+        note = msgspec.json.decode(blobs.get(self._db, number), type=WaiverNote)
         until = f"until {note.expires}" if note.expires else "for good"
         return _cut(f"waived by {note.owner} {until}: {note.reason}")
 
@@ -218,7 +218,7 @@ def _why(db: Database, name: str, high: int) -> str:
     row = db.execute(found, (name, high)).fetchone()
     if not row or row[0] is None:
         return ""
-    error = msgspec.json.decode(contents.get(db, row[0]), type=TargetError)
+    error = msgspec.json.decode(blobs.get(db, row[0]), type=TargetError)
     return _cut(f"{error.kind}: {error.message}")
 
 
@@ -237,7 +237,7 @@ def _facts(db: Database, low: int, high: int, names: str) -> Iterator[Change]:
         if r["machine_before"] and r["machine_after"] and r["machine_before"] != r["machine_after"]:
             yield Change("another machine", r["host"], before=r["machine_before"], after=r["machine_after"])
             continue
-        old, new = (contents.get_facts(db, r[key], slim=False) for key in ("old", "new"))
+        old, new = (blobs.get_facts(db, r[key], slim=False) for key in ("old", "new"))
         for name in sorted(old.keys() | new.keys()):
             was, now = (bytes(part[name]) if name in part else None for part in (old, new))
             if was != now and (said := changed(name, was, now)):

@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 from sqlite_utils import Database
 
-from auditor.history.contents import Damaged, unpack
+from auditor.history.blobs import Damaged, unpack
 from auditor.history.writing import Writer
 from auditor.model.facts import CollectorOutcome, HostFacts, Volatile
 from auditor.model.finding import Finding

@@ -15,7 +15,7 @@ from msgspec import Struct
 from sqlite_utils import Database
 
 from auditor.errors import UsageFault
-from auditor.yamlfile import did_you_mean
+from auditor.foundation.yaml_file import did_you_mean
 
 ASSESSED = ("assessed", "partial")
 # The newest result of a target up to one, and the newest that is an assessment: both by the index, a step each.

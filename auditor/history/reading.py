@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 from sqlite_utils import Database
 
-from auditor.history import contents
+from auditor.history import blobs
 from auditor.history.writing import Latest
 from auditor.model.facts import CollectorOutcome, HostFacts
 from auditor.model.finding import Finding, WaiverNote
@@ -67,12 +67,12 @@ class Reader:
 
     def _content(self, number: int, kind: Any) -> Any:
         if number not in self._decoded:
-            self._decoded[number] = msgspec.json.decode(contents.get(self._db, number), type=kind)
+            self._decoded[number] = msgspec.json.decode(blobs.get(self._db, number), type=kind)
         return self._decoded[number]
 
     def _findings_of(self, row: dict[str, Any]) -> dict[int, tuple[Finding, ...]]:
         """By target, in the rules' order; only what the run's own rules judged."""
-        judged = frozenset(contents.unpack(row["ids"]).decode().split("\n")) if row["ids"] else None
+        judged = frozenset(blobs.unpack(row["ids"]).decode().split("\n")) if row["ids"] else None
         standing: dict[int, list[tuple[int, int | None]]] = {}
         for target, rule, body, waiver in self._db.execute(
             f"select findings.target, rules.id, body, waiver from results join findings on findings.target = results.target and {STANDING}"
@@ -91,22 +91,22 @@ class Reader:
 
     def finding(self, body: int, waiver: int | None) -> Finding:
         if (body, waiver) not in self._findings:
-            found = msgspec.json.decode(contents.get(self._db, body), type=Finding)
+            found = msgspec.json.decode(blobs.get(self._db, body), type=Finding)
             if waiver is not None:
                 found = replace(found, waiver=self._content(waiver, WaiverNote))
             self._findings[body, waiver] = found
         return self._findings[body, waiver]
 
     def _facts(self, row: dict[str, Any], started: datetime, slim: bool) -> HostFacts:
-        sections = contents.get_facts(self._db, row["facts"], slim=slim)
+        sections = blobs.get_facts(self._db, row["facts"], slim=slim)
         name = self._content(row["record"], Target).name
         when = started + timedelta(milliseconds=row["offset"])
-        stable = msgspec.json.decode(contents.encode({"target": name, "collected_at": when, **sections}), type=HostFacts)
+        stable = msgspec.json.decode(blobs.encode({"target": name, "collected_at": when, **sections}), type=HostFacts)
         outcomes = self._content(row["collectors"], tuple[CollectorOutcome, ...])
         kept = self._db.execute("select body from latest where target=? and result=?", (row["target"], row["n"])).fetchone()
         if kept is None:
             return replace(stable, outcomes=outcomes)
-        latest = msgspec.json.decode(contents.unpack(kept[0]), type=Latest)
+        latest = msgspec.json.decode(blobs.unpack(kept[0]), type=Latest)
         return replace(
             stable,
             volatile=latest.volatile,

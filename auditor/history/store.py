@@ -19,20 +19,20 @@ from typing import Any, Self
 
 from sqlite_utils import Database
 
-from auditor import own_files
 from auditor.errors import HistoryDamaged, HistoryError, UsageFault, WrongHistory
-from auditor.history import nights, outbox, reading, trend
-from auditor.history.contents import Damaged, encode, unpack
-from auditor.history.nights import Night
-from auditor.history.places import PATIENCE, meaning, no_place
+from auditor.foundation import own_files
+from auditor.foundation.yaml_file import did_you_mean
+from auditor.history import outbox, reading, scheduled_runs, trend
+from auditor.history.blobs import Damaged, encode, unpack
+from auditor.history.location import PATIENCE, meaning, no_place
 from auditor.history.reading import Reader
+from auditor.history.scheduled_runs import Night
 from auditor.history.schema import migrations, unknown_schema
 from auditor.history.writing import Writer, iso
 from auditor.model.past import Past
-from auditor.model.rule import Rule
 from auditor.model.run import Run, TargetResult
 from auditor.model.target import KnownLogin
-from auditor.yamlfile import did_you_mean
+from auditor.rulebook.rule import Rule
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -149,7 +149,7 @@ class Store:
         with self.transaction():
             self._run = self._writer.begin(run, rules, one_off=one_off)
             if night:
-                nights.begin(self.db, night, self._run, run.started)
+                scheduled_runs.begin(self.db, night, self._run, run.started)
 
     def resume(self, run: Run, rules: Sequence[Rule]) -> None:
         """Go on with a run that was not ended, judged by the same rules."""
@@ -178,7 +178,7 @@ class Store:
         with self.transaction():
             self._writer.finish(self._run, run)
             if night:
-                nights.end(self.db, night[0], "done", night[1], run.finished or run.started)
+                scheduled_runs.end(self.db, night[0], "done", night[1], run.finished or run.started)
             if mail_to:
                 outbox.queue(self.db, run.id, mail_to, run.finished or run.started)
             if inventory is not None:
@@ -189,7 +189,7 @@ class Store:
         with self.transaction():
             remarks = encode((reason,)).decode()
             self.db.execute("update runs set finished=?, interrupted=1, remarks=? where id=?", (iso(now), remarks, ident))
-            nights.end(self.db, night, "done", reason, now)
+            scheduled_runs.end(self.db, night, "done", reason, now)
 
     def add_report(self, run: Run, html: bytes) -> None:
         with self.transaction():

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 from sqlite_utils import Database
 
-from auditor.history import contents
+from auditor.history import blobs
 from auditor.history.changes import ERA, FAILING, diff
 from auditor.history.fleet import ASSESSED_AT, MEMBER, NEWEST, high_of_run, last, run_of, runs_before
 from auditor.model.past import Compared, Past, Point
@@ -124,7 +124,7 @@ def _rules(db: Database, run: int) -> str | None:
     (ids,) = db.execute("select ids from runs join rulebooks on rulebooks.n=rulebook where runs.n=?", (run,)).fetchone()
     if ids is None:
         return None
-    judged = set(contents.unpack(ids).decode().split("\n"))
+    judged = set(blobs.unpack(ids).decode().split("\n"))
     return msgspec.json.encode([n for n, ident in db.execute("select n, id from rules").fetchall() if ident in judged]).decode()
 
 
@@ -136,7 +136,7 @@ def _groups(db: Database) -> dict[str, float]:
         f"select a.record, a.required_met, a.required_missing from targets join results a on a.n={ASSESSED_AT} where {MEMBER}",
         {"high": high, "run": run_of(db, high)},
     ).fetchall():
-        for group in msgspec.json.decode(contents.get(db, record), type=Target).groups:
+        for group in msgspec.json.decode(blobs.get(db, record), type=Target).groups:
             counts = met.setdefault(group, [0, 0])
             counts[0], counts[1] = counts[0] + good, counts[1] + bad
     return {group: good / (good + bad) for group, (good, bad) in sorted(met.items()) if good + bad}

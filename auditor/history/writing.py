@@ -11,12 +11,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 from sqlite_utils import Database
 
-from auditor.history import contents
+from auditor.history import blobs
 from auditor.model.facts import HostFacts, Volatile
 from auditor.model.finding import Finding
-from auditor.model.rule import Rule
 from auditor.model.run import Run, TargetResult
 from auditor.model.target import KnownLogin, Target
+from auditor.rulebook.rule import Rule
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -95,13 +95,13 @@ class Writer:
                 number,
                 target,
                 result.outcome,
-                contents.put(self._db, "error", contents.encode(result.error)) if result.error else None,
+                blobs.put(self._db, "error", blobs.encode(result.error)) if result.error else None,
                 round(result.seconds * 1000),
                 round((facts.collected_at - run.started).total_seconds() * 1000) if facts else None,
-                contents.put_facts(self._db, facts, self._facts_before(target)) if facts else None,
+                blobs.put_facts(self._db, facts, self._facts_before(target)) if facts else None,
                 machine,
-                contents.put(self._db, "collectors", contents.without_seconds(facts.outcomes)) if facts else None,
-                contents.put(self._db, "target", contents.encode(replace(result.target, known_login=None))),
+                blobs.put(self._db, "collectors", blobs.without_seconds(facts.outcomes)) if facts else None,
+                blobs.put(self._db, "target", blobs.encode(replace(result.target, known_login=None))),
                 *(counts[v] for v in ("noncompliant", "pending", "unknown", "compliant", "not_applicable")),
                 required["compliant"],
                 required["noncompliant"] + required["pending"],
@@ -143,7 +143,7 @@ class Writer:
         return int(self._db.execute("select n from machines where id=?", (ident,)).fetchone()[0])
 
     def _keep_latest(self, target: int, place: int, facts: HostFacts) -> None:
-        body = zstd.compress(contents.encode(Latest(facts.volatile, {o.name: o.seconds for o in facts.outcomes})))
+        body = zstd.compress(blobs.encode(Latest(facts.volatile, {o.name: o.seconds for o in facts.outcomes})))
         self._db.execute("insert or replace into latest values (?,?,?)", (target, place, body))
 
     def _same_machine(self, target: int, machine: int | None, place: int) -> None:
@@ -164,8 +164,8 @@ class Writer:
                     f.verdict,
                     f.severity,
                     f.obligation,
-                    contents.put(self._db, "finding", contents.encode(replace(f, waiver=None) if f.waiver else f)),
-                    contents.put(self._db, "waiver", contents.encode(f.waiver)) if f.waiver else None,
+                    blobs.put(self._db, "finding", blobs.encode(replace(f, waiver=None) if f.waiver else f)),
+                    blobs.put(self._db, "waiver", blobs.encode(f.waiver)) if f.waiver else None,
                 )
                 for f in findings
             ]
@@ -200,7 +200,7 @@ class Writer:
             self._db.execute("insert or replace into logins select n, ?, ?, ?, ? from targets where name=?", (*row, name))
 
     def finish(self, number: int, run: Run) -> None:
-        remarks = contents.encode(run.remarks).decode() if run.remarks else None
+        remarks = blobs.encode(run.remarks).decode() if run.remarks else None
         row = (iso(run.finished), int(run.interrupted), remarks, number)
         self._db.execute("update runs set finished=?, interrupted=?, remarks=? where n=?", row)
 

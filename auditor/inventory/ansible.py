@@ -19,12 +19,12 @@ from typing import Any
 from msgspec import Struct
 
 from auditor.errors import FileFaults
-from auditor.inventory import ansible_cfg, ansible_way
+from auditor.foundation.yaml_file import MAX_BYTES
+from auditor.inventory import ansible_cfg, ansible_targets
 from auditor.inventory import ansible_forms as forms
 from auditor.inventory.ansible_groups import Groups, Merged, Variables, Vaulted
-from auditor.inventory.ansible_way import Notes
+from auditor.inventory.ansible_targets import Notes
 from auditor.model.target import Target
-from auditor.yamlfile import MAX_BYTES
 
 _SECONDS = 120  # for ansible-inventory; 20,000 hosts take five
 _MOST_NAMED = 5  # hosts that a remark names
@@ -152,7 +152,7 @@ def _taken(groups: Groups, path: Path, beside: Any) -> Taken:
     targets = {}
     configured = ansible_cfg.variables(path)
     for host in groups.hosts:
-        made = ansible_way.target(host, {**configured, **merged.variables_of(host)}, tuple(merged.groups_of(host)), notes)
+        made = ansible_targets.target(host, {**configured, **merged.variables_of(host)}, tuple(merged.groups_of(host)), notes)
         if made:
             targets[host] = made
     return Taken(targets, names, tuple(f"{path}: {what}: {_hosts(hosts)}" for what, hosts in sorted(notes.items())))

@@ -16,8 +16,8 @@ from typing import Any
 import yaml
 
 from auditor.errors import FileFaults
+from auditor.foundation.yaml_file import Faults, compose
 from auditor.inventory.ansible_groups import Groups, Variables, Vaulted
-from auditor.yamlfile import Faults, compose
 
 MAX_LINE = 8_000  # characters of a line or of one value
 _SECTION = re.compile(r"\[([^:\]\s]+)(?::(\w+))?\]\s*(?:#.*)?")

@@ -15,16 +15,17 @@ import msgspec
 import yaml
 from msgspec import Struct
 
-from auditor import secrets
 from auditor.errors import FileFaults
+from auditor.foundation import secret_refs
+from auditor.foundation.durations import FORM, span
+from auditor.foundation.yaml_file import Faults, bind, compose, did_you_mean, pairs
 from auditor.inventory import ansible
-from auditor.inventory.given import read_attestations, read_waivers
-from auditor.inventory.schedule import read_agent, read_schedule
-from auditor.model.finding import Attestation, Waiver
+from auditor.inventory.plans import read_agent, read_schedule
+from auditor.inventory.waivers import read_attestations, read_waivers
+from auditor.model.finding import SEVERITIES, Attestation, Waiver
 from auditor.model.mailing import Mailing, is_address
 from auditor.model.plan import AgentSettings, Plan
 from auditor.model.policy import Policy
-from auditor.model.rule import SEVERITIES
 from auditor.model.target import (
     NETWORKED,
     Auth,
@@ -36,8 +37,6 @@ from auditor.model.target import (
     is_host,
     parse_hop,
 )
-from auditor.spans import FORM, span
-from auditor.yamlfile import Faults, bind, compose, did_you_mean, pairs
 
 
 class PartialTimeouts(Struct, frozen=True, forbid_unknown_fields=True):
@@ -332,11 +331,11 @@ class _Reader:
         return msgspec.structs.replace(options, **changed)
 
     def _secret(self, reference: str, place: yaml.Node) -> None:
-        if not secrets.is_reference(reference):  # said without repeating it: it may be the secret itself
+        if not secret_refs.is_reference(reference):  # said without repeating it: it may be the secret itself
             self.faults.add(
                 place, "a secret is written out; put a reference: env:NAME, file:PATH, keyring:SERVICE/USER or command:WORDS"
             )
-        elif self.strict and (wrong := secrets.problem(_anchored(reference, self.path))):
+        elif self.strict and (wrong := secret_refs.problem(_anchored(reference, self.path))):
             self.faults.add(place, f"the secret {reference} cannot be had: {wrong}")
 
     def _target(self, name: str, where: yaml.Node, node: yaml.Node, defaults: Options) -> tuple[Target, tuple[str, ...]]:

@@ -15,11 +15,11 @@ from functools import lru_cache
 from jinja2 import Environment, FileSystemLoader, Template
 from msgspec import Struct
 
-from auditor import shipped
+from auditor.foundation import resources
+from auditor.foundation.sanitize import counted, one_line
 from auditor.model.mailing import Mailing
 from auditor.model.past import Change, Past
 from auditor.model.run import Run, TargetResult
-from auditor.printable import counted, one_line
 from auditor.report.actions import Action
 from auditor.report.figures import Figures, figures, knowledge, sentence
 
@@ -223,5 +223,7 @@ def _hosts(a: Action) -> str:
 
 @lru_cache(maxsize=1)
 def _template() -> Template:
-    env = Environment(loader=FileSystemLoader(shipped.folder("reports")), autoescape=True, trim_blocks=True, auto_reload=False)
+    env = Environment(
+        loader=FileSystemLoader(resources.folder("reports")), autoescape=True, trim_blocks=True, auto_reload=False
+    )
     return env.get_template("mail.html.j2")

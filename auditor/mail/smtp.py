@@ -11,11 +11,11 @@ from email.message import EmailMessage
 from functools import partial
 from typing import Any, BinaryIO, TypeVar
 
-from auditor import secrets
 from auditor.errors import HostError, MailError
+from auditor.foundation import secret_refs
+from auditor.foundation.deadline import Deadline, Stop
+from auditor.foundation.sanitize import one_line
 from auditor.model.mailing import Mailing
-from auditor.printable import one_line
-from auditor.transports.deadline import Deadline, Stop
 from auditor.transports.tcp import connect, shut
 
 PORTS = {"starttls": 587, "tls": 465, "none": 25}  # RFC 6409, RFC 8314, RFC 5321
@@ -114,7 +114,7 @@ def _talk(mailing: Mailing, what: Callable[[_Plain], _T], stop: Stop | None = No
         if mailing.security == "starttls":
             server.starttls(context=_tls(mailing))
         if mailing.user:
-            server.login(mailing.user, secrets.resolve(mailing.password) if mailing.password else "")
+            server.login(mailing.user, secret_refs.resolve(mailing.password) if mailing.password else "")
         done = what(server)
         _part(server)
     except smtplib.SMTPRecipientsRefused as e:

@@ -7,8 +7,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-from auditor.model.rule import Obligation, Severity
-
+Severity = Literal["critical", "important", "moderate", "low", "unrated"]
+SEVERITIES: tuple[Severity, ...] = ("critical", "important", "moderate", "low", "unrated")
+Obligation = Literal["required", "advised", "situational"]
 Verdict = Literal["compliant", "noncompliant", "pending", "unknown", "not_applicable"]
 VERDICTS: tuple[Verdict, ...] = ("noncompliant", "pending", "unknown", "compliant", "not_applicable")
 

@@ -8,11 +8,10 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from auditor.checks.linux import ROOT
-from auditor.model.finding import Finding
-from auditor.model.rule import SEVERITIES
+from auditor.foundation.sanitize import counted
+from auditor.model.finding import SEVERITIES, Finding
 from auditor.model.run import TargetResult
-from auditor.printable import counted
-from auditor.report import bundles
+from auditor.report import grouping
 from auditor.report.required import required_open, states
 
 _Found = list[tuple[str, Finding]]  # with the host's name
@@ -56,7 +55,7 @@ def actions(results: Iterable[TargetResult]) -> tuple[Action, ...]:
             if f.verdict == "pending":
                 restart.extend((name, f) for name in names)
             elif f.verdict == "noncompliant":
-                (by_step[bundles.key(f.step)] if f.step else by_rule[f.rule]).extend((name, f) for name in names)
+                (by_step[grouping.key(f.step)] if f.step else by_rule[f.rule]).extend((name, f) for name in names)
             elif f.verdict == "unknown" and f.settles == ROOT:
                 rights[f.settles].extend((name, f) for name in names)
     for same in by_step.values():
@@ -96,11 +95,11 @@ def _right(what: str, found: _Found) -> Action:
 
 
 def _step(found: _Found) -> Action:
-    step = bundles.highest([f.step for _, f in found if f.step])
+    step = grouping.highest([f.step for _, f in found if f.step])
     rules = {f.rule for _, f in found}
     parts = 1 if step.kind == "service_pack" else len({f.step.level for _, f in found if f.step})
     how = "Apply it and restart the host." if step.kind == "service_pack" else "Apply them and restart the host."
-    return Action(bundles.said(step, len(rules)), _worst(found), how, _hosts(found), len(found), len(rules), parts=parts)
+    return Action(grouping.said(step, len(rules)), _worst(found), how, _hosts(found), len(found), len(rules), parts=parts)
 
 
 def _hosts(found: _Found) -> tuple[str, ...]:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from auditor.foundation.sanitize import counted
 from auditor.model.past import Compared
-from auditor.printable import counted
 
 _WIDTH, _HEIGHT, _PAD = 720, 120, 8
 

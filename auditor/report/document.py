@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
+from auditor.foundation.sanitize import harmless_json
 from auditor.model.facts import Platform
 from auditor.model.finding import VERDICTS
 from auditor.model.run import Run, TargetResult
-from auditor.printable import harmless_json
 
 _PLATFORM = ("family", "product", "version", "service_pack", "build", "edition", "suites", "arch", "kernel")
 

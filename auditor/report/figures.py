@@ -7,10 +7,10 @@ from datetime import date
 
 from msgspec import Struct
 
+from auditor.foundation.sanitize import one_line
 from auditor.model.facts import Platform
 from auditor.model.finding import Verdict
 from auditor.model.run import Run, TargetResult
-from auditor.printable import one_line
 from auditor.report.actions import Action, actions
 from auditor.report.required import network_down, required, required_open, states
 

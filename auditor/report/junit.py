@@ -11,7 +11,7 @@ from collections import Counter
 
 from auditor.model.finding import Finding
 from auditor.model.run import Run, TargetResult
-from auditor.report.xml import legal, serialized
+from auditor.report.xml_text import legal, serialized
 
 _ELEMENT = {"noncompliant": "failure", "pending": "failure", "unknown": "error", "not_applicable": "skipped"}
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import msgspec
 
+from auditor.foundation.sanitize import cell, harmless_json
 from auditor.model.run import Run
-from auditor.printable import cell, harmless_json
 
 _FIELDS = ("rule", "title", "severity", "obligation", "verdict", "observed", "required", "why", "remediation")
 _HEAD = ("run", "host", "address", "outcome", "error", *_FIELDS, "due", "waived_by", "waived_until", "waiver_reason")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from auditor.foundation.sanitize import counted, one_line
 from auditor.model.finding import VERDICTS, Finding
 from auditor.model.run import Run, TargetResult
-from auditor.printable import counted, one_line
-from auditor.report.bundles import bundles
 from auditor.report.figures import figures, knowledge, sentence
+from auditor.report.grouping import bundles
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&-])")
 

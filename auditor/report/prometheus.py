@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from auditor.foundation.sanitize import printable
 from auditor.model.finding import VERDICTS
 from auditor.model.run import Run
-from auditor.printable import printable
 from auditor.report.figures import figures
 
 

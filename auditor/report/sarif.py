@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
+from auditor.foundation.sanitize import harmless_json
 from auditor.model.finding import Finding
 from auditor.model.run import Run, TargetResult
-from auditor.printable import harmless_json
 
 _KIND = {"noncompliant": "fail", "pending": "fail", "unknown": "open", "not_applicable": "notApplicable", "compliant": "pass"}
 _LEVEL = {"noncompliant": "error", "pending": "warning"}

@@ -6,12 +6,11 @@ import textwrap
 from collections.abc import Iterator
 from typing import get_args
 
-from auditor.model.finding import VERDICTS, Finding
-from auditor.model.rule import SEVERITIES, Obligation
+from auditor.foundation.sanitize import counted, one_line
+from auditor.model.finding import SEVERITIES, VERDICTS, Finding, Obligation
 from auditor.model.run import Run, TargetResult
-from auditor.printable import counted, one_line
-from auditor.report.bundles import Bundle, bundles
 from auditor.report.figures import figures, knowledge, sentence, settle, state, system
+from auditor.report.grouping import Bundle, bundles
 
 _MANY = 24  # ids of what is not required, before the rest is counted
 OBLIGATIONS = get_args(Obligation)

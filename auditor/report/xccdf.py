@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 
+from auditor.foundation.sanitize import one_line
 from auditor.model.finding import Finding
 from auditor.model.run import Run, TargetResult
-from auditor.printable import one_line
 from auditor.report.required import required
-from auditor.report.xml import legal, serialized
+from auditor.report.xml_text import legal, serialized
 
 NAMESPACE = "http://checklists.nist.gov/xccdf/1.2"
 _RESULT = {

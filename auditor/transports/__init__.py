@@ -6,8 +6,8 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 
+from auditor.foundation.deadline import Deadline
 from auditor.model.target import Connection, Target
-from auditor.transports.deadline import Deadline
 from auditor.transports.permits import Permits
 from auditor.transports.session import Session
 
@@ -18,10 +18,10 @@ sys.modules.setdefault("invoke", None)  # type: ignore[arg-type]
 # module:class, imported when first used: paramiko alone costs a fifth of a second.
 TRANSPORTS: dict[Connection, str] = {
     "local": "auditor.transports.local:LocalSession",
-    "ssh": "auditor.transports.ssh:SshSession",
-    "openssh": "auditor.transports.openssh:OpensshSession",
-    "winrm": "auditor.transports.winrm:WinrmSession",
-    "winreg": "auditor.transports.winreg:WinregSession",
+    "ssh": "auditor.transports.ssh.session:SshSession",
+    "openssh": "auditor.transports.openssh.session:OpensshSession",
+    "winrm": "auditor.transports.winrm.session:WinrmSession",
+    "winreg": "auditor.transports.remote_registry.session:WinregSession",
     "replay": "auditor.transports.replay:open_recording",
 }
 

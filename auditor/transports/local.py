@@ -6,10 +6,10 @@ import time
 from types import TracebackType
 from typing import Self
 
+from auditor.foundation.deadline import Deadline
 from auditor.model.target import Target
-from auditor.transports.child import Child
+from auditor.transports.child_process import Child
 from auditor.transports.command import Command, CommandResult
-from auditor.transports.deadline import Deadline
 from auditor.transports.permits import Permits
 
 

@@ -6,7 +6,7 @@ stdout, stderr   the bytes of a command, not compressed (kinds posix and windows
 readings.json    what WMI or the remote registry told (kind windows-readings)
 
 or, without recording.json, what was carried home from a Windows host: answer.txt, which collect.cmd writes, or exported
-registry files and texts (collectors/windows/carried.py).
+registry files and texts (collectors/windows/offline_scripts.py).
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from typing import Annotated, Literal, Self
 
 import msgspec
 
-from auditor import own_files
 from auditor.errors import HostError
+from auditor.foundation import own_files
+from auditor.foundation.deadline import Deadline
 from auditor.model.run import TargetError
 from auditor.model.target import Target
 from auditor.model.windows import Readings
 from auditor.transports.command import MAX_STDERR, MAX_STDOUT, Command, CommandResult
-from auditor.transports.deadline import Deadline
 from auditor.transports.permits import Permits
 
 Kind = Literal["posix", "windows-shell", "windows-readings"]

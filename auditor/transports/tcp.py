@@ -7,7 +7,7 @@ import sys
 import threading
 from typing import Any
 
-from auditor.transports.deadline import Deadline
+from auditor.foundation.deadline import Deadline
 
 
 def shut(sock: socket.socket) -> None:

@@ -8,9 +8,9 @@ from datetime import date
 import msgspec
 
 from auditor.advisories.article import Article
-from auditor.advisories.kb_rule import NoRule, rule
-from auditor.advisories.kb_text import read
-from auditor.model.rule import Rule
+from auditor.advisories.sources.kb.article_reader import read
+from auditor.advisories.sources.kb.rule import NoRule, rule
+from auditor.rulebook.rule import Rule
 
 
 def check(document: bytes) -> Article | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from auditor.advisories.article import Article
-from auditor.advisories.kb_text import read
+from auditor.advisories.sources.kb.article_reader import read
 
 NT4 = ("Microsoft Windows NT Workstation version 4.0", "Microsoft Windows NT Server version 4.0")
 EXCHANGE = ("Microsoft Exchange Server, version 5.5",)

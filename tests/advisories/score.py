@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from auditor.advisories.article import Article
-from auditor.advisories.kb_text import read
+from auditor.advisories.sources.kb.article_reader import read
 from tests.advisories.shared import ARCHIVE
 
 LABELS = Path(__file__).with_name("labels")

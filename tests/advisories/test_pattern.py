@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditor.advisories import kb_component, kb_outcome, kb_setting_grammar
-from auditor.advisories.kb_structure import Structure, sentences
 from auditor.advisories.pattern import Pattern
+from auditor.advisories.sources.kb import component, outcome, setting_grammar
+from auditor.advisories.sources.kb.structure import Structure, sentences
 from tests.advisories.shared import ARCHIVE
 
 PATTERNS: list[Pattern] = [
-    *(known.pattern for known in kb_component.COMPONENTS),
-    *(pattern for _, pattern in kb_outcome.VENDOR),
-    *(v for module in (kb_outcome, kb_setting_grammar) for v in vars(module).values() if isinstance(v, Pattern)),
-    *(form.pattern for form in kb_setting_grammar.NAMED),
-    *kb_setting_grammar.WITH_DATA,
+    *(known.pattern for known in component.COMPONENTS),
+    *(pattern for _, pattern in outcome.VENDOR),
+    *(v for module in (outcome, setting_grammar) for v in vars(module).values() if isinstance(v, Pattern)),
+    *(form.pattern for form in setting_grammar.NAMED),
+    *setting_grammar.WITH_DATA,
 ]
 
 

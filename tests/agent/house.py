@@ -14,13 +14,13 @@ from msgspec.structs import replace
 
 from auditor.agent.log import start
 from auditor.agent.loop import Agent, World
+from auditor.audit.context import Audit
 from auditor.cli.agent import read
-from auditor.history import nights
+from auditor.foundation.deadline import Stop
+from auditor.history import scheduled_runs
 from auditor.history.store import Store
-from auditor.judging import Audit
 from auditor.model.run import Run, TargetError, TargetResult
 from auditor.model.target import Target
-from auditor.transports.deadline import Stop
 from tests.given import LINUX
 
 BEGIN = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
@@ -46,7 +46,7 @@ class House:
         self.scans: dict[str, Scan] = {}
         self.asked: list[str] = []
         self.said: list[str] = []
-        monkeypatch.setattr("auditor.scan.scan", self._scan)
+        monkeypatch.setattr("auditor.audit.scan.scan", self._scan)
         monkeypatch.chdir(folder)
         self.log = start("text")
         self.log.handlers[:] = [_Told(self.said)]
@@ -73,7 +73,7 @@ class House:
 
     def nights(self) -> list[tuple[str, str, str]]:
         with closing(Store(self.folder / "a.db")) as store:
-            return [(r["due"][:16], r["state"], r["reason"] or "") for r in reversed(nights.listed(store.db, 1000))]
+            return [(r["due"][:16], r["state"], r["reason"] or "") for r in reversed(scheduled_runs.listed(store.db, 1000))]
 
     def runs(self) -> list[Run]:
         with closing(Store(self.folder / "a.db")) as store:

@@ -17,18 +17,19 @@ from pathlib import Path
 
 import pytest
 
-from auditor.history import care, outbox
+from auditor.history import maintenance, outbox
 from auditor.history.store import Store
-from tests.agent.test_process import RECORDING, REPO, recorded, results, states, until, write
+from tests.agent.test_process import RECORDING, recorded, results, states, until, write
 from tests.mail.server import odd
+from tests.places import ROOT
 
 # `python -c` with the words of a command line: the host called `frozen` is read by a pattern that holds the interpreter.
 FROZEN = """
 import re, sys
-from auditor import judging
+from auditor.audit import context
 from auditor.cli import main
 
-real = judging.read
+real = context.read
 
 def read(heard, audit):
     if heard.target.name == "frozen":
@@ -36,7 +37,7 @@ def read(heard, audit):
         re.fullmatch("(a+)+b", "a" * 60)
     return real(heard, audit)
 
-judging.read = read
+context.read = read
 sys.argv[0] = "auditor"
 main()
 """
@@ -45,7 +46,7 @@ main()
 @contextmanager
 def auditor(home: Path, *words: str, program: str = FROZEN) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-c", program, *words]
-    env = {**os.environ, "PYTHONPATH": str(REPO)}
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
         command, cwd=home, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -143,7 +144,8 @@ def test_the_last_resort(home: Path) -> None:
     """Something of which nobody thought: the agent ends all the same, and the next one goes on."""
     write(home, recorded(2))
     stuck = FROZEN.replace(
-        "judging.read = read", "from auditor.agent import attend\nattend._prune = lambda setting: __import__('time').sleep(60)"
+        "context.read = read",
+        "from auditor.agent import scheduler\nscheduler._prune = lambda setting: __import__('time').sleep(60)",
     )
     with auditor(home, "agent", "run", program=stuck) as process:
         until(lambda: states(home) == [("done", "")])
@@ -154,4 +156,4 @@ def test_the_last_resort(home: Path) -> None:
         assert 8 < time.monotonic() - began < 10.5
     write(home, recorded(2))
     with Store(home / "a.db", create=False) as store:
-        assert list(care.faults(store.db)) == []
+        assert list(maintenance.faults(store.db)) == []

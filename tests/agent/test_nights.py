@@ -9,12 +9,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from auditor.agent import night
+from auditor.agent import job
+from auditor.audit.context import Audit
+from auditor.foundation.deadline import Stop
 from auditor.history.store import Store
-from auditor.judging import Audit
 from auditor.model.run import TargetResult
 from auditor.model.target import Target
-from auditor.transports.deadline import Stop
 from tests.agent.house import BEGIN, NIGHTLY, House, bad, good
 
 
@@ -78,7 +78,7 @@ def test_a_run_that_is_stopped_by_hand_does_not_blame_its_window(house: House) -
     setting = house.agent().setting
     stop = Stop()
     stop.now()
-    run = night.audit(setting.opened.plans[0], house.now, setting, stop, lambda: False).run
+    run = job.audit(setting.opened.plans[0], house.now, setting, stop, lambda: False).run
     assert run.remarks[0] == "it was stopped; 3 of 3 hosts had not been assessed"
 
 
@@ -102,7 +102,7 @@ def test_the_window_ends_a_run_with_what_it_has(house: House) -> None:
 
     house.scans["h1"] = slow
     plan = replace(agent.setting.opened.plans[0], window=timedelta(seconds=0.5))
-    run = night.audit(plan, house.now, agent.setting, Stop(), lambda: False).run
+    run = job.audit(plan, house.now, agent.setting, Stop(), lambda: False).run
     assert run.interrupted
     assert [r.outcome for r in run.results] == ["assessed", "unreachable", "unreachable", "unreachable"]
     assert run.remarks[0] == "its window of 0:00:00.500000 was over; 3 of 4 hosts had not been assessed"

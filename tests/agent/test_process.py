@@ -18,13 +18,13 @@ from typing import Any
 
 import pytest
 
-from auditor.history import care, nights
+from auditor.history import maintenance, scheduled_runs
 from auditor.history.store import Store
 from tests.conftest import Run as Auditor
 from tests.mail.server import odd
+from tests.places import RECORDINGS, ROOT
 
-RECORDING = Path(__file__).parents[1] / "recordings" / "debian-12-root"
-REPO = Path(__file__).parents[2]
+RECORDING = RECORDINGS / "debian-12-root"
 HOSTS = 300  # of the audit that is killed: enough for some seconds
 
 
@@ -33,7 +33,7 @@ def write(home: Path, hosts: str, more: str = "") -> None:
     (home / "inventory.yaml").write_text(f'hosts:\n{hosts}schedule:\n  nightly: {{at: "00:00"}}\nhistory: a.db\n{more}')
     yesterday = datetime.now(UTC) - timedelta(days=1)
     with closing(Store(home / "a.db")) as store:
-        nights.note(store.db, "nightly", [yesterday], "known", "", yesterday)
+        scheduled_runs.note(store.db, "nightly", [yesterday], "known", "", yesterday)
 
 
 def recorded(count: int) -> str:
@@ -42,7 +42,7 @@ def recorded(count: int) -> str:
 
 @contextmanager
 def agent(home: Path, *words: str, **more: Any) -> Iterator[subprocess.Popen[str]]:
-    env = {**os.environ, "PYTHONPATH": str(REPO), **more.pop("env", {})}
+    env = {**os.environ, "PYTHONPATH": str(ROOT), **more.pop("env", {})}
     command = [sys.executable, "-m", "auditor", "agent", "run", *words]
     process = subprocess.Popen(command, cwd=home, env=env, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, **more)
     try:
@@ -65,7 +65,7 @@ def until(what: Any, seconds: float = 40.0) -> None:
 
 def states(home: Path) -> list[tuple[str, str]]:
     with closing(Store(home / "a.db", create=False)) as store:
-        return [(r["state"], r["reason"] or "") for r in nights.listed(store.db)]
+        return [(r["state"], r["reason"] or "") for r in scheduled_runs.listed(store.db)]
 
 
 def results(home: Path) -> int:
@@ -114,7 +114,7 @@ def test_killed_at_random_moments(home: Path) -> None:
 
     write(home, recorded(HOSTS), "agent: {jobs: 2}\n")
     with closing(Store(home / "a.db")) as store:
-        assert list(care.faults(store.db)) == []
+        assert list(maintenance.faults(store.db)) == []
     caught = 0
     for n in range(8):
         before = stored()
@@ -125,7 +125,7 @@ def test_killed_at_random_moments(home: Path) -> None:
                 time.sleep(chance.uniform(0.3, 1.5))
             process.kill()
         with closing(Store(home / "a.db", create=False)) as store:
-            assert list(care.faults(store.db)) == []
+            assert list(maintenance.faults(store.db)) == []
         caught += 0 < stored() < HOSTS
     with agent(home) as process:
         until(lambda: states(home) == [("done", "")])
@@ -134,7 +134,7 @@ def test_killed_at_random_moments(home: Path) -> None:
     assert caught > 0
     with closing(Store(home / "a.db", create=False)) as store:
         assert [len(store.run(r["id"]).results) for r in store.runs(10)] == [HOSTS]
-        assert list(care.faults(store.db)) == []
+        assert list(maintenance.faults(store.db)) == []
 
 
 def test_sighup_reads_the_files_anew(home: Path) -> None:
@@ -201,7 +201,7 @@ def test_a_log_for_machines_and_a_second_agent(home: Path, auditor: Auditor) -> 
 def test_no_space_for_the_log_costs_nothing_else(home: Path) -> None:
     write(home, recorded(1))
     with open("/dev/full", "w") as full:
-        env = {**os.environ, "PYTHONPATH": str(REPO)}
+        env = {**os.environ, "PYTHONPATH": str(ROOT)}
         process = subprocess.Popen(
             [sys.executable, "-m", "auditor", "agent", "run"], cwd=home, env=env, stdin=subprocess.DEVNULL, stderr=full
         )
@@ -233,7 +233,7 @@ def test_an_inventory_that_cannot_be_read_at_the_start(home: Path, auditor: Audi
 
 
 def test_an_audit_by_hand_waits_for_no_other(home: Path, auditor: Auditor) -> None:
-    from auditor.agent.lock import only_one, run_lock
+    from auditor.history.lock import only_one, run_lock
 
     write(home, recorded(1))
     with only_one(run_lock(home / "a.db"), "an audit with this history"):

@@ -16,9 +16,9 @@ import pytest
 
 from tests.agent.test_process import states, write
 from tests.lab.sshd import Sshd, keygen, user
+from tests.places import ROOT
 
-UNITS = Path(__file__).parents[2] / "docs" / "systemd"
-REPO = Path(__file__).parents[2]
+UNITS = ROOT / "docs" / "systemd"
 SYSTEMD = shutil.which("systemd-analyze")
 without = pytest.mark.skipif(not SYSTEMD, reason="systemd-analyze is not on this machine")
 
@@ -69,7 +69,7 @@ def test_under_what_the_unit_forbids(home: Path) -> None:
         (home / "known").write_text(server.known_hosts_line())
         host = f"  here: {{address: 127.0.0.1, port: {server.port}, user: {user()}, key_file: key, known_hosts: known}}\n"
         write(home, host + "  win: {connection: winrm, address: 127.0.0.1, port: 1, user: a, password: env:PW}\n")
-        env = {**os.environ, "PYTHONPATH": str(REPO), "PW": "x"}
+        env = {**os.environ, "PYTHONPATH": str(ROOT), "PW": "x"}
         done = subprocess.run([sys.executable, "-m", "auditor", "agent", "once", "nightly"], cwd=home, env=env, preexec_fn=_no_new_code,
                               capture_output=True, text=True, timeout=120)  # fmt: skip
     assert done.returncode in (1, 3), done.stderr
@@ -80,7 +80,7 @@ def test_under_what_the_unit_forbids(home: Path) -> None:
 
 def test_no_core_is_left() -> None:
     code = "import resource\nfrom auditor.cli import main\ntry:\n    main()\nexcept SystemExit:\n    print(resource.getrlimit(resource.RLIMIT_CORE))"
-    env = {**os.environ, "PYTHONPATH": str(REPO)}
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
     limit = resource.RLIM_INFINITY
 
     def wide() -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from auditor.agent.lock import only_one, run_lock
 from auditor.errors import FileFaults, HistoryError, UsageFault
+from auditor.history.lock import only_one, run_lock
 from auditor.history.store import Store
 from auditor.mail.message import subject
 from tests.agent.house import BEGIN, NIGHTLY, House, killed_in

@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from auditor.applies import Host
 from auditor.checks import judge, linux
 from auditor.checks.judgement import Case
+from auditor.evaluation.applicability import Host
 from auditor.model.facts import (
     Candidate,
     CollectorOutcome,
@@ -24,7 +24,7 @@ from auditor.model.facts import (
     Volatile,
 )
 from auditor.model.finding import Attestation
-from auditor.model.rule import PackageCheck, SettingCheck
+from auditor.rulebook.rule import PackageCheck, SettingCheck
 from tests.given import LINUX, WHEN, find, package, platform, verdict
 
 LISTS = LINUX.updates.lists if LINUX.updates else ()

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
-from auditor.applies import Host
 from auditor.checks import judge
 from auditor.checks.judgement import Case
-from auditor.evaluate import evaluate
+from auditor.evaluation.applicability import Host
+from auditor.evaluation.evaluate import evaluate
 from auditor.model.facts import CollectorOutcome, MissingUpdate, Volatile
-from auditor.model.rule import MissingUpdatesCheck
-from auditor.rulebook import checks, load
+from auditor.rulebook.loader import checks, load
+from auditor.rulebook.rule import MissingUpdatesCheck
 from tests.given import NODE
+from tests.places import ROOT
 
 CRITICAL, LOW, UNRATED = MissingUpdate("KB1", "Critical"), MissingUpdate("KB2", "Low", True), MissingUpdate("KB3")
 RULE = "windows-missing-updates"
@@ -71,7 +71,7 @@ def test_an_old_search_proves_nothing(searched: date | None) -> None:
 
 
 def test_the_example_rule() -> None:
-    (rule,) = load([str(Path(__file__).parents[2] / "docs/examples/windows-missing-updates.yaml")]).rules
+    (rule,) = load([str(ROOT / "docs/examples/windows-missing-updates.yaml")]).rules
     assert (rule.id, rule.obligation) == (RULE, "situational")
     assert list(checks(rule)) == [MissingUpdatesCheck()]
     verdicts = [evaluate(c.facts, [rule], today=c.today)[0].verdict for c in (case((CRITICAL,)), case(()), case(None))]

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from auditor.applies import Host
 from auditor.checks import judge
 from auditor.checks.judgement import Case
-from auditor.collectors.kernels import _BUILT_AS, _ubuntu
-from auditor.collectors.stale_processes import no_packages
+from auditor.collectors.linux.kernels import _BUILT_AS, _ubuntu
+from auditor.collectors.linux.stale_processes import no_packages
+from auditor.evaluation.applicability import Host
 from auditor.model.facts import (
     Candidate,
     HostFacts,
@@ -27,7 +27,7 @@ from auditor.model.facts import (
     Updates,
 )
 from auditor.model.policy import Policy
-from auditor.model.rule import HotfixCheck, PackageCheck, ServicePackCheck
+from auditor.rulebook.rule import HotfixCheck, PackageCheck, ServicePackCheck
 from auditor.versions import kernel_release
 from tests.given import LINUX, RULES, WHEN, find, package, verdict
 
@@ -168,8 +168,8 @@ def test_the_order_of_rpm_is_librpms() -> None:
 
 # 5. A file that says "container" beside an image that is running.
 def test_an_image_that_runs_contradicts_a_container() -> None:
-    from tests.collectors.test_answers import facts_of
-    from tests.test_omission import WHOLE
+    from tests.collectors.linux.test_omission import WHOLE
+    from tests.collectors.linux.test_script_output import facts_of
 
     assert b"inside=/.dockerenv" in WHOLE  # it was left there
     facts = facts_of(WHOLE)
@@ -194,8 +194,8 @@ def test_packages_that_bring_a_kernel_want_an_image(package_name: str, expected:
 
 def test_a_sign_of_a_container_beside_other_kernels_tells_nothing() -> None:
     """The running kernel was removed, and /.dockerenv left behind: images or packages of a machine's own contradict it."""
-    from tests.collectors.test_answers import facts_of
-    from tests.test_omission import WHOLE
+    from tests.collectors.linux.test_omission import WHOLE
+    from tests.collectors.linux.test_script_output import facts_of
 
     lines = [line for line in WHOLE.split(b"\n") if line.startswith(b"image=")]
     running = next(line for line in WHOLE.split(b"\n") if line.startswith(b"uname=Linux ")).split()[1]
@@ -305,8 +305,8 @@ def test_code_that_was_thrown_away_is_no_old_code() -> None:
     ],
 )  # fmt: skip
 def test_lines_of_the_maps(line: str, expected: str) -> None:
-    from tests.collectors.test_answers import facts_of
-    from tests.test_omission import MARK, WHOLE
+    from tests.collectors.linux.test_omission import MARK, WHOLE
+    from tests.collectors.linux.test_script_output import facts_of
 
     text = WHOLE.decode("utf-8", "surrogateescape")
     begin = text.index(f"{MARK}<stale_processes\n") + len(f"{MARK}<stale_processes\n")
@@ -488,7 +488,7 @@ def test_a_known_version_rules_products_out(version: str | None, pattern: str, e
 
 
 def test_a_modern_windows_without_a_product_has_no_rules_of_nt() -> None:
-    from auditor.evaluate import evaluate
+    from auditor.evaluation.evaluate import evaluate
 
     facts = HostFacts(target="w", collected_at=WHEN, platform=Platform(family="windows", version="10.0"))
     found = evaluate(facts, RULES, today=WHEN.date())
@@ -499,7 +499,7 @@ def test_a_modern_windows_without_a_product_has_no_rules_of_nt() -> None:
 
 # 19. A right that is missing, said once, or accepted. --------------------------------------------------------------------------------------
 def test_an_unknown_that_the_policy_accepts_is_shown_as_such() -> None:
-    from auditor.evaluate import evaluate
+    from auditor.evaluation.evaluate import evaluate
     from auditor.model.facts import CollectorOutcome
 
     blind = replace(

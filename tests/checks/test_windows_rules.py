@@ -7,12 +7,12 @@ from datetime import date, datetime
 import pytest
 from msgspec.structs import replace
 
-from auditor.applies import covers
-from auditor.evaluate import evaluate
+from auditor.evaluation.applicability import covers
+from auditor.evaluation.evaluate import evaluate
 from auditor.model.facts import HostFacts, Hotfix, Platform, Reboot, Service, Setting
 from auditor.model.finding import Attestation
-from auditor.model.rule import SupportCheck
-from auditor.rulebook import checks
+from auditor.rulebook.loader import checks
+from auditor.rulebook.rule import SupportCheck
 from auditor.versions import service_pack
 from auditor.versions.windows_products import PRODUCTS
 from tests.given import NODE, RULES, WHEN, find, platform, verdict
@@ -284,7 +284,7 @@ def test_every_product_of_the_table_has_an_end_of_support() -> None:
 
 def test_every_product_of_the_table_is_one_that_rules_can_name() -> None:
     for p in PRODUCTS:
-        # For an id that applies.py does not know, a rule for another product would be left open.
+        # For an id that applicability.py does not know, a rule for another product would be left open.
         assert covers("windows-none", Platform(family="windows", product=p.id)) is False, p.id
         assert p.source, p.id
 

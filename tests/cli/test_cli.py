@@ -18,6 +18,7 @@ from auditor.model.facts import HostFacts
 from tests.conftest import SHARED, Run
 from tests.given import LINUX, NODE, platform
 from tests.lab.sshd import Sshd, keygen
+from tests.places import ROOT
 
 
 def write(path: Path, facts: HostFacts) -> Path:
@@ -68,7 +69,7 @@ CODES = [
     ([platform(LINUX, product=None)], [], 3),
     ([OLD, platform(LINUX, product=None)], [], 1),
     ([OLD], ["--fail-on", "critical"], 1),
-    ([NODE], ["--fail-on", "critical", "--rules", str(Path(__file__).parents[2] / "rules/windows/Q238009.yaml")], 0),
+    ([NODE], ["--fail-on", "critical", "--rules", str(ROOT / "rules/windows/Q238009.yaml")], 0),
     ([NODE], ["--fail-on", "unrated"], 1),
     ([platform(LINUX, family=None, product=None)], [], 3),
 ]
@@ -222,7 +223,7 @@ def test_ctrl_c_stops_promptly_and_keeps_what_there_is(home: Path) -> None:
         (home / "inventory.yaml").write_text(
             f"defaults: {{address: 127.0.0.1, {login}}}\nhosts:\n  good: {{port: {good.port}}}\n  hang: {{port: {hang.port}}}\n"
         )
-        env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+        env = {**os.environ, "PYTHONPATH": str(ROOT)}
         child = subprocess.Popen(
             [sys.executable, "-m", "auditor", "audit", "--format", "json"],
             stdout=subprocess.PIPE,
@@ -297,7 +298,7 @@ def test_ssh_config_is_honoured_and_never_run(auditor: Run, home: Path) -> None:
 )
 def test_the_contracts_hold(home: Path) -> None:
     command = home / "auditor"
-    command.write_text(f'#!/bin/sh\nPYTHONPATH={Path(__file__).parents[2]} exec {sys.executable} -m auditor "$@"\n')
+    command.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m auditor "$@"\n')
     command.chmod(0o755)
     done = subprocess.run(
         [sys.executable, str(SHARED / "tools" / "contract_check.py"), "--auditor", str(command)], capture_output=True, text=True

@@ -9,12 +9,12 @@ from collections.abc import Iterable
 import pytest
 from click.testing import CliRunner
 
+from auditor.audit.context import Audit
+from auditor.audit.scan import scan, utc_now
 from auditor.cli.commands import commands
-from auditor.judging import Audit
+from auditor.foundation.deadline import Stop
 from auditor.model.target import Target
-from auditor.rulebook import load
-from auditor.scan import scan, utc_now
-from auditor.transports.deadline import Stop
+from auditor.rulebook.loader import load
 from tests.lab.windows.host import load_host
 from tests.lab.windows.wsman import WsmanServer
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Run
-from tests.history.test_questions import after
+from tests.history.test_queries import after
 
 DAYS = {"web1": "mc", "web2": "cc"}, {"web1": "cc", "web2": "-"}, {"web1": "mc", "web2": "cm"}
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.history.test_questions import after
+from tests.history.test_queries import after
 from tests.mail.server import odd
+from tests.places import ROOT
 
-REPO = Path(__file__).parents[2]
 COMMANDS = [
     "scan hangs", "audit", "ping hangs", "keys scan hangs", "keys accept hangs --yes", "record hangs -o folder", "agent once nightly",
     "report send", "agent check", "inventory check", "advisories read -", "rules import - --output folder",
@@ -36,7 +36,7 @@ def test_it_ends_soon_and_says_so(home: Path, words: str, number: signal.Signals
         )
         reader, writer = os.pipe()
         with subprocess.Popen(
-            [sys.executable, "-m", "auditor", *words.split()], cwd=home, env={**os.environ, "PYTHONPATH": str(REPO)},
+            [sys.executable, "-m", "auditor", *words.split()], cwd=home, env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdin=reader, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         ) as process:  # fmt: skip
             try:

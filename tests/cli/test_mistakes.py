@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from auditor.history import care
+from auditor.history import maintenance
 from tests.conftest import Run as Auditor
-from tests.history.test_questions import after
+from tests.history.test_queries import after
+from tests.places import RECORDINGS, ROOT
 
-RECORDING = Path(__file__).parents[1] / "recordings" / "debian-12-root"
-REPO = Path(__file__).parents[2]
+RECORDING = RECORDINGS / "debian-12-root"
 NOBODY = 65534
 
 # What is named is not there: exit 2, whichever command is asked.
@@ -104,7 +104,7 @@ def open_home() -> Iterator[Path]:
 
 def as_nobody(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run `auditor history …` as a user who is not the owner. The program is loaded before: its files may be root's alone."""
-    env = {**os.environ, "PYTHONPATH": str(REPO), "HOME": str(folder)}
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(folder)}
     become = f"os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})"
     program = f"import os, auditor.cli.history; from auditor.cli import main; {become}; main()"
     return subprocess.run([sys.executable, "-c", program, *words], cwd=folder, env=env, capture_output=True, text=True)
@@ -183,7 +183,7 @@ def test_half_a_backup_is_none(home: Path) -> None:
         conn = Full()
 
     with pytest.raises(OSError, match="No space"):
-        care.backup(Database(), home / "copy.db")  # type: ignore[arg-type]  # a disk that is full in the midst of it
+        maintenance.backup(Database(), home / "copy.db")  # type: ignore[arg-type]  # a disk that is full in the midst of it
     assert not (home / "copy.db").exists()
 
 

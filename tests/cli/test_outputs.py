@@ -12,6 +12,7 @@ from tests.cli.test_cli import write
 from tests.conftest import Run
 from tests.given import LINUX
 from tests.lab.sshd import keygen
+from tests.places import ROOT
 
 
 def test_output_to_a_device_a_pipe_or_a_link_is_written_there(auditor: Run, home: Path) -> None:
@@ -37,7 +38,7 @@ def test_what_cannot_be_written_is_not_green(auditor: Run, home: Path) -> None:
         done = auditor(*words)
         assert (done.returncode, "cannot be written" in done.stderr) == (2, True), words
     with open("/dev/full", "wb") as full:
-        env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+        env = {**os.environ, "PYTHONPATH": str(ROOT)}
         done = subprocess.run(
             [sys.executable, "-m", "auditor", "report", "show"], stdout=full, stderr=subprocess.PIPE, env=env, check=False
         )

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Run as Auditor
+from tests.places import ROOT
 
 INVENTORY = "hosts: {web1: {connection: local, groups: [web]}}\ngroups: {web: {}}\nwaivers: w.yaml\nattestations: a.yaml\n"
 WAIVE = ("waivers", "add", "linux-somaxconn", "web1", "--reason", "a reason", "--owner", "kim", "--permanent")
@@ -101,7 +102,7 @@ def test_an_address_that_is_none(address: str, auditor: Auditor, home: Path) -> 
 def test_what_cannot_be_shown_is_neither_good_nor_noncompliant(words: str, redirect: str, home: Path) -> None:
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {sys.executable} -m auditor {words} {redirect}"],
-        capture_output=True, text=True, cwd=home, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}, timeout=120,
+        capture_output=True, text=True, cwd=home, env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=120,
     )  # fmt: skip
     assert "internal error" not in done.stderr
     assert "Traceback" not in done.stderr

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from auditor.evaluate import evaluate
+from auditor.evaluation.evaluate import evaluate
+from auditor.evaluation.waiver_review import lapsed, remarks
 from auditor.model.finding import Waiver
 from auditor.model.target import Target
-from auditor.waiving import lapsed, remarks
 from tests.conftest import Run
 from tests.given import LINUX, RULES, WHEN
-from tests.history.test_questions import result
+from tests.history.test_queries import result
 
 TODAY = date(2026, 11, 25)
 INVENTORY = "hosts:\n  web1: {address: 192.0.2.1, groups: [web]}\ngroups: {web: {}}\nwaivers: waivers.yaml\n"

@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from auditor.collectors import script
-from auditor.collectors.collect import arguments
+from auditor.collectors.linux import script
+from auditor.collectors.linux.host_facts import arguments
 from auditor.collectors.permitted import Permitted
-from auditor.collectors.windows import powershell, shell
-from auditor.collectors.windows.collect import questions
+from auditor.collectors.windows.host_facts import questions
+from auditor.collectors.windows.readers import powershell, shell
 from auditor.errors import HostError
+from auditor.foundation.deadline import Deadline, Stop
 from auditor.model.target import Connection, Target
-from auditor.rulebook import load
+from auditor.rulebook.loader import load
 from auditor.transports import TRANSPORTS, open_session
 from auditor.transports.command import Command
-from auditor.transports.deadline import Deadline, Stop
 
 MARK = "0123456789abcdef01234567"
 ASKED = load().asked()

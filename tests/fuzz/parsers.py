@@ -17,23 +17,25 @@ from typing import NamedTuple
 
 import msgspec
 
-from auditor import overlay
 from auditor.cli.judge import read_facts
-from auditor.collectors.collect import read_answer
-from auditor.collectors.windows import offline, powershell, regfile, shell
-from auditor.collectors.windows.collect import questions, read_windows
+from auditor.collectors.linux.host_facts import read_answer
+from auditor.collectors.windows.host_facts import questions, read_windows
+from auditor.collectors.windows.readers import offline, powershell, regfile, shell
 from auditor.errors import AuditorError, CannotTell, HostError
-from auditor.evaluate import evaluate
+from auditor.evaluation.evaluate import evaluate
+from auditor.foundation.deadline import Deadline, Stop
 from auditor.history.store import Store
-from auditor.inventory import ansible, given, native
+from auditor.inventory import ansible, native, waivers
 from auditor.model.facts import HostFacts
 from auditor.model.target import Target
-from auditor.rulebook import load
-from auditor.transports import knownhosts, openssh_relaxed, sshconfig, wsman
+from auditor.rulebook import overrides
+from auditor.rulebook.loader import load
 from auditor.transports.command import CommandResult
-from auditor.transports.deadline import Deadline, Stop
+from auditor.transports.openssh import relaxed
 from auditor.transports.permits import Nothing
 from auditor.transports.replay import Kept, RecordedShell, open_recording
+from auditor.transports.ssh import config, known_hosts
+from auditor.transports.winrm import wsman
 from tests.advisories import fuzz as advisories
 from tests.advisories.made import text as article
 from tests.conftest import NOW
@@ -42,9 +44,9 @@ from tests.lab.windows import cmd
 from tests.lab.windows.host import load_host
 from tests.lab.windows.powershell import answer as powershell_answer
 from tests.lab.windows.powershell import pose
+from tests.places import RECORDINGS
 
 MARKER = "5f0c2a9be1d34c7786aa10b2"
-RECORDINGS = Path(__file__).parents[1] / "recordings"
 ASKED = load().asked()
 WANTED = questions(ASKED)
 BY_HAND = [rule for rule in RULES if not rule.generated]
@@ -222,9 +224,9 @@ _ANSIBLE_JSON = json.dumps(
 
 def _waivers(path: Path) -> None:
     faults: list[str] = []
-    given.read_waivers(path, faults, faults)
-    given.read_attestations(path, faults, faults)
-    overlay.read(path, faults)
+    waivers.read_waivers(path, faults, faults)
+    waivers.read_attestations(path, faults, faults)
+    overrides.read(path, faults)
     assert all(str(path) in fault for fault in faults)
 
 
@@ -254,9 +256,9 @@ PARSERS: dict[str, Parser] = {
         ],
         in_file("waivers.yaml", _waivers),
     ),
-    "known-hosts": Parser([_HOST_KEYS], in_file("known_hosts", lambda p: knownhosts.read([p]).keys("web1", 22))),
-    "ssh-config": Parser([_SSH], in_file("config", lambda p: list(sshconfig._lines(str(p), [20])))),
-    "ssh-g": Parser([b"hostname x\nport 22\n"], lambda content: openssh_relaxed.read(content.decode("utf-8", "replace"))),
+    "known-hosts": Parser([_HOST_KEYS], in_file("known_hosts", lambda p: known_hosts.read([p]).keys("web1", 22))),
+    "ssh-config": Parser([_SSH], in_file("config", lambda p: list(config._lines(str(p), [20])))),
+    "ssh-g": Parser([b"hostname x\nport 22\n"], lambda content: relaxed.read(content.decode("utf-8", "replace"))),
     "article": Parser(
         [article(STATUS="This problem was first corrected in Windows NT 4.0 Service Pack 4.").encode()], advisories.check
     ),

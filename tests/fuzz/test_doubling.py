@@ -15,26 +15,30 @@ from pathlib import Path
 
 import pytest
 
-from auditor.applies import Host
 from auditor.checks import judge
 from auditor.checks.judgement import Case
-from auditor.collectors.answers import take_apart
-from auditor.collectors.windows import look, offline, regfile
+from auditor.collectors.linux.script_output import take_apart
+from auditor.collectors.windows import lookup
+from auditor.collectors.windows.readers import offline, regfile
 from auditor.errors import CannotTell, HostError
-from auditor.evaluate import evaluate
+from auditor.evaluation.applicability import Host
+from auditor.evaluation.evaluate import evaluate
+from auditor.foundation.sanitize import one_line, printable
 from auditor.inventory import ansible
 from auditor.model.facts import Candidate, HostFacts, Hotfix, Listener, Package, Platform, Program, Service, UpdateList, Updates
-from auditor.model.rule import ListenBacklogCheck, SecurityUpdatesCheck
 from auditor.model.windows import Readings
-from auditor.printable import one_line, printable
-from auditor.transports import knownhosts, openssh_errors, winrm_seal, wsman
+from auditor.rulebook.rule import ListenBacklogCheck, SecurityUpdatesCheck
+from auditor.transports.openssh import errors
+from auditor.transports.ssh import known_hosts
+from auditor.transports.winrm import seal, wsman
 from auditor.versions import deb, kernel_release, rpm, service_pack, windows_product
 from tests.advisories.made import text as article
 from tests.conftest import NOW
 from tests.fuzz.parsers import MARKER, PARSERS, RULES, WANTED
 from tests.given import LINUX, WHEN
+from tests.places import RECORDINGS
 
-_RECORDED = (Path(__file__).parents[1] / "recordings" / "debian-12-lacking" / "stdout").read_bytes()
+_RECORDED = (RECORDINGS / "debian-12-lacking" / "stdout").read_bytes()
 _LEAST = 0.02  # seconds below which nothing is compared
 
 
@@ -125,9 +129,9 @@ LINEAR: dict[str, tuple[int, Callable[[int], Callable[[], object]]]] = {
     "hex that goes on": (20_000, lambda n: refusing(lambda: regfile.parse(_REG + b'"a"=hex:\\\r\n' + b"  00,\\\r\n" * n + b"  00\r\n\r\n"))),
     "text over lines": (4000, lambda n: refusing(lambda: regfile.parse(_REG + b'"a"="' + (b"x" * 60 + b"\r\n") * n + b'"\r\n\r\n'))),
     "what is absent": (16_000, parser("windows-shell", lambda n: b"\n" + MARKER.encode() + b"=plain\n" + b"x\r\n" * n)),
-    "ver": (4000, lambda n: lambda: look.build_of(Readings(way="x", texts={"ver": "1" * n + "." + "1" * n}))),
+    "ver": (4000, lambda n: lambda: lookup.build_of(Readings(way="x", texts={"ver": "1" * n + "." + "1" * n}))),
     "service pack": (2000, lambda n: refusing(lambda: [service_pack.parse("6" + " " * n + "x")])),
-    "sealed type": (8000, lambda n: refusing(lambda: winrm_seal.opened('multipart/encrypted; a="' + ";" * n, b"", lambda a, b: a, 16))),
+    "sealed type": (8000, lambda n: refusing(lambda: seal.opened('multipart/encrypted; a="' + ";" * n, b"", lambda a, b: a, 16))),
     # Versions.
     "deb": (200_000, lambda n: refusing(lambda: deb.sort_key("1" + ".a" * n))),
     "deb with an epoch": (200_000, lambda n: refusing(lambda: deb.sort_key("1:" + "1." * n))),
@@ -150,7 +154,7 @@ LINEAR: dict[str, tuple[int, Callable[[int], Callable[[], object]]]] = {
     "directives": (8000, parser("inventory", lambda n: b"".join(b"%%TAG !a%d! x\n" % i for i in range(n)) + b"---\na\n")),
     "text for people": (200_000, lambda n: lambda: printable("\u202e" * n)),
     "one line for people": (2_000_000, lambda n: lambda: one_line("\u202e" * n)),
-    "log of ssh": (8000, lambda n: lambda: openssh_errors.of_log("debug1: x\n" + "@" * n + "\n", "h")),
+    "log of ssh": (8000, lambda n: lambda: errors.of_log("debug1: x\n" + "@" * n + "\n", "h")),
 }  # fmt: skip
 
 
@@ -220,7 +224,7 @@ def test_lookups_in_known_hosts(tmp_path: Path) -> None:
             b"*.a%d ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0Z0m7zJm0z0m7zJm0z0m7zJm0z0m7zJm0z0m7zJm0z\n" % i for i in range(n)
         )
 
-    sized = _in_file(lambda p: [knownhosts.read([p]).keys("web1", 22) for _ in range(3)], make, "known_hosts", tmp_path)
+    sized = _in_file(lambda p: [known_hosts.read([p]).keys("web1", 22) for _ in range(3)], make, "known_hosts", tmp_path)
     once, twice = doubles(sized, 4000)
     assert twice <= max(3 * once, _LEAST)
 

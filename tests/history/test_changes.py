@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from auditor.history import care, fleet, questions, trend
+from auditor.history import fleet, maintenance, queries, trend
+from auditor.history.blobs import encode
 from auditor.history.changed_facts import changed
 from auditor.history.changes import diff
-from auditor.history.contents import encode
-from auditor.history.nights import Night
+from auditor.history.scheduled_runs import Night
 from auditor.history.store import Store
 from auditor.model.facts import (
     Candidate,
@@ -31,7 +31,7 @@ from auditor.model.past import Change
 from auditor.model.run import Rulebook, Run, TargetResult
 from tests.conftest import Run as Auditor
 from tests.given import WHEN, package
-from tests.history.test_questions import SOME, result, told
+from tests.history.test_queries import SOME, result, told
 
 KIM = WaiverNote("kim", "till the new rack", date(2027, 1, 1))
 
@@ -183,7 +183,7 @@ def test_a_one_off_scan_is_no_member_of_the_fleet(tmp_path: Path) -> None:
         assert [(p.run, p.hosts, p.unassessed, p.compliance) for p in t.points] == [("r0", 1, 0, 0.5)]
         assert t.open_days["important"][0] == 1
         assert fleet.one_off(s.db) == ["ssh-web1", "wbe1"]
-        assert [r.verdict for r in questions.of_host(s.db, "ssh-web1")] == ["noncompliant", "noncompliant"]
+        assert [r.verdict for r in queries.of_host(s.db, "ssh-web1")] == ["noncompliant", "noncompliant"]
         assert fleet.renamed(s.db) == [("m1", ["ssh-web1", "web1"])]
 
 
@@ -208,15 +208,15 @@ def test_copies_of_a_machine_that_are_audited_each_stay(tmp_path: Path) -> None:
 
 def test_forgetting(tmp_path: Path) -> None:
     with with_one_off(tmp_path / "a.db") as s:
-        before = questions.of_host(s.db, "web1")
-        assert care.forget(s.db, "wbe1") == (1, 0)
-        assert care.forget(s.db, "ssh-web1") == (1, 2)
+        before = queries.of_host(s.db, "web1")
+        assert maintenance.forget(s.db, "wbe1") == (1, 0)
+        assert maintenance.forget(s.db, "ssh-web1") == (1, 2)
         assert fleet.one_off(s.db) == []
-        assert list(care.faults(s.db)) == []
-        assert questions.of_host(s.db, "web1") == before
+        assert list(maintenance.faults(s.db)) == []
+        assert queries.of_host(s.db, "web1") == before
         assert [r.target.name for r in s.run("once").results] == []
-        assert care.forget(s.db, "web1")[0] == 1
-        assert list(care.faults(s.db)) == []
+        assert maintenance.forget(s.db, "web1")[0] == 1
+        assert list(maintenance.faults(s.db)) == []
         assert s.db.execute("select count(*) from contents").fetchone()[0] == 0
 
 
@@ -325,7 +325,7 @@ def test_a_host_that_comes_back_into_the_inventory(tmp_path: Path) -> None:
         past = s.past(s.run("r2"))
         assert past
         assert [(p.run, p.judged) for p in past.points] == [("r0", 6), ("r1", 4), ("r2", 6)]
-        assert list(care.faults(s.db)) == []
+        assert list(maintenance.faults(s.db)) == []
 
 
 def test_renames_are_told_once_and_truly(tmp_path: Path) -> None:

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from auditor.errors import HistoryDamaged, HistoryError
-from auditor.history import care, contents, store
+from auditor.history import blobs, maintenance, store
 from auditor.history.store import Store
 from tests.conftest import Run
-from tests.history.test_questions import after
+from tests.history.test_queries import after
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -51,7 +51,7 @@ def test_a_blob_that_inflates(path: Path) -> None:
     before = peak()
     change(path, ("update contents set body=?, base=null", (BOMB,)), ("update reports set html=?", (BOMB,)))
     with closing(Store(path, create=False)) as s:
-        found = list(care.faults(s.db))
+        found = list(maintenance.faults(s.db))
         assert any("unpacks to more than 64 MB" in f for f in found), found
         with pytest.raises(HistoryDamaged, match="unpacks to more than 64 MB"):
             s.run(s.latest())
@@ -69,10 +69,10 @@ def test_a_content_that_is_its_own_base(path: Path, way: str) -> None:
     after = {"itself": numbers, "circle": [*numbers[1:], numbers[0]], "chain": [*numbers[1:], numbers[-1] + 5]}[way]
     change(path, *[("update contents set base=? where n=?", pair) for pair in zip(after, numbers, strict=True)])
     with closing(Store(path, create=False)) as s:
-        assert list(care.faults(s.db))
+        assert list(maintenance.faults(s.db))
         for number in numbers[:20]:
-            with pytest.raises(contents.Damaged):
-                contents.get(s.db, number)
+            with pytest.raises(blobs.Damaged):
+                blobs.get(s.db, number)
 
 
 STRANGE = {
@@ -104,7 +104,7 @@ def test_views_and_indexes_of_the_users_own(path: Path) -> None:
         path, "create view mine as select * from findings", "create index my_index on findings (rule)", "create table notes (x)"
     )
     with closing(Store(path, create=False)) as s:
-        assert list(care.faults(s.db)) == []
+        assert list(maintenance.faults(s.db)) == []
 
 
 def test_a_question_without_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,8 +19,8 @@ from msgspec.structs import replace
 from sqlite_utils import Database
 
 from auditor.errors import HistoryError
-from auditor.evaluate import evaluate
-from auditor.history import care, nights, outbox
+from auditor.evaluation.evaluate import evaluate
+from auditor.history import maintenance, outbox, scheduled_runs
 from auditor.history.schema import TABLES, migrations
 from auditor.history.store import Store, zstd
 from auditor.history.writing import Writer
@@ -29,6 +29,7 @@ from auditor.model.finding import Waiver
 from auditor.model.run import Rulebook, Run, TargetError, TargetResult
 from auditor.model.target import KnownLogin, Target
 from tests.given import LINUX, NODE, RULES, WHEN
+from tests.places import ROOT
 
 
 def run_of(*results: TargetResult, number: int = 1) -> Run:
@@ -222,7 +223,7 @@ def test_a_history_of_every_form_since_then_is_brought_up_to_date(tmp_path: Path
         Store(path, create=False)
     with Store(path) as s:
         assert s.db.execute("select result from replacements").fetchall() == [(3,)]
-        assert nights.listed(s.db) == []
+        assert scheduled_runs.listed(s.db) == []
         outbox.queue(s.db, "r5", ("kim@example.com",), WHEN)
         assert outbox.listed(s.db)[0]["unanswered"] == 0
         assert len(s.run("r5").results) == 1
@@ -302,7 +303,7 @@ def test_a_run_that_was_killed_is_no_run(tmp_path: Path) -> None:
 KILLER = """
 import os, random, signal, sqlite3, sys, time
 from tests.history.test_store import *
-from auditor.history import care
+from auditor.history import maintenance
 path, chance = Path(sys.argv[1]), random.Random(int(sys.argv[2]))
 results = [result(LINUX, f"h{i}") for i in range(5)]
 findings = len(results[0].findings)
@@ -331,7 +332,7 @@ for moment in range(int(sys.argv[3])):
     if not path.exists() or path.stat().st_size == 0:
         continue
     with Store(path) as s:
-        assert list(care.faults(s.db)) == [], list(care.faults(s.db))
+        assert list(maintenance.faults(s.db)) == [], list(maintenance.faults(s.db))
         for r in s.runs(10_000):
             stored = s.run(r["id"])
             whole += bool(r["finished"])
@@ -346,7 +347,7 @@ def test_kill_at_any_moment(tmp_path: Path) -> None:
     """A writer is killed at 200 random moments. After each the file opens and is sound, every finished run is whole, and
     every result that is there is whole; some runs must have been caught in the middle for this to say anything."""
     command = [sys.executable, "-c", KILLER, str(tmp_path / "a.db"), "7", "200"]
-    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     whole, half = map(int, done.stdout.split())
     assert whole > 100
@@ -372,12 +373,10 @@ for n in range(12):
 def test_two_runs_at_once(tmp_path: Path) -> None:
     """Two programs store runs of the same hosts at the same time: every run is whole, and no time is told twice."""
     path = tmp_path / "a.db"
-    started = [
-        subprocess.Popen([sys.executable, "-c", WRITER, str(path), name], cwd=Path(__file__).parents[2]) for name in ("a", "b")
-    ]
+    started = [subprocess.Popen([sys.executable, "-c", WRITER, str(path), name], cwd=ROOT) for name in ("a", "b")]
     assert [p.wait(120) for p in started] == [0, 0]
     with Store(path, create=False) as s:
-        assert list(care.faults(s.db)) == []
+        assert list(maintenance.faults(s.db)) == []
         runs = [s.run(f"{name}-{n:02}") for name in "ab" for n in range(12)]
         assert all(r.finished and len(r.results) == 4 for r in runs)
         assert all(len(x.findings) == len(runs[0].results[0].findings) for r in runs for x in r.results)

@@ -10,7 +10,7 @@ import pytest
 from auditor.errors import FileFaults
 from auditor.inventory.ansible import Taken, read
 from auditor.inventory.ansible_patterns import spread
-from auditor.inventory.select import open_inventory, select
+from auditor.inventory.selection import open_inventory, select
 from tests.conftest import Run as Auditor
 
 INI = """\

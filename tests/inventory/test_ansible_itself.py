@@ -12,8 +12,9 @@ from msgspec.structs import replace
 from auditor.errors import FileFaults
 from auditor.inventory.ansible import Taken, read
 from auditor.model.target import Target
+from tests.places import ROOT
 
-PROGRAM = Path(__file__).parents[2] / ".schemas/ansible/bin/ansible-inventory"
+PROGRAM = ROOT / ".schemas/ansible/bin/ansible-inventory"
 Files = dict[str, str]
 
 INVENTORIES: dict[str, Files] = {

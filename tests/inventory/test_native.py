@@ -9,6 +9,7 @@ import pytest
 from auditor.errors import FileFaults
 from auditor.inventory.native import load
 from auditor.model.target import Target, Timeouts, parse_hop
+from tests.places import ROOT
 
 FULL = """
 defaults: {user: audit, timeouts: {connect: 3}, labels: {owner: ops}}
@@ -109,7 +110,7 @@ def test_a_secret_file_that_others_can_read_is_refused(tmp_path: Path, mode: int
 
 
 def test_the_example_is_complete_and_loads() -> None:
-    example = Path(__file__).parents[2] / "inventory.example.yaml"
+    example = ROOT / "inventory.example.yaml"
     inventory = load(example)
     assert {t.connection for t in inventory.targets.values()} == {"local", "ssh", "openssh", "winrm", "replay"}
     text = example.read_text()

@@ -25,8 +25,8 @@ from tests.lab.windows.offline import carry_home
 from tests.lab.windows.sshd import windows_sshd
 from tests.lab.windows.wsman import WsmanServer
 from tests.lab.windows.wsman_tls import Authority
+from tests.places import ROOT
 
-_ROOT = Path(__file__).parents[2]
 PASSWORDS = {"DEMO_PASSWORD": "Demo-1", "DEMO_WRONG_PASSWORD": "Demo-2"}
 # name in the fleet: (posed host, group)
 WINRM = {
@@ -78,7 +78,7 @@ def main(words: Sequence[str] | None = None) -> int:
             "--report",
             str(given.output.absolute()),
         ]
-        env = {**os.environ, **PASSWORDS, "PYTHONPATH": str(_ROOT)}
+        env = {**os.environ, **PASSWORDS, "PYTHONPATH": str(ROOT)}
         code = subprocess.run(command, env=env, cwd=folder).returncode  # our own program
     if code not in (0, 1, 3) or not given.output.exists():
         return code or 4

@@ -21,8 +21,9 @@ from pathlib import Path
 import yaml
 
 from tests.lab import demo
+from tests.places import ROOT
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = ROOT / "docs"
 # What is different on a night, from then on: the fleet begins worse than it ends, and one host gets worse.
 _NIGHTS: list[dict[str, str]] = [
     {"plant-node-b": "nt40-server-sp3-rc", "plant-gateway": "nt40-server-sp6a-sna4-sp3", "plant-web": "nt40-server-sp4-rc", "laptop-11": "windows-11-23h2"},

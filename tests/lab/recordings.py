@@ -17,11 +17,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from auditor.collectors.collect import arguments
-from auditor.collectors.script import DIGEST, command
-from auditor.rulebook import load
+from auditor.collectors.linux.host_facts import arguments
+from auditor.collectors.linux.script import DIGEST, command
+from auditor.rulebook.loader import load
+from tests.places import RECORDINGS
 
-FOLDERS = Path(__file__).parents[1] / "recordings"
 MARKER = "5f0c2a9be1d34c7786aa10b2"
 WHEN = datetime(2026, 11, 30, 12, tzinfo=UTC)
 _OWN = ["unshare", "--pid", "--fork", "--mount", "--mount-proc"]  # processes of its own, all of which root can read
@@ -70,7 +70,7 @@ def main() -> None:
 def _keep(name: str, prefix: list[str]) -> None:
     asked = command(MARKER, arguments(load().asked().linux), form="plain", deep=False, sudo="none")
     done = subprocess.run([*prefix, *asked.argv], capture_output=True, stdin=subprocess.DEVNULL, timeout=120, check=True)
-    folder = FOLDERS / name
+    folder = RECORDINGS / name
     folder.mkdir(exist_ok=True)
     (folder / "stdout").write_bytes(_anonymous(done.stdout))
     (folder / "stderr").write_bytes(done.stderr)

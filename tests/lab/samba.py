@@ -166,9 +166,9 @@ def _group_lives(group: int) -> bool:
 @contextmanager
 def posed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Sessions take HKLM\\POSED for HKLM."""
-    from auditor.transports import winreg_rpc
+    from auditor.transports.remote_registry import rpc
 
-    real = winreg_rpc.Registry.root
+    real = rpc.Registry.root
 
     def root(self: Any, name: str) -> Any:
         code, top = real(self, name)
@@ -177,5 +177,5 @@ def posed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         return self.below(top, ROOT)
 
     with monkeypatch.context() as patch:
-        patch.setattr(winreg_rpc.Registry, "root", root)
+        patch.setattr(rpc.Registry, "root", root)
         yield

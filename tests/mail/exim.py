@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.mail.server import certificate
+from tests.places import ROOT
 
-EXIM = Path(__file__).parents[2] / ".schemas/exim/usr/sbin/exim4"
+EXIM = ROOT / ".schemas/exim/usr/sbin/exim4"
 _UID = 64999
 _CONFIG = """
 primary_hostname = mx.example.com

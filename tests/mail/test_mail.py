@@ -17,21 +17,22 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from auditor.audit import on_stderr
+from auditor.audit.recorder import on_stderr
 from auditor.errors import MailError
 from auditor.history import outbox
 from auditor.history.store import Store
+from auditor.mail.delivery import compose, send_due, wanted
 from auditor.mail.message import message, subject
 from auditor.mail.smtp import send
-from auditor.mailing import compose, send_due, wanted
 from auditor.model.mailing import Mailing, is_address
 from auditor.model.past import Change, Past
 from auditor.model.run import Rulebook, Run
 from tests.conftest import Run as Auditor
 from tests.given import WHEN
-from tests.history.test_questions import SOME, result
+from tests.history.test_queries import SOME, result
 from tests.mail.exim import exim
 from tests.mail.server import Inbox, certificate, login, odd, smtp
+from tests.places import RECORDINGS
 
 MAILING = Mailing(server="127.0.0.1", sender="auditor@example.com", to=("kim@example.com",), security="none")
 EVIL = "evil\r\nBcc: all@example.com\r\n\r\n<script>alert(1)</script>\x1b[31m\u202e"
@@ -339,7 +340,7 @@ mail: {{server: 127.0.0.1, port: {port}, security: none, sender: auditor@example
 
 
 def test_from_the_nightly_audit_to_the_inbox(auditor: Auditor, home: Path) -> None:
-    recording = Path(__file__).parents[1] / "recordings" / "debian-12-root"
+    recording = RECORDINGS / "debian-12-root"
     inbox = Inbox()
     with smtp(inbox) as port:
         (home / "inventory.yaml").write_text(INVENTORY.format(recording=recording, port=port))

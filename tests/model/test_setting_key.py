@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditor.collectors.windows import shell
-from auditor.collectors.windows.ask import Ask, Questions
+from auditor.collectors.windows.queries import Ask, Questions
+from auditor.collectors.windows.readers import shell
 from auditor.model.setting_key import family, problem, shown
 
 AFD = r"registry:HKLM\SYSTEM\CurrentControlSet\Services\AFD\Parameters#"

@@ -18,12 +18,13 @@ from auditor.model.mailing import Mailing
 from auditor.model.past import Change, Compared, Past
 from auditor.model.run import Run, TargetError, TargetResult
 from auditor.model.target import Target
-from auditor.report.forms import render
+from auditor.report.formats import render
 from tests.given import RULES
+from tests.places import ROOT
 from tests.report.test_fleet_report import fleet
-from tests.report.test_forms import RUN
+from tests.report.test_formats import RUN
 
-AXE = Path(__file__).parents[2] / ".schemas" / "axe.min.js"
+AXE = ROOT / ".schemas" / "axe.min.js"
 POINTS = tuple(Compared(f"r{n}", f"2026-11-{10 + n}T00:00:00", 20, 10 + n, 14) for n in range(5))
 CHANGES = (
     Change(

@@ -12,10 +12,10 @@ from msgspec.structs import replace
 from auditor.model.past import Change, Compared, Past
 from auditor.model.run import Rulebook, Run
 from auditor.report.curve import curve
-from auditor.report.folding import fold
-from auditor.report.forms import render
+from auditor.report.deduplicate import fold
+from auditor.report.formats import render
 from tests.given import WHEN
-from tests.history.test_questions import after, result
+from tests.history.test_queries import after, result
 
 LETTERS = ["mcupn", "mcmpc", "uucmm", "ccccc"]
 

@@ -15,15 +15,14 @@ from msgspec.structs import replace
 from auditor.cli import exits
 from auditor.history.store import Store
 from auditor.mail.message import message, subject
-from auditor.model.finding import Finding, WaiverNote
+from auditor.model.finding import Finding, Obligation, WaiverNote
 from auditor.model.mailing import Mailing
-from auditor.model.rule import Obligation
 from auditor.model.run import Rulebook, Run, TargetResult
-from auditor.report.forms import render
+from auditor.report.formats import render
 from auditor.report.xccdf import NAMESPACE
 from tests.conftest import Run as Auditor
 from tests.given import WHEN
-from tests.history.test_questions import SOME, result
+from tests.history.test_queries import SOME, result
 
 MAILING = Mailing(server="mx.example.com", sender="auditor@example.com", to=("kim@example.com",))
 WORDS: dict[str, Obligation] = {"A": "advised", "S": "situational"}

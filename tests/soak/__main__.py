@@ -24,13 +24,13 @@ from pathlib import Path
 
 from aiosmtpd.controller import Controller
 
-from auditor.history import care, nights, outbox
+from auditor.history import maintenance, outbox, scheduled_runs
 from auditor.history.store import Store
 from tests.lab.sshd import free_port
 from tests.mail.server import Inbox
+from tests.places import ROOT
 from tests.soak.hosts import FIXED, HOSTS, LIMIT, Hosts
 
-REPO = Path(__file__).parents[2]
 RULE = """- id: soak-openssl
   title: openssl is the fixed one
   severity: important
@@ -94,7 +94,7 @@ class Soak:
         )
 
     def start(self) -> None:
-        env = {**os.environ, "PYTHONPATH": str(REPO), "TMPDIR": str(self.base / "tmp")}
+        env = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(self.base / "tmp")}
         with (self.base / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tests.soak.agent", str(self.base / "offset")], cwd=self.base, env=env, stderr=log
@@ -184,7 +184,7 @@ class Soak:
     def state(self, due: datetime) -> str:
         try:
             with closing(Store(self.path, create=False)) as store:
-                return next((r["state"] for r in nights.listed(store.db, 10_000) if r["due"] == key(due)), "")
+                return next((r["state"] for r in scheduled_runs.listed(store.db, 10_000) if r["due"] == key(due)), "")
         except Exception:
             return ""
 
@@ -209,9 +209,9 @@ class Soak:
 
     def account(self) -> list[str]:
         with closing(Store(self.path)) as store:
-            if faults := list(care.faults(store.db)):
+            if faults := list(maintenance.faults(store.db)):
                 self.problems += [f"the history: {fault}" for fault in faults]
-            rows = [r for r in nights.listed(store.db, 10_000) if r["due"] in self.truths]
+            rows = [r for r in scheduled_runs.listed(store.db, 10_000) if r["due"] in self.truths]
             by_due = Counter(r["due"] for r in rows)
             for due in self.truths:
                 if by_due[due] != 1:

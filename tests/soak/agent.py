@@ -9,11 +9,11 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from auditor.agent.job import Setting
 from auditor.agent.log import start
 from auditor.agent.loop import Agent, World
-from auditor.agent.night import Setting
+from auditor.audit.scan import utc_now
 from auditor.cli.agent import read
-from auditor.scan import utc_now
 
 
 def main() -> None:

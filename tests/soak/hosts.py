@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Self
 
 from tests.lab.sshd import Sshd, keygen, user
+from tests.places import RECORDINGS
 
-RECORDING = Path(__file__).parents[1] / "recordings" / "debian-12-root"
+RECORDING = RECORDINGS / "debian-12-root"
 HOSTS, PER_SERVER = 200, 4
 OLD, FIXED = "3.0.19-1~deb12u2", "3.0.22-1~deb12u2"
 LIMIT = 8.0  # seconds for a host

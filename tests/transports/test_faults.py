@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from auditor.judging import Audit
+from auditor.audit.context import Audit
+from auditor.audit.scan import scan
+from auditor.foundation.deadline import Stop
 from auditor.model.target import Target, Timeouts
-from auditor.scan import scan
-from auditor.transports.deadline import Stop
 from tests.lab.hostile import BANNER, Address, Host, black_hole, listening, says, trickles
 from tests.lab.sshd import free_port, keygen
 

@@ -12,10 +12,10 @@ from typing import Any
 import paramiko
 import pytest
 
-from auditor.judging import Audit
+from auditor.audit.context import Audit
+from auditor.audit.scan import scan
+from auditor.foundation.deadline import Deadline, Stop
 from auditor.model.target import Target
-from auditor.scan import scan
-from auditor.transports.deadline import Deadline, Stop
 from tests.lab.hostile import BANNER, Host, listening, pours, says
 from tests.lab.sshd import free_port, keygen
 from tests.transports.test_faults import PROMPT, SERVERS, at, failed, hostile, known_hosts

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from auditor.judging import Audit
+from auditor.audit.context import Audit
+from auditor.audit.scan import ask, scan
+from auditor.foundation.deadline import Stop
 from auditor.model.run import TargetResult
-from auditor.rulebook import Rulebook
-from auditor.scan import ask, scan
-from auditor.transports.deadline import Stop
+from auditor.rulebook.loader import Rulebook
 from tests.conftest import NOW
 from tests.lab.hostile import Host
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from auditor.judging import Audit
+from auditor.audit.context import Audit
+from auditor.audit.scan import scan, scan_all
+from auditor.foundation.deadline import Stop
 from auditor.model.run import TargetResult
 from auditor.model.target import Target
-from auditor.scan import scan, scan_all
-from auditor.transports.deadline import Stop
 from tests.lab.hostile import BANNER, Host, Serve, black_hole, listening, relay, says, trickles
 
 LONG = (60.0, 60.0, 60.0)

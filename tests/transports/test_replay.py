@@ -11,14 +11,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from auditor.collectors.windows import shell
-from auditor.collectors.windows.collect import questions
-from auditor.inventory.select import open_inventory, select
+from auditor.audit.scan import scan
+from auditor.collectors.windows.host_facts import questions
+from auditor.collectors.windows.readers import shell
+from auditor.foundation.deadline import Stop
+from auditor.inventory.selection import open_inventory, select
 from auditor.model.target import Target
 from auditor.model.windows import Readings, Subkeys, Table, Value
-from auditor.scan import scan
 from auditor.transports import replay
-from auditor.transports.deadline import Stop
 from tests.collectors.windows.reading import AUDIT, NOW, RULEBOOK, environment, over_ssh, scanned, verdicts
 from tests.conftest import Run
 from tests.lab.anything import ANYTHING

@@ -5,11 +5,20 @@ To add one: write the file, put it in the list below (docs: CONTRIBUTING.md). Th
 
 from __future__ import annotations
 
-from auditor.collectors.windows import hotfixes, missing_updates, platform, processes, programs, reboot, services, settings
-from auditor.collectors.windows.ask import WindowsCollector
+from auditor.collectors.windows import (
+    hotfixes,
+    missing_updates,
+    operating_system,
+    processes,
+    programs,
+    reboot,
+    services,
+    settings,
+)
+from auditor.collectors.windows.queries import WindowsCollector
 
 WINDOWS: tuple[WindowsCollector, ...] = (
-    platform.COLLECTOR,
+    operating_system.COLLECTOR,
     hotfixes.COLLECTOR,
     services.COLLECTOR,
     settings.COLLECTOR,

@@ -11,11 +11,11 @@ from __future__ import annotations
 import re
 
 from auditor.collectors.collector import Reading
-from auditor.collectors.windows.ask import NT, QFE, VISTA, Ask, Questions, WindowsCollector
-from auditor.collectors.windows.look import build_of, cell, found, rows, subkeys
+from auditor.collectors.windows.lookup import build_of, cell, found, rows, subkeys
+from auditor.collectors.windows.queries import NT, QFE, VISTA, Ask, Questions, WindowsCollector
 from auditor.errors import CannotTell
-from auditor.model.asked import Asked
 from auditor.model.facts import Hotfix
+from auditor.model.requirements import Asked
 from auditor.model.windows import Readings
 
 _HOTFIX = rf"{NT}\HotFix"

@@ -8,10 +8,10 @@ import hashlib
 
 from msgspec import Struct
 
-from auditor.collectors.windows import powershell, shell, wmi
-from auditor.collectors.windows.ask import FILE_WQL, UNINSTALL, WQL
-from auditor.collectors.windows.collect import questions
-from auditor.model.asked import Asked
+from auditor.collectors.windows.host_facts import questions
+from auditor.collectors.windows.queries import FILE_WQL, UNINSTALL, WQL
+from auditor.collectors.windows.readers import powershell, shell, wmi
+from auditor.model.requirements import Asked
 
 RIGHTS = (
     "WMI (the usual way): membership in the group Remote Management Users (before Windows 8 and Server 2012:",

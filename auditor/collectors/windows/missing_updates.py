@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import date
 
 from auditor.collectors.collector import Reading
-from auditor.collectors.windows.ask import Questions, WindowsCollector
-from auditor.collectors.windows.look import cell, rows
-from auditor.collectors.windows.powershell import UPDATES
-from auditor.model.asked import Asked
+from auditor.collectors.windows.lookup import cell, rows
+from auditor.collectors.windows.queries import UPDATES, Questions, WindowsCollector
 from auditor.model.facts import MissingUpdate
+from auditor.model.requirements import Asked
 from auditor.model.windows import Readings
 
 _RESTART = {"True": True, "False": False}  # the agents of Windows 2000 and XP do not tell

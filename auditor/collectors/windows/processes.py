@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from auditor.collectors.collector import Reading
-from auditor.collectors.windows.ask import PROCESSES, Questions, WindowsCollector
-from auditor.collectors.windows.look import cell, rows
+from auditor.collectors.windows.lookup import cell, rows
+from auditor.collectors.windows.queries import PROCESSES, Questions, WindowsCollector
 from auditor.errors import CannotTell
-from auditor.model.asked import Asked
+from auditor.model.requirements import Asked
 from auditor.model.windows import Readings
 
 

@@ -7,10 +7,10 @@ is listed as "Lotus Notes".
 from __future__ import annotations
 
 from auditor.collectors.collector import Reading
-from auditor.collectors.windows.ask import UNINSTALL, Ask, Questions, WindowsCollector
-from auditor.collectors.windows.look import build_of, cell, rows, subkeys
-from auditor.model.asked import Asked
+from auditor.collectors.windows.lookup import build_of, cell, rows, subkeys
+from auditor.collectors.windows.queries import UNINSTALL, Ask, Questions, WindowsCollector
 from auditor.model.facts import Program
+from auditor.model.requirements import Asked
 from auditor.model.windows import Readings
 
 _FIRST_64_BIT = 3790  # Windows XP x64 Edition and Server 2003: before, there is no Wow6432Node

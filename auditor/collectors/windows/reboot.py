@@ -8,11 +8,11 @@ updates use, and so do many other programs: before Vista it leaves the question 
 from __future__ import annotations
 
 from auditor.collectors.collector import Reading
-from auditor.collectors.windows.ask import CONTROL, VISTA, Ask, Questions, WindowsCollector
-from auditor.collectors.windows.look import build_of, found, is_there
+from auditor.collectors.windows.lookup import build_of, found, is_there
+from auditor.collectors.windows.queries import CONTROL, VISTA, Ask, Questions, WindowsCollector
 from auditor.errors import CannotTell
-from auditor.model.asked import Asked
 from auditor.model.facts import Reboot
+from auditor.model.requirements import Asked
 from auditor.model.windows import Readings
 
 _CBS = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Component Based Servicing\RebootPending"

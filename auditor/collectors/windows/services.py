@@ -10,11 +10,11 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 
 from auditor.collectors.collector import Reading
-from auditor.collectors.windows.ask import SERVICES, SERVICES_KEY, Ask, Questions, WindowsCollector
-from auditor.collectors.windows.look import cell, rows, subkeys
+from auditor.collectors.windows.lookup import cell, rows, subkeys
+from auditor.collectors.windows.queries import SERVICES, SERVICES_KEY, Ask, Questions, WindowsCollector
 from auditor.errors import CannotTell
-from auditor.model.asked import Asked
 from auditor.model.facts import Service
+from auditor.model.requirements import Asked
 from auditor.model.windows import Readings
 
 

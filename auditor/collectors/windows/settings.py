@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from auditor.collectors.collector import Reading
-from auditor.collectors.windows.ask import Ask, Questions, WindowsCollector
-from auditor.collectors.windows.look import as_text
-from auditor.model.asked import Asked
+from auditor.collectors.windows.lookup import as_text
+from auditor.collectors.windows.queries import Ask, Questions, WindowsCollector
 from auditor.model.facts import Setting
+from auditor.model.requirements import Asked
 from auditor.model.windows import Readings
 
 

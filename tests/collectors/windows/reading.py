@@ -14,16 +14,16 @@ from typing import Any, Literal, Self
 import pytest
 from msgspec.structs import replace
 
-import auditor.scan
-from auditor.judging import Audit, judge_facts
+import auditor.audit.scan
+from auditor.audit.context import Audit, judge_facts
+from auditor.audit.scan import scan
+from auditor.foundation.deadline import Deadline, Stop
 from auditor.model.finding import Attestation
 from auditor.model.run import TargetResult
 from auditor.model.target import Target
 from auditor.model.windows import Readings, Subkeys, Table, Value
-from auditor.rulebook import load
-from auditor.scan import scan
+from auditor.rulebook.loader import load
 from auditor.transports.command import Command, CommandResult
-from auditor.transports.deadline import Deadline, Stop
 from tests.lab.sshd import Sshd, keygen, user
 from tests.lab.windows import cmd, offline
 from tests.lab.windows.host import WindowsHost, load_host
@@ -109,7 +109,7 @@ def transport(name: str, factory: Any) -> Iterator[None]:
         return factory(target, deadline)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(auditor.scan, "open_session", opened)
+        patch.setattr(auditor.audit.scan, "open_session", opened)
         yield
 
 

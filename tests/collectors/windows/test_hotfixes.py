@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from auditor.collectors.windows.ask import NT, QFE
 from auditor.collectors.windows.hotfixes import parse
+from auditor.collectors.windows.queries import NT, QFE
 from auditor.errors import CannotTell
-from auditor.model.asked import Asked
 from auditor.model.facts import Hotfix
+from auditor.model.requirements import Asked
 from auditor.model.windows import Subkeys, Table, Value
 from tests.collectors.windows.reading import readings
 

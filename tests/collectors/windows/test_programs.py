@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from auditor.collectors.windows.ask import PROCESSES, UNINSTALL
 from auditor.collectors.windows.processes import parse as parse_processes
 from auditor.collectors.windows.programs import COLLECTOR, parse
+from auditor.collectors.windows.queries import PROCESSES, UNINSTALL
 from auditor.errors import CannotTell
-from auditor.model.asked import Asked
 from auditor.model.facts import Program
+from auditor.model.requirements import Asked
 from auditor.model.windows import Subkeys, Table
 from tests.collectors.windows.reading import readings
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from auditor.collectors.windows.ask import CONTROL, NT
+from auditor.collectors.windows.queries import CONTROL, NT
 from auditor.collectors.windows.reboot import parse
-from auditor.model.asked import Asked
+from auditor.model.requirements import Asked
 from auditor.model.windows import Subkeys, Value
 from tests.collectors.windows.reading import readings
 

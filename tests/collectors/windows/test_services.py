@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from auditor.collectors.windows.ask import SERVICES, SERVICES_KEY
+from auditor.collectors.windows.queries import SERVICES, SERVICES_KEY
 from auditor.collectors.windows.services import parse
 from auditor.errors import CannotTell
-from auditor.model.asked import Asked
 from auditor.model.facts import Service
+from auditor.model.requirements import Asked
 from auditor.model.windows import Subkeys, Table
 from tests.collectors.windows.reading import readings
 

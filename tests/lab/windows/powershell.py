@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from tests.lab.windows.host import RegValue, WindowsHost
+from tests.places import ROOT
 
-SCRIPT = (Path(__file__).parents[3] / "auditor/collectors/windows/script.ps1").read_bytes()
+SCRIPT = (ROOT / "auditor/collectors/windows/readers/script.ps1").read_bytes()
 WIDTH = 70
 _OS = [
     "Version",

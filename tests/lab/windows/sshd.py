@@ -15,9 +15,9 @@ from typing import Literal
 from tests.lab.sshd import Sshd
 from tests.lab.windows.cmd import run
 from tests.lab.windows.host import load_host
+from tests.places import ROOT
 
 Shell = Literal["cmd", "powershell"]
-_ROOT = Path(__file__).parents[3]
 
 _POWERSHELL_UNKNOWN = """\
 {0} : The term '{0}' is not recognized as the name of a cmdlet, function, script file, or operable program. Check the \r
@@ -33,7 +33,7 @@ At line:1 char:1\r
 
 def windows_sshd(folder: Path, host: str, shell: Shell = "cmd", *config: str) -> Sshd:
     """An sshd (a context manager) that poses as the host of that name."""
-    command = f"cd {shlex.quote(str(_ROOT))} && exec {shlex.quote(sys.executable)} -m {__name__} {host} {shell}"
+    command = f"cd {shlex.quote(str(ROOT))} && exec {shlex.quote(sys.executable)} -m {__name__} {host} {shell}"
     return Sshd(folder, *config, f"ForceCommand {command}")
 
 

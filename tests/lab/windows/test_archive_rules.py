@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from auditor import shipped
-from auditor.report.bundles import bundles
+from auditor.foundation import resources
+from auditor.report.grouping import bundles
 from tests.collectors.windows.reading import scanned
 from tests.lab.windows.host import HOSTS, load_host
 
@@ -24,8 +24,8 @@ LINE = {"windows-nt-4.0": ("windows-nt-4.0-server", "windows-nt-4.0-workstation"
 
 
 def archive() -> list[dict[str, Any]]:
-    folder = Path(shipped.folder("rules")) / "kb"
-    written = {p.stem for p in (Path(shipped.folder("rules")) / "windows").glob("Q*.yaml")}
+    folder = Path(resources.folder("rules")) / "kb"
+    written = {p.stem for p in (Path(resources.folder("rules")) / "windows").glob("Q*.yaml")}
     found = [json.loads(line) for path in sorted(folder.glob("*.jsonl")) for line in path.read_text().splitlines()]
     return [r for r in found if r["id"] not in written]
 

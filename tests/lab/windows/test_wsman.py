@@ -30,6 +30,7 @@ from tests.lab.windows.host import HOSTS, RegValue, WindowsHost, load_host, read
 from tests.lab.windows.wsman import WsmanServer
 from tests.lab.windows.wsman_faults import Faults
 from tests.lab.windows.wsman_tls import Authority
+from tests.places import ROOT
 
 REGISTRY = r"""Windows Registry Editor Version 5.00
 
@@ -672,7 +673,7 @@ def test_the_server_ends_while_clients_hang(host: WindowsHost) -> None:
 def test_in_a_process_of_its_own(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "tests.lab.windows", "one=nt40-enterprise-sp5-node", "two=nt40-enterprise-sp5-node"]
     words += ["--tls", str(tmp_path / "tls"), "--auth", "basic"]
-    root = Path(__file__).parents[3]
+    root = ROOT
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root) as child:
         assert child.stdin
         assert child.stdout

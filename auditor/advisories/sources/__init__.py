@@ -1,0 +1,1 @@
+"""Vendors' documents, a folder for each publisher."""

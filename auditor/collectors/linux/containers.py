@@ -1,0 +1,24 @@
+"""Signs of containers on the host. They are said to exist, not looked into: their packages are not this host's."""
+
+from __future__ import annotations
+
+from auditor.collectors.collector import Collector, Reading
+from auditor.collectors.linux.script_output import Answers
+
+SH = r"""
+c_containers() {
+  for file in /run/docker.sock /run/containerd/containerd.sock /run/podman/podman.sock /run/crio/crio.sock \
+    /var/lib/lxc/*/config /run/systemd/machines/* /sys/fs/cgroup/system.slice/docker-*.scope \
+    /sys/fs/cgroup/machine.slice/*.scope /sys/fs/cgroup/kubepods.slice /sys/fs/cgroup/kubepods; do
+    [ -e "$file" ] && printf "%s\n" "$file"
+  done
+  :
+}
+"""
+
+
+def parse(answers: Answers) -> Reading:
+    return Reading({"containers": tuple(answers.good("containers").lines())})
+
+
+COLLECTOR = Collector(name="containers", sections=("containers",), sh=SH, parse=parse)

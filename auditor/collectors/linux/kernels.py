@@ -1,0 +1,106 @@
+"""The running kernel and the installed ones.
+
+Installed kernels are the images in /boot (and in /usr/lib/modules, where Fedora's and RHEL's lie too), without backups of
+images. Inside a container the running kernel is not the host's to choose, so none counts as installed there; an image of
+the running kernel contradicts a sign of a container, which may have been left behind.
+
+Witness of completeness: the script counts the images that it names, and every installed package of an image
+(linux-image-RELEASE) has one.
+"""
+
+from __future__ import annotations
+
+import re
+
+from auditor.collectors.collector import Collector, Reading
+from auditor.collectors.linux.script_output import Answers
+from auditor.errors import CannotTell
+from auditor.model.facts import Kernels
+from auditor.versions import kernel_release
+
+SH = r"""
+c_kernels() {
+  for file in /run/systemd/container /.dockerenv /run/.containerenv; do
+    [ -e "$file" ] && printf "inside=%s\n" "$file"
+  done
+  if [ -e /boot ] && { [ ! -r /boot ] || [ ! -x /boot ]; }; then
+    printf "/boot may not be listed by this user\n" >&2
+    return 13
+  fi
+  images=0
+  for file in /boot/vmlinuz-* /boot/vmlinux-* /boot/Image-* /boot/kernel-* /usr/lib/modules/*/vmlinuz; do
+    [ -e "$file" ] && printf "image=%s\n" "$file" && images=$((images + 1))
+  done
+  printf "images=%s\n" "$images"
+}
+"""
+
+_RELEASE = re.compile(r"[0-9][A-Za-z0-9.+~_-]{1,80}")
+# Debian's builds, and those of its relatives, end `uname -v` with their package's version: "Debian 6.1.119-1 (2024-11-22)".
+_BUILT_AS = re.compile(r" [A-Z][A-Za-z]{2,20} (\d\S{1,80}) \(\d{4}-\d\d-\d\d\)")
+
+
+def parse(answers: Answers) -> Reading:
+    uname = next((ln for ln in answers.get("identity").lines(100) if ln.startswith("uname=Linux ")), "")
+    running = uname.removeprefix("uname=Linux ").partition(" ")[0]
+    built = _BUILT_AS.search(uname)
+    package = built[1] if built else _ubuntu(running, uname)
+
+    def untold(why: str) -> Reading:
+        return Reading({"kernels": Kernels(running or None, None, package)}, partial=f"installed kernels: {why}")
+
+    try:
+        lines = answers.good("kernels").lines(5000, "kernel images")
+    except CannotTell as e:
+        return untold(str(e))
+    images = [line.removeprefix("image=") for line in lines if line.startswith("image=")]
+    if f"images={len(images)}" not in lines:
+        return untold("the list of images is not whole")
+    named = set(map(_release, images))
+    releases = {r for r in named if not kernel_release.is_backup(r, named)}
+    packaged = _packaged(answers)
+    if running not in releases and any(line.startswith("inside=") for line in lines):
+        if releases or packaged:
+            return untold("there are signs of a container here, and kernels of a machine's own beside them")
+        return Reading({"kernels": Kernels(running or None, (), package, outside=True)})
+    odd = sorted(r for r in releases if not _RELEASE.fullmatch(r))
+    if odd:
+        return untold(f"{', '.join(odd[:5])} name no release")
+    missing = sorted(packaged - releases)
+    if missing and releases:
+        return untold(f"the package of {missing[0]} is installed, and its image is not there")
+    return Reading({"kernels": Kernels(running or None, tuple(sorted(releases)), package)})
+
+
+def _ubuntu(running: str, uname: str) -> str | None:
+    """The package version that an Ubuntu kernel was built as: its release has all but the last number, which `uname -v` has:
+    `#47-Ubuntu` of 3.13.0-24-generic is 3.13.0-24.47, `#45~22.04.1-Ubuntu` ends in `.45~22.04.1`."""
+    upload = re.search(r" #(\d{1,6}(?:~[\d.]{1,20})?)-Ubuntu ", f"{uname} ")
+    abi = re.match(r"\d[\d.]{1,20}-\d{1,6}(?=-)", running)
+    return f"{abi[0]}.{upload[1]}" if upload and abi else None
+
+
+def _packaged(answers: Answers) -> set[str]:
+    """The releases whose image packages dpkg lists as installed; none where it lists nothing."""
+    section = answers.sections.get("packages")
+    found = set()
+    for line in section.text.split("\n") if section else ():
+        status, _, name = line[:400].partition("\t")
+        name = name.partition("\t")[0].removeprefix("linux-image-").removesuffix("-unsigned")
+        if (
+            status.startswith("ii")
+            and line.partition("\t")[2].startswith("linux-image-")
+            and name[:1].isdigit()
+            and "." in name
+        ):
+            found.add(name)
+    return {r for r in found if not r.endswith(("-dbg", "-dbgsym"))}
+
+
+def _release(path: str) -> str:
+    if path.startswith("/usr/lib/modules/"):
+        return path.split("/")[4]
+    return re.sub(r"^/boot/(?:vmlinu[xz]|Image|kernel)-", "", path)
+
+
+COLLECTOR = Collector(name="kernels", sections=("kernels",), sh=SH, parse=parse)

@@ -1,0 +1,95 @@
+"""Installed packages, by dpkg-query(1). rpm and apk are detected; their parsers come later, and until then packages of
+such hosts are not known.
+
+Witness of completeness: the list's length in characters; and what every system of dpkg's has: dpkg itself, base-files and
+a C library.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Literal
+
+from auditor.collectors.collector import Collector, Reading
+from auditor.collectors.limits import MAX_NAME, MAX_PACKAGES
+from auditor.collectors.linux.script_output import Answers
+from auditor.errors import CannotTell
+from auditor.foundation.sanitize import counted
+from auditor.model.facts import Package
+from auditor.versions.limit import MAX_VERSION
+
+# PACKAGES is kept for the updates collector, which looks only for what is installed.
+SH = r"""
+MANAGERS=
+for tool in dpkg-query rpm apk; do
+  command -v "$tool" >/dev/null 2>&1 && MANAGERS="$MANAGERS $tool"
+done
+PACKAGES= LISTED=127
+case $MANAGERS in *dpkg-query*)
+  PACKAGES=$(dpkg-query -W -f "\${db:Status-Abbrev}\t\${Package}\t\${Version}\t\${Architecture}\t\${source:Package}\t\${source:Version}\t\${Section}\n" 2>&1)
+  LISTED=$? ;;
+esac
+c_packages() {
+  printf "managers=%s\n" "$MANAGERS"
+  printf "%s\n=characters= %s\n" "$PACKAGES" "${#PACKAGES}"
+  return $LISTED
+}
+"""
+
+_C_LIBRARY = re.compile(r"libc6(?:\.1)?|libc0\.[13]|musl")
+
+
+def parse(answers: Answers) -> Reading:
+    section = answers.get("packages")
+    first, _, rest = section.text.partition("\n")
+    managers = first[:200].removeprefix("managers=").split()
+    if "dpkg-query" not in managers:
+        found = f"this host has {', '.join(managers)}, which is not read yet" if managers else "no package manager was found"
+        raise CannotTell(found)
+    table, _, length = rest.rstrip("\n").rpartition("\n=characters= ")
+    if section.status:
+        raise CannotTell(f"dpkg-query ended with exit status {section.status}: {table.strip()[:200]}")
+    if length != str(len(table.encode("utf-8", "surrogateescape"))) and length != str(len(table)):
+        raise CannotTell("the list of packages is not whole")
+    lines = section.lines(MAX_PACKAGES, "packages")[1:-1]
+    read = [_package(line) for line in lines]
+    packages = tuple(p for p in read if isinstance(p, Package))
+    names = {p.name for p in packages}
+    missing = [name for name in ("dpkg", "base-files") if name not in names]
+    if missing or not any(_C_LIBRARY.fullmatch(name) for name in names):
+        lacking = missing[0] if missing else "a C library"
+        raise CannotTell(f"the list of packages is not whole: it lacks {lacking}, which every such system has")
+    odd = read.count(None)
+    return Reading({"packages": packages}, partial=f"{counted(odd, 'line')} of dpkg-query could not be read" if odd else "")
+
+
+@lru_cache(maxsize=16384)  # the hosts of a fleet have most packages in common: parsed once, and held once in memory
+def _package(line: str) -> Package | Literal["gone"] | None:
+    """A line of dpkg-query: a package, "gone" where only its configuration or less is left, None for no such line.
+
+    The second letter is its state (dpkg(1)): n not installed, c only its configuration, H half-installed, that is, the
+    unpacking broke off. From U (unpacked) on, the version's files are there."""
+    fields = line.split("\t")
+    if len(fields) not in (6, 7) or len(fields[0]) < 2:
+        return None
+    status, name, version, arch, source, source_version = fields[:6]
+    if status[1] in "nc":
+        return "gone"
+    if status[1] not in "HUFWti" or max(map(len, (name, arch, source))) > MAX_NAME or len(version) > MAX_VERSION:
+        return None
+    epoch, upstream, release = None, version, None
+    if ":" in version:
+        number, _, upstream = version.partition(":")
+        epoch = int(number) if number.isascii() and number.isdecimal() and len(number) < 10 else None
+    if "-" in upstream:
+        upstream, _, release = upstream.rpartition("-")
+    if not upstream:
+        return None
+    return Package(
+        name, epoch, upstream, release, arch, source or None, source_version or None,
+        hold=status[0] == "h", half_installed=status[1] == "H", section=fields[6] or None if len(fields) > 6 else None,
+    )  # fmt: skip
+
+
+COLLECTOR = Collector(name="packages", sections=("packages",), sh=SH, parse=parse)

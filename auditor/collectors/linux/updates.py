@@ -1,0 +1,348 @@
+"""Pending security updates: what the security suites' package lists, as they lie on the host, offer of what is
+installed. The lists are read in whatever compression they have (`apt-helper cat-file`); we compare the versions, apt is
+not run. `--deep` adds what `apt-get -s upgrade` would do, its caches kept in memory (sources.list(5), apt.conf(5)).
+
+Security suites are known by the names of their lists: `…_dists_bookworm-security_…`, `…_dists_jammy-security_…`,
+`…_dists_stretch_updates_…` (Debian before 11). Names are those of URLs, whose ports stand in them (`mirror:3142_…`).
+
+Witness of completeness: a suite's Release file names its components, its architectures and the length of each list, and each
+list of a component and an architecture that something installed is of (dpkg's Section tells the component) must lie
+there, as long as it says. What no list covers is named in `uncovered`. Rows are counted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import TypeVar
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from auditor.collectors.collector import Collector, Reading
+from auditor.collectors.limits import MAX_NAME, MAX_PACKAGES
+from auditor.collectors.linux.script_output import Answers
+from auditor.errors import CannotTell
+from auditor.model.facts import Candidate, SourceOffer, UpdateList, Updates
+from auditor.versions.limit import MAX_VERSION
+
+SH = r"""
+SECURITY_LISTS="*_dists_*-security_*Packages* *_dists_*_updates_*Packages*"
+c_update_lists() {
+  cd /var/lib/apt/lists || return
+  grep -s -E "^(Date|Codename|Origin|Label|Components|Architectures): |^ [0-9a-f]{64} +[0-9]+ .*binary-[^/]*/Packages\$" *_dists_*-security_InRelease \
+    *_dists_*-security_Release *_dists_*_updates_InRelease *_dists_*_updates_Release /dev/null
+  for file in $SECURITY_LISTS; do
+    [ -f "$file" ] && [ ! -r "$file" ] && printf "%s may not be read by this user\n" "$file" >&2 && return 13
+  done
+  :
+}
+c_update_candidates() {
+  cd /var/lib/apt/lists || return
+  {
+    printf "%s\n=lists=\n" "$PACKAGES"
+    for file in $SECURITY_LISTS; do
+      case $file in *Packages.diff*) continue ;; esac
+      [ -f "$file" ] || continue
+      printf "=list= %s %s\n" "$file" "$(unpack "./$file" | wc -c)"
+      { unpack "./$file" || printf "\n=failed=\n"; } | grep -E "^(Package|Source|Version|Architecture): |^=failed="
+    done
+  } | awk -F "\t" "
+    !lists { if (\$0 == \"=lists=\") lists = 1; else { have[\$2] = 1; of[\$5] = 1 }; next }
+    /^P/ { flush(); name = substr(\$0, 10); stanzas++; next }
+    /^S/ { source = substr(\$0, 9); next }
+    /^V/ { version = substr(\$0, 10); next }
+    /^A/ { arch = substr(\$0, 15); next }
+    /^=list= / { flush(); told(); list = substr(\$0, 8); next }
+    { print }
+    END { flush(); told(); print \"=rows= \" rows + 0 }
+    function row(text) { print text; rows++ }
+    function flush(part) {
+      if (version != \"\") {
+        if (source == \"\") source = name
+        if (split(source, part, \" \") < 2) part[2] = version
+        gsub(/[()]/, \"\", part[2])
+        if ((name in have) || (name ~ /^linux-image-/ && (part[1] in of))) row(name \"\t\" version \"\t\" arch \"\t\" part[1] \"\t\" part[2])
+        if ((part[1] in of) && !((part[1], part[2]) in seen)) { seen[part[1], part[2]] = 1; row(\"=source=\t\" part[1] \"\t\" part[2]) }
+      }
+      name = version = arch = source = \"\"
+    }
+    function told() { if (list != \"\") row(\"=list= \" list \" \" stanzas); stanzas = 0; split(\"\", seen) }"
+}
+unpack() {
+  case $1 in
+    *_Packages) cat "$1"; return ;;
+    *.gz) tool=gzip ;;
+    *.xz) tool=xz ;;
+    *.bz2) tool=bzip2 ;;
+    *.lz4) tool=lz4 ;;
+    *) tool=zstd ;;
+  esac
+  # The tool of the format starts in a fraction of the time of apt-helper, which knows all formats and is always there.
+  if command -v $tool >/dev/null 2>&1; then $tool -dc "$1" 2>/dev/null; else /usr/lib/apt/apt-helper cat-file "$1"; fi
+}
+c_update_pins() {
+  set -- /etc/apt/preferences
+  for file in /etc/apt/preferences.d/*; do
+    case ${file##*/} in  # apt_preferences(5): no other ending than pref, no other characters
+      *[!A-Za-z0-9_.-]*) ;;
+      *.pref) set -- "$@" "$file" ;;
+      *.*) ;;
+      *) set -- "$@" "$file" ;;
+    esac
+  done
+  grep -s -h -E "^(Package|Pin|Pin-Priority): " "$@" /dev/null || :
+}
+c_update_simulation() {
+  [ "$DEPTH" = deep ] || return 0
+  printf "asked\n"
+  apt-get -s -q -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Debug::NoLocking=true upgrade
+}
+"""
+
+_ALIASES = ("stable", "oldstable", "oldoldstable", "testing")
+_INST = re.compile(r"Inst (\S+) (?:\[\S+\] )?\((\S+) (.*) \[(\S+)\]\)")
+_MOST_CANDIDATES = 100_000
+_MOST_LISTS = 200
+
+
+class _Release(Struct):
+    """A suite's Release file: fields by name, and the lengths in bytes of the unpacked package lists by component and
+    architecture."""
+
+    fields: dict[str, str] = field(default_factory=dict)
+    lengths: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+
+    def add(self, path: str, size: str) -> None:
+        """`updates/main/binary-amd64/Packages`: by component, with and without what stands before it, and architecture."""
+        component, _, last = path.rpartition("/binary-")
+        arch = last.partition("/")[0]
+        for name in {component, component.rpartition("/")[2]}:
+            self.lengths.setdefault((name, arch), []).append(size)
+
+    def of(self, component: str, arch: str) -> list[str]:
+        return self.lengths.get((component, arch), [])
+
+
+class _List(Struct, frozen=True):
+    """A package list that lies on the host, by what its name says: the suite it is of, the suite's own name (`bookworm-security`),
+    component and architecture; and its bytes and stanzas."""
+
+    file: str
+    suite: str
+    dist: str
+    component: str
+    arch: str
+    size: str
+    stanzas: str
+
+
+def parse(answers: Answers) -> Reading:
+    releases = _releases(answers.good("update_lists").lines(what="lines of Release files"))
+    table = answers.good("update_candidates").lines(_MOST_CANDIDATES, "candidates")
+    if "=failed=" in table:
+        raise CannotTell("a package list could not be unpacked on the host")
+    if table[-1:] != [f"=rows= {len(table) - 1}"]:
+        raise CannotTell("what the security suites offer did not come whole")
+    lists: list[_List] = []
+    offered: list[tuple[str, Candidate | SourceOffer]] = []
+    since = 0
+    for line in table[:-1]:
+        if line.startswith("=list= "):
+            if len(lists) >= _MOST_LISTS:
+                raise CannotTell(f"more than {_MOST_LISTS} package lists lie there, the limit up to which they are read")
+            if found := _list(line):
+                lists.append(found)
+                offered[since:] = [(found.suite, o) for _, o in offered[since:]]
+            else:
+                del offered[since:]
+            since = len(offered)
+        elif offer := _offer(line):
+            offered.append(("", offer))
+    _all_whole(lists, releases)
+    suites = {x.suite: _suite(x, releases.get(x.suite)) for x in lists}
+    candidates = {_of_suite(o, s) for s, o in offered if isinstance(o, Candidate)}
+    sources = {_of_suite(o, s) for s, o in offered if isinstance(o, SourceOffer)}
+    pins = tuple(" · ".join(p) for p in _stanzas(answers.good("update_pins").lines(1500, "lines of apt preferences")))
+    updates = Updates(
+        tuple(suites[name] for name in sorted(suites)),
+        tuple(sorted(candidates, key=lambda c: (c.package, c.arch, c.version, c.suite or ""))),
+        pins,
+        _simulated(answers),
+        tuple(sorted(sources, key=lambda o: (o.source, o.version, o.suite or ""))),
+        _uncovered(answers, lists, releases),
+    )
+    return Reading({"updates": updates})
+
+
+def _stanzas(lines: list[str]) -> list[list[str]]:
+    found: list[list[str]] = []
+    for line in lines:
+        if line.startswith("Package: ") or not found:
+            found.append([])
+        found[-1].append(line)
+    return found
+
+
+@lru_cache(maxsize=16384)  # what a suite offers is the same for all hosts of a release: held once in memory
+def _offer(line: str) -> Candidate | SourceOffer | None:
+    words = line.split("\t")
+    if len(line) > 2 * MAX_NAME + 2 * MAX_VERSION:
+        return None
+    if words[0] == "=source=":
+        return SourceOffer(words[1], words[2]) if len(words) == 3 else None
+    if len(words) == 5:
+        return Candidate(words[0], words[2], words[1], words[3], words[4])
+    return Candidate(words[0], words[2], words[1]) if len(words) == 3 else None
+
+
+T = TypeVar("T", Candidate, SourceOffer)
+
+
+@lru_cache(maxsize=32768)
+def _of_suite(offer: T, suite: str) -> T:
+    """The same offer, of a suite."""
+    return replace(offer, suite=suite)
+
+
+def _releases(lines: list[str]) -> dict[str, _Release]:
+    """By suite; lines are grep's, `FILE:LINE`, and a mirror's port stands in the name of the file."""
+    said: dict[str, _Release] = {}
+    for line in lines:
+        for mark in ("_InRelease:", "_Release:"):
+            suite, found, text = line.partition(mark)
+            if found:
+                break
+        else:
+            continue
+        release = said.setdefault(suite, _Release())
+        words = text.split()
+        if text.startswith(" ") and len(words) == 3 and re.fullmatch(r"\d{1,12}", words[1]):
+            release.add(words[2], words[1])
+        else:
+            name, _, value = text.partition(": ")
+            release.fields[name] = value.strip()
+    return said
+
+
+def _list(line: str) -> _List | None:
+    """A row `=list= FILE BYTES STANZAS`; None where the name is not that of a package list."""
+    words = line.split()
+    if len(words) != 4:
+        return None
+    _, file, size, stanzas = words
+    name, _, rest = file.removesuffix(_suffix(file)).rpartition("_dists_")
+    front, _, last = rest.rpartition("_binary-")
+    arch, _, packages = last.partition("_")
+    if not name or not front or packages != "Packages":
+        return None
+    dist, _, component = front.partition("_")
+    if component == "updates" or component.startswith("updates_"):  # Debian before 11: stretch/updates
+        dist, component = f"{dist}_updates", component[8:]
+    if not component or not dist.endswith(("-security", "_updates")):
+        return None
+    return _List(file, f"{name}_dists_{dist}", dist, component.replace("_", "/"), arch, size, stanzas)
+
+
+def _suffix(file: str) -> str:
+    """How the list is compressed, as its name says: ".lz4"; "" where it is not."""
+    _, dot, last = file.rpartition("_Packages")[2].partition(".")
+    return dot + last if last.isalnum() else ""
+
+
+def _all_whole(lists: list[_List], releases: dict[str, _Release]) -> None:
+    """A list that is empty, or not as long as its Release file says, was cut off: what it offers is not known."""
+    for x in lists:
+        expected = releases.get(x.suite, _Release()).of(x.component, x.arch)
+        if not expected:
+            raise CannotTell(f"no Release file says how long the package list {x.file[:200]} has to be")
+        if x.size not in expected:
+            raise CannotTell(
+                f"the package list {x.file[:200]} is not whole: {x.size} bytes unpacked, {' or '.join(expected)} expected"
+            )
+
+
+def _suite(x: _List, release: _Release | None) -> UpdateList:
+    fields = release.fields if release else {}
+    codename = fields.get("Codename", "").removesuffix("-security")
+    dist = x.dist.removesuffix("-security").removesuffix("_updates")
+    own = codename if codename == dist or dist in _ALIASES or dist.startswith(f"{codename}-") else dist
+    origin = fields.get("Origin", "" if release else None)  # a Release file without one is no distribution's
+    return UpdateList(x.suite, _date(fields.get("Date", "")), own or None, origin, fields.get("Label"))
+
+
+def _uncovered(answers: Answers, lists: list[_List], releases: dict[str, _Release]) -> tuple[str, ...]:
+    """Installed packages of a component and architecture that a suite has, and of which no list lies here: what is
+    offered of them is not known. `NAME (COMPONENT, ARCHITECTURE)`, sorted."""
+    installed = [f for line in answers.get("packages").lines(MAX_PACKAGES, "packages") if len(f := line.split("\t")) > 6]
+    arches = Counter(f[3] for f in installed if f[3] != "all")
+    native = arches.most_common(1)[0][0] if arches else "all"
+    codename = _codename(answers)
+    own = [x for x in lists if _of_distribution(_suite(x, releases.get(x.suite)), codename)]
+    there = {(x.suite, x.component.rpartition("/")[2], x.arch) for x in own}
+    suites = {x.suite for x in own}
+    missing = []
+    covered: dict[tuple[str, str], bool] = {}
+    for status, name, _, arch, _, _, section, *_ in installed:
+        component = section.partition("/")[0] if "/" in section else "main"
+        wanted = native if arch == "all" else arch
+        if status[1:2] in ("n", "c") or not suites:
+            continue
+        if (component, wanted) not in covered:
+            held = [s for s in suites if _has(releases.get(s), component, wanted)]
+            nobody = not held and component != "main"  # a component of somebody else's; main is the distribution's
+            covered[component, wanted] = nobody or any((s, component, wanted) in there for s in held)
+        if not covered[component, wanted]:
+            missing.append(f"{name[:MAX_NAME]} ({component}, {wanted})")
+    return tuple(sorted(missing)[:500])
+
+
+def _codename(answers: Answers) -> str | None:
+    """The host's release, VERSION_CODENAME of os-release(5)."""
+    section = answers.sections.get("os_release")
+    found = re.search(r"^VERSION_CODENAME=[\"']?([a-z0-9.-]{1,40})", section.text[:20_000], re.MULTILINE) if section else None
+    return found[1] if found else None
+
+
+def _of_distribution(x: UpdateList, codename: str | None) -> bool:
+    """Is it a suite of the distribution's own, and of the release that the host is?"""
+    return x.of_distribution and (codename is None or x.release == codename)
+
+
+def _has(release: _Release | None, component: str, arch: str) -> bool:
+    """Does a suite have packages of a component and an architecture? Where it does not say what it has, it may."""
+    if release is None or "Components" not in release.fields or "Architectures" not in release.fields:
+        return True
+    components = {c.rpartition("/")[2] for c in release.fields["Components"].split()}
+    if component not in components or arch not in release.fields["Architectures"].split():
+        return False
+    return release.of(component, arch) != ["0"]  # a list that is empty need not lie there
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        when = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+
+
+def _simulated(answers: Answers) -> tuple[Candidate, ...] | None:
+    section = answers.get("update_simulation")
+    if not section.text.startswith("asked"):
+        return None
+    if section.status:
+        raise CannotTell(f"apt-get -s ended with exit status {section.status}: {section.error}")
+    found = (_INST.match(line) for line in section.lines(what="lines of apt-get"))
+    return tuple(Candidate(m[1], m[4], m[2]) for m in found if m)
+
+
+COLLECTOR = Collector(
+    name="updates",
+    sections=("update_lists", "update_candidates", "update_pins", "update_simulation"),
+    sh=SH,
+    parse=parse,
+)

@@ -1,0 +1,1 @@
+"""What auditor stands on and what knows nothing of auditing."""

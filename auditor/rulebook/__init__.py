@@ -1,0 +1,1 @@
+"""Rules: their form, how they are read, what people change in them."""

@@ -1,0 +1,69 @@
+"""Every folder in tests/recordings is a test: its host's answers are read and judged again."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from auditor.audit.context import Audit
+from auditor.audit.scan import scan
+from auditor.foundation.deadline import Stop
+from auditor.inventory.native import Inventory
+from auditor.inventory.selection import select
+from auditor.rulebook.loader import Rulebook
+from tests.places import RECORDINGS
+
+FOLDERS = sorted(p.parent for p in RECORDINGS.glob("*/recording.json"))
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda p: p.name)
+def test_recording(folder: Path, rulebook: Rulebook) -> None:
+    audit = Audit(rulebook=rulebook, clock=lambda: datetime(2026, 11, 30, 12, tzinfo=UTC), marker=lambda: "another")
+    result = scan(select([f"replay:{folder}"], Inventory())[0], audit, Stop())
+    assert result.facts
+    assert result.outcome in ("assessed", "partial")
+    expected = folder / "expected.json"
+    if expected.exists():
+        facts = result.facts
+        assert json.loads(expected.read_text()) == {
+            "outcome": result.outcome,
+            "product": facts.platform.product,
+            "packages": None if facts.packages is None else len(facts.packages),
+            "listeners": [x.endpoint for x in facts.listeners or ()],
+            "verdicts": {f.rule: f.verdict for f in result.findings},
+        }
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.9, 0.97, 0.999])
+def test_a_recording_cut_off_anywhere_never_gets_better(share: float, rulebook: Rulebook, tmp_path: Path) -> None:
+    """The end marker is missing, so what was not sent is unknown; what was sent whole counts."""
+    whole = next(f for f in FOLDERS if f.name == "debian-12-root")
+    for name in ("recording.json", "stderr", "stdout"):
+        content = (whole / name).read_bytes()
+        (tmp_path / name).write_bytes(content[: int(len(content) * share)] if name == "stdout" else content)
+    audit = Audit(rulebook=rulebook, clock=lambda: datetime(2026, 11, 30, 12, tzinfo=UTC), marker=lambda: "another")
+    before = scan(select([f"replay:{whole}"], Inventory())[0], audit, Stop())
+    after = scan(select([f"replay:{tmp_path}"], Inventory())[0], audit, Stop())
+    verdicts = {f.rule: f.verdict for f in before.findings}
+    if after.outcome == "failed":
+        assert after.error
+        assert not after.findings
+    else:
+        assert after.outcome == "partial"
+        assert all(f.verdict in ("unknown", verdicts[f.rule]) for f in after.findings)
+        assert replace(after, seconds=0.0) != replace(before, seconds=0.0)
+
+
+def test_what_is_no_recording(tmp_path: Path, rulebook: Rulebook) -> None:
+    audit = Audit(rulebook=rulebook, clock=lambda: datetime(2026, 11, 30, tzinfo=UTC), marker=lambda: "x")
+    for text in (None, "{}", "not json", '{"schema": "auditor.recording/9"}'):
+        if text is not None:
+            (tmp_path / "recording.json").write_text(text)
+        result = scan(select([f"replay:{tmp_path}"], Inventory())[0], audit, Stop())
+        assert result.error
+        assert (result.outcome, result.error.kind) == ("unreachable", "protocol")
+        assert "is no recording" in result.error.message
