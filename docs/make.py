@@ -11,12 +11,12 @@ from typing import get_args
 import click
 from msgspec import inspect as mi
 
+from auditor.checks.registry import Check
 from auditor.cli import cli as program
 from auditor.foundation import resources
 from auditor.history.schema import TABLES
 from auditor.model.finding import Obligation
 from auditor.rulebook.loader import load
-from auditor.rulebook.rule import Check
 
 
 def cli() -> str:

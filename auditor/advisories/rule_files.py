@@ -15,12 +15,13 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
+from auditor.checks.setting import SettingCheck
 from auditor.errors import FileFaults, UsageFault
 from auditor.foundation import own_files
 from auditor.foundation.files import unwritable
 from auditor.rulebook import overrides
 from auditor.rulebook.loader import checks
-from auditor.rulebook.rule import Rule, SettingCheck
+from auditor.rulebook.rule import Rule
 
 SUMS = "imported.sha256"
 

@@ -7,58 +7,77 @@ known only below the cap ("asked for 5") and bounded at it ("asked for at least 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from ipaddress import ip_address
 
-from auditor.checks.attested import judge_attested
+from auditor.checks.attested import AttestedCheck
+from auditor.checks.check_kind import CheckKind
 from auditor.checks.judgement import Case, Judgement, unread
 from auditor.foundation.sanitize import counted
 from auditor.model.facts import Listener
-from auditor.rulebook.rule import ListenBacklogCheck
 
 
-def judge_listen_backlog(check: ListenBacklogCheck, case: Case) -> Judgement:
-    on_port = f" on port {check.port}/tcp" if check.port else ""
-    required = f"a listen backlog above {check.above}{on_port or ' for every reachable listener'}"
-    listeners = case.facts.listeners
-    if listeners is None:
-        return _unobserved(check, case, unread(case.facts, "listeners", "The listening sockets", required))
-    asked = [x for x in listeners if check.port in (None, x.port)]
-    judged, loopback = list[Listener](), list[Listener]()
-    for x in asked:
-        (loopback if check.reachable_only and is_loopback(x.address) else judged).append(x)
-    if not judged:
-        observed = "only loopback listeners: " + _list(asked, case) if asked else f"nothing listens{on_port}"
-        nothing = Judgement("not_applicable", observed, required, "there is no listener that others could reach")
-        if check.port:
-            why = f"nothing listens{on_port} at the moment, so its backlog cannot be seen"
-            return _unobserved(
-                check, case, Judgement("unknown", observed, required, why, settles="listeners: the server running")
+class ListenBacklogCheck(CheckKind, frozen=True, tag="listen_backlog"):
+    """Compliant if every listener in question has an effective backlog above `above`. `port` narrows to one port;
+    `reachable_only` leaves loopback listeners out of the verdict (they are listed and marked). Where no backlog can be
+    observed, `unobserved` is judged instead; what was observed always goes before it."""
+
+    above: int
+    port: int | None = None
+    reachable_only: bool = False
+    unobserved: AttestedCheck | None = None
+
+    def judge(self, case: Case) -> Judgement:
+        on_port = f" on port {self.port}/tcp" if self.port else ""
+        required = f"a listen backlog above {self.above}{on_port or ' for every reachable listener'}"
+        listeners = case.facts.listeners
+        if listeners is None:
+            return _unobserved(self, case, unread(case.facts, "listeners", "The listening sockets", required))
+        asked = [x for x in listeners if self.port in (None, x.port)]
+        judged, loopback = list[Listener](), list[Listener]()
+        for x in asked:
+            (loopback if self.reachable_only and is_loopback(x.address) else judged).append(x)
+        if not judged:
+            observed = "only loopback listeners: " + _list(asked, case) if asked else f"nothing listens{on_port}"
+            nothing = Judgement("not_applicable", observed, required, "there is no listener that others could reach")
+            if self.port:
+                why = f"nothing listens{on_port} at the moment, so its backlog cannot be seen"
+                return _unobserved(
+                    self, case, Judgement("unknown", observed, required, why, settles="listeners: the server running")
+                )
+            return nothing
+        small = [x for x in judged if x.backlog is not None and x.backlog <= self.above]
+        blind = [x for x in judged if x.backlog is None]
+        aside = f"; loopback, not judged: {_list(loopback, case)}" if loopback else ""
+        if small:
+            why = f"{len(small)} of {counted(len(judged), 'listener')} refuse or drop connections once {self.above} or fewer wait to be accepted"
+            return Judgement(
+                "noncompliant",
+                _list(small, case) + aside + _overflows(case),
+                required,
+                why,
+                evidence=("ss -ltn: Send-Q of a LISTEN socket",),
+                offending=tuple(_one(x, None, None) for x in small),
             )
-        return nothing
-    small = [x for x in judged if x.backlog is not None and x.backlog <= check.above]
-    blind = [x for x in judged if x.backlog is None]
-    aside = f"; loopback, not judged: {_list(loopback, case)}" if loopback else ""
-    if small:
-        why = f"{len(small)} of {counted(len(judged), 'listener')} refuse or drop connections once {check.above} or fewer wait to be accepted"
-        return Judgement(
-            "noncompliant",
-            _list(small, case) + aside + _overflows(case),
-            required,
-            why,
-            evidence=("ss -ltn: Send-Q of a LISTEN socket",),
-            offending=tuple(_one(x, None, None) for x in small),
-        )
-    if blind:
-        reason = next((o.reason for o in case.facts.outcomes if o.name == "listeners"), "")
-        said = Judgement("unknown", _list(blind, case) + aside, required, f"the limit of {counted(len(blind), 'listener')} is not known: {reason}",
-                         settles=f"listeners: {reason or 'queue limits'}")  # fmt: skip
-        return _unobserved(check, case, said)
-    return Judgement("compliant", _list(judged, case) + aside, required, f"all {len(judged)} have a backlog above {check.above}",
-                     evidence=("ss -ltn: Send-Q of a LISTEN socket",))  # fmt: skip
+        if blind:
+            reason = next((o.reason for o in case.facts.outcomes if o.name == "listeners"), "")
+            said = Judgement("unknown", _list(blind, case) + aside, required, f"the limit of {counted(len(blind), 'listener')} is not known: {reason}",
+                             settles=f"listeners: {reason or 'queue limits'}")  # fmt: skip
+            return _unobserved(self, case, said)
+        return Judgement("compliant", _list(judged, case) + aside, required, f"all {len(judged)} have a backlog above {self.above}",
+                         evidence=("ss -ltn: Send-Q of a LISTEN socket",))  # fmt: skip
+
+    def faults(self) -> Iterator[str]:
+        if self.above < 0:
+            yield "a backlog cannot be below zero"
+
+    @property
+    def attestable(self) -> bool:
+        return self.unobserved is not None
 
 
 def _unobserved(check: ListenBacklogCheck, case: Case, otherwise: Judgement) -> Judgement:
-    return judge_attested(check.unobserved, case, observed=otherwise.observed) if check.unobserved else otherwise
+    return check.unobserved.judge(case, observed=otherwise.observed) if check.unobserved else otherwise
 
 
 def _overflows(case: Case) -> str:

@@ -2,31 +2,54 @@
 
 from __future__ import annotations
 
-from auditor.checks.attested import judge_attested
+from datetime import date
+
+from auditor.checks.attested import AttestedCheck
+from auditor.checks.check_kind import CheckKind, Strict
 from auditor.checks.judgement import Case, Judgement, unread
-from auditor.rulebook.rule import SupportCheck
 
 
-def judge_support(check: SupportCheck, case: Case) -> Judgement:
-    required = "a release that still gets security fixes"
-    product = case.facts.platform.product
-    if product is None:
-        return unread(case.facts, "platform", "The product", required)
-    support = check.products.get(product.lower())
-    if support is None:
-        why = f"the end of support of {product} is not among the rule's dates"
-        return Judgement("unknown", product, required, why, settles="rules: the end of support of this release")
-    today, ended = case.today, f"{product}, free security fixes ended on {support.ends.isoformat()}"
-    if today <= support.ends:
-        return Judgement(
-            "compliant", f"{product}, until {support.ends.isoformat()}", required, "the release is in its regular support"
-        )
-    if support.long_term and today <= support.long_term:
-        why = f"regular support ended on {support.ends.isoformat()}; {support.program} gives fixes for a part of the packages, free, until then"
-        return Judgement("compliant", f"{product}, {support.program} until {support.long_term.isoformat()}", required, why)
-    if check.subscribed and (attested := judge_attested(check.subscribed, case, ended)).verdict == "compliant":
-        return attested
-    if support.paid and today <= support.paid:
-        why = f"only {support.program} subscribers get fixes until {support.paid.isoformat()}, and that cannot be read here"
-        return Judgement("unknown", ended, required, why, settles=f"an attestation of the {support.program} subscription")
-    return Judgement("noncompliant", ended, required, "no more security fixes come for this release")
+class Support(Strict, frozen=True):
+    """Until when a release gets security fixes. `ends`: for everybody, free; `long_term`: free, by another team;
+    `paid`: only with a subscription, whose name is `program`."""
+
+    ends: date
+    long_term: date | None = None
+    paid: date | None = None
+    program: str = ""
+
+
+class SupportCheck(CheckKind, frozen=True, tag="support"):
+    """Compliant while the product gets free security fixes; unknown while only subscribers do. An attestation
+    (`subscribed`) of a paid program counts after that."""
+
+    products: dict[str, Support]
+    subscribed: AttestedCheck | None = None
+
+    def judge(self, case: Case) -> Judgement:
+        required = "a release that still gets security fixes"
+        product = case.facts.platform.product
+        if product is None:
+            return unread(case.facts, "platform", "The product", required)
+        support = self.products.get(product.lower())
+        if support is None:
+            why = f"the end of support of {product} is not among the rule's dates"
+            return Judgement("unknown", product, required, why, settles="rules: the end of support of this release")
+        today, ended = case.today, f"{product}, free security fixes ended on {support.ends.isoformat()}"
+        if today <= support.ends:
+            return Judgement(
+                "compliant", f"{product}, until {support.ends.isoformat()}", required, "the release is in its regular support"
+            )
+        if support.long_term and today <= support.long_term:
+            why = f"regular support ended on {support.ends.isoformat()}; {support.program} gives fixes for a part of the packages, free, until then"
+            return Judgement("compliant", f"{product}, {support.program} until {support.long_term.isoformat()}", required, why)
+        if self.subscribed and (attested := self.subscribed.judge(case, ended)).verdict == "compliant":
+            return attested
+        if support.paid and today <= support.paid:
+            why = f"only {support.program} subscribers get fixes until {support.paid.isoformat()}, and that cannot be read here"
+            return Judgement("unknown", ended, required, why, settles=f"an attestation of the {support.program} subscription")
+        return Judgement("noncompliant", ended, required, "no more security fixes come for this release")
+
+    @property
+    def attestable(self) -> bool:
+        return self.subscribed is not None

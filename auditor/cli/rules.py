@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from auditor.checks.product_pack import ProductPackCheck
 from auditor.cli import exits, options
 from auditor.cli.json_output import show_json
 from auditor.cli.suggesting_group import Hinted
@@ -18,7 +19,7 @@ from auditor.errors import UsageFault
 from auditor.foundation.sanitize import counted, printable
 from auditor.foundation.yaml_file import did_you_mean
 from auditor.rulebook.loader import checks, load
-from auditor.rulebook.rule import ProductPackCheck, Rule
+from auditor.rulebook.rule import Rule
 
 
 @click.group(cls=Hinted)

@@ -14,7 +14,6 @@ from fnmatch import fnmatchcase
 import msgspec
 from msgspec.structs import replace
 
-from auditor.checks import judge
 from auditor.checks.judgement import Case, Judgement
 from auditor.evaluation.applicability import Applies, Host, applies, is_about
 from auditor.model.facts import HostFacts, Platform, Volatile
@@ -188,7 +187,7 @@ def _judge(applicable: Applies, case: Case) -> Judgement:
         return Judgement("not_applicable", applicable.why, "nothing of this host", applicable.why)
     if not applicable.branches:
         return Judgement("unknown", applicable.why, "not known", applicable.why, applicable.settles)
-    judgements = [judge(branch.check, case) for branch in applicable.branches]
+    judgements = [branch.check.judge(case) for branch in applicable.branches]
     judged = next((j for j in judgements if j.verdict != "compliant"), judgements[0])
     if applicable.known or judged.verdict == "compliant":
         return judged

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from auditor.checks.linux import ROOT
+from auditor.checks.stale_processes import ROOT_RIGHTS
 from auditor.foundation.sanitize import counted
 from auditor.model.finding import SEVERITIES, Finding
 from auditor.model.run import TargetResult
@@ -56,7 +56,7 @@ def actions(results: Iterable[TargetResult]) -> tuple[Action, ...]:
                 restart.extend((name, f) for name in names)
             elif f.verdict == "noncompliant":
                 (by_step[grouping.key(f.step)] if f.step else by_rule[f.rule]).extend((name, f) for name in names)
-            elif f.verdict == "unknown" and f.settles == ROOT:
+            elif f.verdict == "unknown" and f.settles == ROOT_RIGHTS:
                 rights[f.settles].extend((name, f) for name in names)
     for same in by_step.values():
         if len({f.rule for _, f in same}) == 1:

@@ -4,37 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import yaml
 from msgspec import Struct
 
+from auditor.checks.registry import Check, with_children
 from auditor.errors import FileFaults
 from auditor.foundation import resources
 from auditor.foundation.yaml_file import MAX_BYTES, Faults, bind, compose
 from auditor.model import run, setting_key
 from auditor.model.requirements import Asked
 from auditor.rulebook import overrides
-from auditor.rulebook.rule import (
-    AllOf,
-    AnyOf,
-    AttestedCheck,
-    BuildCheck,
-    Check,
-    FileVersionCheck,
-    HotfixCheck,
-    ListenBacklogCheck,
-    PatchLevelCheck,
-    ProductPackCheck,
-    Rule,
-    ServicePackCheck,
-    SettingCheck,
-    SupportCheck,
-)
-from auditor.versions import file_version, server_products, service_pack, windows_build
+from auditor.rulebook.rule import Rule
 
 # The cap that the backlog checks explain requested values by is always read.
 ALWAYS_READ = ("sysctl:net.core.somaxconn",)
@@ -50,12 +34,15 @@ class Rulebook(Struct, frozen=True):
     def asked(self, wanted: Callable[[Rule], bool] = lambda rule: True) -> Asked:
         """What some rule among those `wanted` needs to know."""
         rules = [r for r in self.rules if wanted(r)]
-        every = [c for rule in rules for c in checks(rule)]
         components = [c for r in rules for c in (r.application, r.component) if c and r.family == "windows"]
-        keys = {c.key for c in every if isinstance(c, (SettingCheck, FileVersionCheck))}.union(ALWAYS_READ)
-        keys |= {k for c in every if isinstance(c, ProductPackCheck) if (k := server_products.key(c.product))}
-        # The entries of generated rules' hotfixes are not looked at one by one: there are thousands, and the list has them.
-        hotfixes = {i for r in rules if not r.generated for c in checks(r) for i in _hotfixes(c)}
+        keys, hotfixes = set(ALWAYS_READ), set[str]()
+        for rule in rules:
+            for check in checks(rule):
+                needs = check.needs()
+                keys.update(needs.settings)
+                # The entries of generated rules' hotfixes are not looked at one by one: there are thousands, and the list has them.
+                if not rule.generated:
+                    hotfixes.update(needs.hotfixes)
         return Asked(
             linux=tuple(sorted(k for k in keys if setting_key.family(k) == "linux")),
             windows=tuple(sorted(k for k in keys if setting_key.family(k) == "windows")),
@@ -160,21 +147,13 @@ def _lines(path: Path, faults: list[str]) -> list[tuple[Rule, int]]:
 
 def checks(rule: Rule) -> Iterator[Check]:
     """Every check of a rule, the nested ones too."""
-    stack: list[Check] = [branch.check for branch in rule.branches]
-    while stack:
-        check = stack.pop()
-        yield check
-        if isinstance(check, (AllOf, AnyOf)):
-            stack.extend(check.checks)
+    for branch in rule.branches:
+        yield from with_children(branch.check)
 
 
 def attestable(rule: Rule) -> bool:
     """Does it ask, anywhere, what a person may attest?"""
-    asked = (
-        c.unobserved if isinstance(c, ListenBacklogCheck) else c.subscribed if isinstance(c, SupportCheck) else c
-        for c in checks(rule)
-    )
-    return any(isinstance(check, (AttestedCheck, PatchLevelCheck)) for check in asked)
+    return any(check.attestable for check in checks(rule))
 
 
 def problems(rule: Rule) -> Iterator[str]:
@@ -186,80 +165,4 @@ def problems(rule: Rule) -> Iterator[str]:
     if rule.component and not re.fullmatch(r"|[A-Za-z0-9][A-Za-z0-9 ._-]{0,60}", rule.component.vendor):
         yield f"{rule.component.vendor!r} is no vendor's key under HKLM\\SOFTWARE"
     for check in checks(rule):
-        if find := _PROBLEMS.get(type(check)):
-            yield from find(check)
-
-
-def _empty(check: AllOf | AnyOf) -> Iterator[str]:
-    if not check.checks:
-        yield "all_of and any_of need at least one check"
-
-
-def _packs(check: ServicePackCheck) -> Iterator[str]:
-    yield from _bad(service_pack.parse, [check.at_least, *([check.since] if check.since else [])])
-    yield from _numbers(check)
-
-
-def _numbers(check: ServicePackCheck | HotfixCheck) -> Iterator[str]:
-    for ident in _hotfixes(check):
-        if not re.fullmatch(r"(Q|KB)\d{5,7}", ident):
-            yield f"{ident!r} is no hotfix's number: Q or KB and five to seven digits"
-
-
-def _builds(check: BuildCheck) -> Iterator[str]:
-    yield from _bad(windows_build.parse, check.at_least)
-    if not check.at_least:
-        yield "build needs at least one `at_least`"
-
-
-def _file(check: FileVersionCheck) -> Iterator[str]:
-    yield from _bad(file_version.parse, [check.at_least])
-    yield from _key(check)
-
-
-def _setting(check: SettingCheck) -> Iterator[str]:
-    yield from _key(check)
-    if _comparisons(check) != 1:
-        yield f"setting {check.key} needs exactly one of at_least, at_most, one_of"
-
-
-def _key(check: SettingCheck | FileVersionCheck) -> Iterator[str]:
-    if wrong := setting_key.problem(check.key):
-        yield wrong
-
-
-def _backlog(check: ListenBacklogCheck) -> Iterator[str]:
-    if check.above < 0:
-        yield "a backlog cannot be below zero"
-
-
-_PROBLEMS: dict[type, Callable[[Any], Iterator[str]]] = {
-    AllOf: _empty,
-    AnyOf: _empty,
-    ServicePackCheck: _packs,
-    ProductPackCheck: lambda check: _bad(service_pack.parse, [check.at_least]),
-    HotfixCheck: _numbers,
-    BuildCheck: _builds,
-    FileVersionCheck: _file,
-    SettingCheck: _setting,
-    ListenBacklogCheck: _backlog,
-}
-
-
-def _hotfixes(check: Check) -> tuple[str, ...]:
-    """The hotfixes whose entries a check looks at."""
-    if isinstance(check, ServicePackCheck):
-        return (*check.stamped_by, *check.marked_by)
-    return check.ids if isinstance(check, HotfixCheck) else ()
-
-
-def _comparisons(check: SettingCheck) -> int:
-    return (check.at_least is not None) + (check.at_most is not None) + bool(check.one_of)
-
-
-def _bad(parse: Callable[[str], object], texts: Iterable[str]) -> Iterator[str]:
-    for text in texts:
-        try:
-            parse(text)
-        except ValueError as e:
-            yield str(e)
+        yield from check.faults()

@@ -7,8 +7,10 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from auditor.checks import judge, linux
 from auditor.checks.judgement import Case
+from auditor.checks.package import PackageCheck
+from auditor.checks.setting import SettingCheck
+from auditor.checks.stale_processes import ROOT_RIGHTS
 from auditor.evaluation.applicability import Host
 from auditor.model.facts import (
     Candidate,
@@ -24,7 +26,6 @@ from auditor.model.facts import (
     Volatile,
 )
 from auditor.model.finding import Attestation
-from auditor.rulebook.rule import PackageCheck, SettingCheck
 from tests.given import LINUX, WHEN, find, package, platform, verdict
 
 LISTS = LINUX.updates.lists if LINUX.updates else ()
@@ -137,7 +138,7 @@ def test_stale_processes() -> None:
         LINUX, stale_processes=None, outcomes=(CollectorOutcome("stale_processes", "partial", "without root's rights"),)
     )
     f = find("linux-stale-processes", facts)
-    assert (f.verdict, f.settles) == ("unknown", linux.ROOT)
+    assert (f.verdict, f.settles) == ("unknown", ROOT_RIGHTS)
 
 
 def updates(version: str = "3.0.15-1", arch: str = "amd64", age: int = 0, release: str = "bookworm") -> HostFacts:
@@ -246,7 +247,7 @@ SETTINGS = [
 @pytest.mark.parametrize(("comparison", "setting", "expected"), SETTINGS)
 def test_settings(comparison: dict[str, object], setting: Setting | None, expected: str) -> None:
     found = case(replace(LINUX, settings={KEY: setting}))
-    assert judge(SettingCheck(KEY, **comparison), found).verdict == expected  # type: ignore[arg-type]
+    assert SettingCheck(KEY, **comparison).judge(found).verdict == expected  # type: ignore[arg-type]
 
 
 PACKAGES = [
@@ -259,12 +260,12 @@ PACKAGES = [
 
 @pytest.mark.parametrize(("name", "fixed", "expected"), PACKAGES)
 def test_package(name: str, fixed: str, expected: str) -> None:
-    assert judge(PackageCheck(name, fixed), case(LINUX)).verdict == expected
-    assert judge(PackageCheck(name, fixed), case(replace(LINUX, packages=None))).verdict == "unknown"
+    assert PackageCheck(name, fixed).judge(case(LINUX)).verdict == expected
+    assert PackageCheck(name, fixed).judge(case(replace(LINUX, packages=None))).verdict == "unknown"
 
 
 @pytest.mark.parametrize("version", ["!lie!", "unknown", "9.9<b>", "1-", "١.0"])
 def test_a_version_that_is_none_is_not_newer_than_every_other(version: str) -> None:
     """By Debian's order letters and signs come behind all digits."""
     facts = replace(LINUX, packages=(package("openssl", version),))
-    assert judge(PackageCheck("openssl", "3.0.15-1"), case(facts)).verdict == "unknown"
+    assert PackageCheck("openssl", "3.0.15-1").judge(case(facts)).verdict == "unknown"

@@ -7,13 +7,12 @@ from datetime import date
 import pytest
 from msgspec.structs import replace
 
-from auditor.checks import judge
 from auditor.checks.judgement import Case
+from auditor.checks.missing_updates import MissingUpdatesCheck
 from auditor.evaluation.applicability import Host
 from auditor.evaluation.evaluate import evaluate
 from auditor.model.facts import CollectorOutcome, MissingUpdate, Volatile
 from auditor.rulebook.loader import checks, load
-from auditor.rulebook.rule import MissingUpdatesCheck
 from tests.given import NODE
 from tests.places import ROOT
 
@@ -47,7 +46,7 @@ JUDGED = [
 
 @pytest.mark.parametrize(("severities", "missing", "verdict", "observed"), JUDGED)
 def test_judging(severities: tuple[str, ...], missing: tuple[MissingUpdate, ...] | None, verdict: str, observed: str) -> None:
-    judged = judge(MissingUpdatesCheck(severities), case(missing))
+    judged = MissingUpdatesCheck(severities).judge(case(missing))
     assert (judged.verdict, judged.observed) == (verdict, observed)
     assert judged.why
     assert judged.settles or verdict != "unknown"
@@ -56,18 +55,18 @@ def test_judging(severities: tuple[str, ...], missing: tuple[MissingUpdate, ...]
 def test_not_asked_and_not_read_are_told_apart() -> None:
     check = MissingUpdatesCheck()
     for never in (case(None), case(None, "")):
-        judged = judge(check, never)
+        judged = check.judge(never)
         assert judged.settles == "missing_updates: not asked; set `missing_updates: true`"
         assert "`missing_updates: true`" in judged.why
-    judged = judge(check, case(None, "PowerShell said nothing"))
+    judged = check.judge(case(None, "PowerShell said nothing"))
     assert judged.why == "The missing updates could not be read: PowerShell said nothing"
     assert judged.settles == "missing_updates: PowerShell said nothing"
 
 
 @pytest.mark.parametrize("searched", [None, date(2026, 11, 8)])
 def test_an_old_search_proves_nothing(searched: date | None) -> None:
-    assert judge(MissingUpdatesCheck(), case((), searched=searched)).verdict == "unknown"
-    assert judge(MissingUpdatesCheck(), case((LOW,), searched=searched)).verdict == "noncompliant"
+    assert MissingUpdatesCheck().judge(case((), searched=searched)).verdict == "unknown"
+    assert MissingUpdatesCheck().judge(case((LOW,), searched=searched)).verdict == "noncompliant"
 
 
 def test_the_example_rule() -> None:

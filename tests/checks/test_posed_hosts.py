@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from auditor.checks import judge
+from auditor.checks.hotfix import HotfixCheck
 from auditor.checks.judgement import Case
+from auditor.checks.package import PackageCheck
+from auditor.checks.service_pack import ServicePackCheck
 from auditor.collectors.linux.kernels import _BUILT_AS, _ubuntu
 from auditor.collectors.linux.stale_processes import no_packages
 from auditor.evaluation.applicability import Host
@@ -27,7 +29,6 @@ from auditor.model.facts import (
     Updates,
 )
 from auditor.model.policy import Policy
-from auditor.rulebook.rule import HotfixCheck, PackageCheck, ServicePackCheck
 from auditor.versions import kernel_release
 from tests.given import LINUX, RULES, WHEN, find, package, verdict
 
@@ -362,7 +363,7 @@ def test_a_stamp_that_nothing_explains(
         windows(product="windows-nt-4.0-server", version="4.0", service_pack=pack, csd_version=said),
         hotfixes=tuple(Hotfix(h) for h in hotfixes),
     )
-    assert judge(ServicePackCheck(wanted), case(facts)).verdict == expected
+    assert ServicePackCheck(wanted).judge(case(facts)).verdict == expected
 
 
 # 16 and 17. Packages in their own manager's order; half-installed is not installed. ---------------------------------------------------------
@@ -384,12 +385,12 @@ PACKAGES = [
 @pytest.mark.parametrize(("manager", "version", "release", "fixed", "expected"), PACKAGES)
 def test_packages_in_their_managers_order(manager: Any, version: str, release: str | None, fixed: str, expected: str) -> None:
     facts = replace(LINUX, packages=(Package("p", None, version, release, "x86_64", None, None, manager=manager),))
-    assert judge(PackageCheck("p", fixed), case(facts)).verdict == expected
+    assert PackageCheck("p", fixed).judge(case(facts)).verdict == expected
 
 
 def test_a_half_installed_package_has_no_version() -> None:
     facts = replace(LINUX, packages=(package("openssl", "9.9-1", half_installed=True),))
-    assert judge(PackageCheck("openssl", "3.0.15-1"), case(facts)).verdict == "unknown"
+    assert PackageCheck("openssl", "3.0.15-1").judge(case(facts)).verdict == "unknown"
     assert verdict("linux-security-updates", facts) == "unknown"
 
 
@@ -399,11 +400,11 @@ def test_a_half_installed_package_has_no_version() -> None:
 def test_hotfixes_of_one_article(ident: str) -> None:
     facts = replace(windows(product="windows-nt-4.0-server", version="4.0"), hotfixes=(Hotfix(ident),))
     host = Host(facts)
-    judged = judge(HotfixCheck(("Q246009",)), Case(facts, None, WHEN.date(), host.packages, host.articles))
+    judged = HotfixCheck(("Q246009",)).judge(Case(facts, None, WHEN.date(), host.packages, host.articles))
     assert judged.verdict == "compliant"
     other = replace(facts, hotfixes=(Hotfix("Q2460091"), Hotfix("Q24600")))
     assert (
-        judge(HotfixCheck(("Q246009",)), Case(other, None, WHEN.date(), host.packages, Host(other).articles)).verdict
+        HotfixCheck(("Q246009",)).judge(Case(other, None, WHEN.date(), host.packages, Host(other).articles)).verdict
         == "noncompliant"
     )
 
@@ -428,7 +429,7 @@ def test_what_a_kernel_says_it_was_built_as(said: str, built: str | None) -> Non
 @pytest.mark.parametrize("product", ["rhel-9", "almalinux-8", "oracle-9", "sles-15.6", "RHEL-9"])
 def test_packages_of_another_manager_than_the_products_tell_nothing(product: str) -> None:
     facts = replace(LINUX, platform=Platform(family="linux", product=product), packages=(package("kernel", "3.10.0-1160.el7"),))
-    assert judge(PackageCheck("kernel", "3.10.0-1160.119.1.el7"), case(facts)).verdict == "unknown"
+    assert PackageCheck("kernel", "3.10.0-1160.119.1.el7").judge(case(facts)).verdict == "unknown"
 
 
 @pytest.mark.parametrize("product", ["rhel-9", "alpine-3.23", "arch", "sles-15.6", "nixos", None])

@@ -7,12 +7,12 @@ from datetime import date, datetime
 import pytest
 from msgspec.structs import replace
 
+from auditor.checks.support import SupportCheck
 from auditor.evaluation.applicability import covers
 from auditor.evaluation.evaluate import evaluate
 from auditor.model.facts import HostFacts, Hotfix, Platform, Reboot, Service, Setting
 from auditor.model.finding import Attestation
 from auditor.rulebook.loader import checks
-from auditor.rulebook.rule import SupportCheck
 from auditor.versions import service_pack
 from auditor.versions.windows_products import PRODUCTS
 from tests.given import NODE, RULES, WHEN, find, platform, verdict

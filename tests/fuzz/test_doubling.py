@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from auditor.checks import judge
 from auditor.checks.judgement import Case
+from auditor.checks.listen_backlog import ListenBacklogCheck
+from auditor.checks.security_updates import SecurityUpdatesCheck
 from auditor.collectors.linux.script_output import take_apart
 from auditor.collectors.windows import lookup
 from auditor.collectors.windows.readers import offline, regfile
@@ -27,7 +28,6 @@ from auditor.foundation.sanitize import one_line, printable
 from auditor.inventory import ansible
 from auditor.model.facts import Candidate, HostFacts, Hotfix, Listener, Package, Platform, Program, Service, UpdateList, Updates
 from auditor.model.windows import Readings
-from auditor.rulebook.rule import ListenBacklogCheck, SecurityUpdatesCheck
 from auditor.transports.openssh import errors
 from auditor.transports.ssh import known_hosts
 from auditor.transports.winrm import seal, wsman
@@ -76,7 +76,7 @@ def case(facts: HostFacts) -> Case:
 
 
 def _case_of(facts: HostFacts, check: object) -> Callable[[], object]:
-    return lambda: judge(check, case(facts))  # type: ignore[arg-type]
+    return lambda: check.judge(case(facts))  # type: ignore[arg-type]
 
 
 def _windows(**more: object) -> HostFacts:

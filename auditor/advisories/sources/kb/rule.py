@@ -15,23 +15,16 @@ from msgspec.structs import replace
 
 from auditor.advisories.article import Article, ArticleFix, ArticleSetting, ProductVersion
 from auditor.advisories.sources.kb.fixes import line_of
+from auditor.checks.attested import AttestedCheck
+from auditor.checks.hotfix import HotfixCheck
+from auditor.checks.listen_backlog import ListenBacklogCheck
+from auditor.checks.product_pack import ProductPackCheck
+from auditor.checks.registry import AllOf, AnyOf, Check
+from auditor.checks.service_pack import ServicePackCheck
+from auditor.checks.setting import SettingCheck
 from auditor.model import setting_key
 from auditor.model.finding import Obligation
-from auditor.rulebook.rule import (
-    AllOf,
-    AnyOf,
-    AttestedCheck,
-    Branch,
-    Check,
-    Component,
-    HotfixCheck,
-    ListenBacklogCheck,
-    ProductPackCheck,
-    Provenance,
-    Rule,
-    ServicePackCheck,
-    SettingCheck,
-)
+from auditor.rulebook.rule import Branch, Component, Provenance, Rule
 from auditor.versions.product_label import label
 from auditor.versions.server_products import split
 

@@ -14,11 +14,16 @@ from auditor.advisories.article import Article
 from auditor.advisories.corpus import Reading
 from auditor.advisories.rule_files import write
 from auditor.advisories.sources.kb.rule import NoRule, rule
+from auditor.checks.hotfix import HotfixCheck
+from auditor.checks.product_pack import ProductPackCheck
+from auditor.checks.registry import AnyOf
+from auditor.checks.service_pack import ServicePackCheck
+from auditor.checks.setting import SettingCheck
 from auditor.evaluation.evaluate import evaluate
 from auditor.model.facts import Hotfix, Listener, Program, Service, Setting
 from auditor.model.finding import Attestation
 from auditor.rulebook.loader import load, problems
-from auditor.rulebook.rule import AnyOf, HotfixCheck, ProductPackCheck, Rule, ServicePackCheck, SettingCheck
+from auditor.rulebook.rule import Rule
 from tests.advisories.made import EXCHANGE, article
 from tests.advisories.shared import SEEDS
 from tests.advisories.sources.kb.test_settings import LABELLED
