@@ -1,5 +1,7 @@
 # make audit   set up, audit this machine, write the report      make test    set up, run all tests
-# make check   lint, types, import contracts, documentation      make bench   the benchmark (docs/performance.md)
+# make quick   the pure tests: no server, no user, no browser     make check   lint, types, import contracts, documentation
+# make bench   the benchmark (docs/performance.md)                make hooks   pre-commit checks what is staged
+# make dist    sdist and wheel, checked (docs/releasing.md)
 # make demo    audit a posed fleet of Windows hosts and this machine, and show the report
 # make pictures   the pictures of the documentation
 # make soak    fifty compressed nights of the agent on a fleet that misbehaves (docs/reliability.md)
@@ -9,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find auditor rules reports -type f -not -name '*.pyc')
 
-.PHONY: audit test check bench soak demo pictures fuzz docs lock clean packages
+.PHONY: audit test quick check hooks dist bench soak demo pictures fuzz docs lock clean packages
 
 audit: $(VENV)/.installed
 	@code=0; $(BIN)/auditor scan local || code=$$?; \
@@ -41,18 +43,32 @@ $(VENV)/.tests: $(VENV)/.python requirements-dev.lock pyproject.toml
 packages:
 	@sh tests/packages.sh
 
+# Files run beside each other; what makes users or namespaces stays in one process (tests/conftest.py).
 test: packages $(VENV)/.tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadgroup
+
+quick: $(VENV)/.tests
+	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not real"
 
 check: $(VENV)/.tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	PYTHONPATH=. $(BIN)/cog --check -P docs/cli.md docs/history.md docs/rules.md
+	PYTHONPATH=. $(BIN)/cog --check -P docs/cli.md docs/contracts.md docs/history.md docs/rules.md
+
+hooks: $(VENV)/.tests
+	$(BIN)/pre-commit install --hook-type pre-commit --hook-type commit-msg
+
+dist: requirements-release.lock
+	$(PYTHON) -m venv $(VENV)/release
+	$(VENV)/release/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-release.lock
+	rm -rf dist
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(VENV)/release/bin/python -m build --no-isolation --outdir dist .
+	$(VENV)/release/bin/twine check --strict dist/*
 
 docs: $(VENV)/.tests
-	PYTHONPATH=. $(BIN)/cog -r -P docs/cli.md docs/history.md docs/rules.md
+	PYTHONPATH=. $(BIN)/cog -r -P docs/cli.md docs/contracts.md docs/history.md docs/rules.md
 
 bench: packages $(VENV)/.installed
 	$(BIN)/python -m bench
@@ -80,6 +96,7 @@ lock: $(VENV)/.tests
 	$(VENV)/lock/bin/pip-compile $(LOCK) --upgrade requirements.in -o requirements.lock
 	$(VENV)/lock/bin/pip-compile $(LOCK) --upgrade requirements-dev.in -o requirements-dev.lock
 	$(VENV)/lock/bin/pip-compile $(LOCK) --upgrade requirements-fuzz.in -o requirements-fuzz.lock
+	$(VENV)/lock/bin/pip-compile $(LOCK) --upgrade requirements-release.in -o requirements-release.lock
 
 clean:
-	rm -rf $(VENV) .bench
+	rm -rf $(VENV) .bench dist

@@ -9,7 +9,7 @@ AuditorError                 a message for people; the command line prints it, n
 │   ├── WrongHistory         what was named is no history that can be used here        (exit 2)
 │   └── HistoryDamaged       what is asked of it cannot be read any more
 ├── MailError                a mail server has not taken a mail
-└── CannotTell               a collector could not read its facts: what depends on them is unknown
+└── FactUnavailable               a collector could not read its facts: what depends on them is unknown
 """
 
 from __future__ import annotations
@@ -78,5 +78,5 @@ class MailError(AuditorError):
         self.unanswered = unanswered
 
 
-class CannotTell(AuditorError):
+class FactUnavailable(AuditorError):
     """A fact could not be read; the message is the reason shown beside every unknown that follows."""

@@ -16,9 +16,11 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from auditor.audit.context import Audit, judge_facts
-from auditor.audit.scan import scan, utc_now
-from auditor.cli.judge import read_facts
+from auditor.audit.assessment import evaluate_facts
+from auditor.audit.context import AuditContext
+from auditor.audit.scan import scan
+from auditor.audit.stored_facts import read_facts
+from auditor.foundation.clock import utc_now
 from auditor.foundation.deadline import Stop
 from auditor.model.facts import HostFacts, Hotfix
 from auditor.model.target import Target
@@ -40,8 +42,8 @@ def posed(name: str) -> HostFacts:
     return found
 
 
-def audit() -> Audit:
-    return Audit(rulebook=load(), clock=lambda: datetime.now(UTC), marker=lambda: "0" * 24)
+def audit() -> AuditContext:
+    return AuditContext(rulebook=load(), clock=lambda: datetime.now(UTC), marker=lambda: "0" * 24)
 
 
 def write(folder: Path, count: int, states: int) -> str:
@@ -64,9 +66,9 @@ def write(folder: Path, count: int, states: int) -> str:
 def judge(folder: Path, count: int) -> tuple[float, float]:
     """Wall and CPU seconds."""
     started, used = time.perf_counter(), time.process_time()
-    held = Audit(rulebook=load(), clock=utc_now, marker=lambda: "0" * 24)
+    held = AuditContext(rulebook=load(), clock=utc_now, marker=lambda: "0" * 24)
     paths = sorted(folder.glob("*.json"))[:count]
-    results = [judge_facts(facts, Target(name=facts.target), held) for facts in read_facts(tuple(map(str, paths)))]
+    results = [evaluate_facts(facts, Target(name=facts.target), held) for facts in read_facts(tuple(map(str, paths)))]
     taken = time.perf_counter() - started, time.process_time() - used
     assert len(results) == count
     assert all(result.findings for result in results)

@@ -5,10 +5,11 @@ from secrets import token_hex
 
 from msgspec.structs import replace
 
-from auditor.audit.context import Audit
-from auditor.audit.scan import scan, utc_now
+from auditor.audit.context import AuditContext
+from auditor.audit.scan import scan
 from auditor.collectors.linux.host_facts import arguments
 from auditor.collectors.linux.script import command
+from auditor.foundation.clock import utc_now
 from auditor.foundation.deadline import Stop
 from auditor.inventory.native import load
 from auditor.model.target import KnownLogin
@@ -20,7 +21,7 @@ _KNOWN: dict[str, KnownLogin] = {}
 
 def script() -> str:
     """What the product asks of a host in one exec, byte for byte but for the marker."""
-    return command("benchbenchbench", arguments(_RULES.asked().linux), form="gzip", deep=False, sudo="none").quoted
+    return command("benchbenchbench", arguments(_RULES.requirements().linux), form="gzip", deep=False, sudo="none").quoted
 
 
 def first_login(inventory: Path, host: str) -> None:
@@ -35,7 +36,7 @@ def known_login(inventory: Path, host: str) -> None:
 
 def _contact(inventory: Path, host: str, known: KnownLogin | None) -> None:
     target = replace(load(inventory).targets[host], known_login=known)
-    result = scan(target, Audit(rulebook=_RULES, clock=utc_now, marker=lambda: token_hex(12)), Stop())
+    result = scan(target, AuditContext(rulebook=_RULES, clock=utc_now, marker=lambda: token_hex(12)), Stop())
     if result.error or not result.findings:
         raise RuntimeError(f"{host}: {result.error}")
     if result.known_login:

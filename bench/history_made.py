@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from auditor.history.store import Store
 from auditor.model.facts import CollectorOutcome, HostFacts, Kernels, Package, Platform, Volatile
 from auditor.model.finding import Finding
-from auditor.model.run import Rulebook, Run, TargetResult
+from auditor.model.run import RulebookSummary, Run, TargetResult
 from auditor.model.target import Target
 from auditor.report.formats import render
 from auditor.rulebook.loader import load
@@ -71,7 +71,7 @@ def facts(number: int, host: Host) -> HostFacts:
         packages=tuple(package(name, version) for name, version in host.items()),
         kernels=Kernels("6.1.0-28-amd64", ("6.1.0-28-amd64",)),
         machine_id=f"{number:032x}",
-        way="ssh",
+        method="ssh",
     )
 
 
@@ -114,7 +114,7 @@ def make(path: Path, hosts: int, nights: int) -> dict[str, object]:
             id=f"{when:%Y%m%dT%H%M%S}-{night:06x}",
             started=when,
             auditor="0",
-            rulebook=Rulebook(f"{night // 30:064}", RULES, "2026-01-01"),
+            rulebook=RulebookSummary(f"{night // 30:064}", RULES, "2026-01-01"),
         )
         results = [result(n, *known[n], when) for n in range(hosts)]
         before = used(path)

@@ -36,7 +36,7 @@ def windows(scene: Scene) -> list[Row]:
 def _one(scene: Scene) -> list[Row]:
     """One host over loopback, in-process by turns; and with everything that a call from a terminal costs."""
     ways = ["auditor", "pywinrm"] if PLAIN in scene.names else ["auditor"]
-    turns = {f"{way}={kind}-{way}": host for kind, host in HOSTS.items() for way in ways}
+    turns = {f"{method}={kind}-{method}": host for kind, host in HOSTS.items() for method in ways}
     posed = {word.partition("=")[2]: host for word, host in turns.items()} | {f"Windows-{k}": h for k, h in HOSTS.items()}
     with netns.namespace("windows") as space, lab(scene.product.python, scene.folder / "lab-one", space, posed) as near:
         hosts = write(scene.folder / "windows-one", near.hosts())
@@ -48,8 +48,10 @@ def _one(scene: Scene) -> list[Row]:
         whole = rounds(scans, scene.rounds, scene.folder / "runs", scene.limit)
     rows = []
     for word in turns:
-        way, _, name = word.partition("=")
-        rows.append(Row(f"{_named(way)}, {name.removesuffix(f'-{way}')}, in process", 1, taken[word], asked[name], local=True))
+        method, _, name = word.partition("=")
+        rows.append(
+            Row(f"{_named(method)}, {name.removesuffix(f'-{method}')}, in process", 1, taken[word], asked[name], local=True)
+        )
     return rows + [Row(scan.name, 1, whole[scan.name], local=True) for scan in scans]
 
 
@@ -85,7 +87,7 @@ def _far(scene: Scene) -> list[Row]:
     if not scene.slowlink.is_file():
         return [Row("one Windows host, slow link", 1, remark=f"{scene.slowlink} is not there")]
     ways = ["auditor", "one connection", "three connections", *(["pywinrm"] if PLAIN in scene.names else [])]
-    words = {way: (f"{way}=far-{number}", f"{way}=near-{number}") for number, way in enumerate(ways)}
+    words = {method: (f"{method}=far-{number}", f"{method}=near-{number}") for number, method in enumerate(ways)}
     name, host = next(iter(HOSTS.items()))
     python, folder = scene.product.python, scene.folder
     posed = {where: {f"{where}-{n}": host for n in range(len(ways))} for where in ("far", "near")}
@@ -100,15 +102,17 @@ def _far(scene: Scene) -> list[Row]:
         flat = [word for pair in words.values() for word in pair]
         taken, asked = _by_turns(scene, hosts, near, flat, min(scene.rounds, AT_MOST), [there, here])
     rows = []
-    for number, (way, (slow, quick)) in enumerate(words.items()):
+    for number, (method, (slow, quick)) in enumerate(words.items()):
         beyond = (median(s.wall for s in taken[slow]) - (close := median(s.wall for s in taken[quick]))) / scene.rtt
         remark = f"{beyond:.1f} round trips of {scene.rtt * 1000:.0f} ms; {close * 1000:.0f} ms over loopback"
-        rows.append(Row(f"{_named(way)}, {name}, slow link", 1, taken[slow], f"{remark}; {asked[f'far-{number}']}", local=True))
+        rows.append(
+            Row(f"{_named(method)}, {name}, slow link", 1, taken[slow], f"{remark}; {asked[f'far-{number}']}", local=True)
+        )
     return rows
 
 
-def _named(way: str) -> str:
-    return {"auditor": "auditor, WinRM", "pywinrm": PLAIN}.get(way, f"auditor, WinRM, {way}")
+def _named(method: str) -> str:
+    return {"auditor": "auditor, WinRM", "pywinrm": PLAIN}.get(method, f"auditor, WinRM, {method}")
 
 
 def _questions(scene: Scene, hosts: fleet.Fleet, space: str, alike: Mapping[str, str]) -> None:

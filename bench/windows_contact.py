@@ -14,13 +14,14 @@ from functools import partial
 from pathlib import Path
 from secrets import token_hex
 
-from auditor.audit.context import Audit
-from auditor.audit.scan import scan, utc_now
-from auditor.collectors.windows.host_facts import questions
-from auditor.collectors.windows.queries import Ask, Questions
+from auditor.audit.context import AuditContext
+from auditor.audit.scan import scan
+from auditor.collectors.windows.host_facts import all_queries
+from auditor.collectors.windows.queries import QuerySet, RegistryQuery
 from auditor.collectors.windows.readers import shell, wmi
 from auditor.evaluation.applicability import may_apply
 from auditor.foundation import secret_refs
+from auditor.foundation.clock import utc_now
 from auditor.foundation.deadline import Stop
 from auditor.inventory.native import load
 from auditor.model.run import TargetResult
@@ -69,19 +70,19 @@ def lines(target: Target) -> list[str]:
     facts = _scan(target).facts
     assert facts
     build = int((facts.platform.build or "0").partition(".")[0])
-    asked = questions(_RULES.asked(may_apply(facts.platform)))
+    asked = all_queries(_RULES.requirements(may_apply(facts.platform)))
 
-    def worth(asks: tuple[Ask, ...]) -> tuple[Ask, ...]:
+    def worth(asks: tuple[RegistryQuery, ...]) -> tuple[RegistryQuery, ...]:
         return tuple(a for a in asks if a.of(build) and a.unless not in asked.tables)
 
-    same = Questions(values=worth(asked.values), keys=worth(asked.keys), tables=asked.tables)
+    same = QuerySet(values=worth(asked.values), keys=worth(asked.keys), tables=asked.tables)
     return [
         line for name, line in shell.lines(same, "").items() if name.partition(":")[0] in ("ver", "value", "key", "sc", "start")
     ]
 
 
 def _scan(target: Target) -> TargetResult:
-    result = scan(target, Audit(rulebook=_RULES, clock=utc_now, marker=lambda: token_hex(12)), Stop())
+    result = scan(target, AuditContext(rulebook=_RULES, clock=utc_now, marker=lambda: token_hex(12)), Stop())
     if result.error or not result.findings:
         raise RuntimeError(f"{target.name}: {result.error}")
     return result
@@ -93,7 +94,7 @@ def main() -> None:
     if rounds == "questions":
         print(json.dumps({name: lines(targets[name]) for name in words}))
         return
-    turns = [(word, WAYS[way], targets[host]) for word in words for way, _, host in [word.partition("=")]]
+    turns = [(word, WAYS[method], targets[host]) for word in words for method, _, host in [word.partition("=")]]
     _LINES.update(json.loads(Path(inventory).with_name("questions.json").read_text(encoding="utf-8")))
     taken: dict[str, list[tuple[float, float]]] = {word: [] for word in words}
     for number in range(int(rounds) + 1):

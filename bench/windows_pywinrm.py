@@ -12,10 +12,10 @@ from pathlib import Path
 import winrm
 
 
-def read(url: str, user: str, password: str, questions: list[str]) -> list[bytes]:
+def read(url: str, user: str, password: str, all_queries: list[str]) -> list[bytes]:
     """All answers of one host, or what was said instead of one; raises where it does not answer."""
     session = winrm.Session(url, auth=(user, password), transport="ntlm", proxy=None)
-    return [said.std_out or said.std_err for said in map(session.run_cmd, questions)]
+    return [said.std_out or said.std_err for said in map(session.run_cmd, all_queries)]
 
 
 def main() -> None:

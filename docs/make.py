@@ -13,6 +13,7 @@ from msgspec import inspect as mi
 
 from auditor.checks.registry import Check
 from auditor.cli import cli as program
+from auditor.errors import ErrorKind
 from auditor.foundation import resources
 from auditor.history.schema import TABLES
 from auditor.model.finding import Obligation
@@ -51,6 +52,11 @@ def checks() -> str:
         says = " ".join((kind.__doc__ or "").split())
         rows.append(f"| `{info.tag}` | {says} | {fields} |")
     return "\n".join(rows) + "\n"
+
+
+def error_kinds() -> str:
+    """The closed list of error kinds."""
+    return ", ".join(f"`{kind}`" for kind in get_args(ErrorKind)) + ".\n"
 
 
 def archive() -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from auditor.audit.context import Audit
+from auditor.audit.context import AuditContext
 from auditor.rulebook.loader import Rulebook, load
 from tests.places import ROOT
 
@@ -24,6 +24,45 @@ settings.load_profile("steady")
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
+# What needs servers, users, namespaces, a browser, other programs or many processes: everything else is `make quick`.
+REAL = (
+    "agent/test_frozen_reader", "agent/test_process", "agent/test_systemd", "audit/", "cli/", "collectors/linux/test_least_rights",
+    "collectors/linux/test_script.py", "collectors/windows/readers/test_all_readers", "collectors/windows/readers/test_powershell.py",
+    "collectors/windows/readers/test_offline", "collectors/windows/test_offline_scripts", "collectors/windows/test_wine", "docs/test_contributing", "docs/test_operations",
+    "fuzz/", "history/test_store", "inventory/test_ansible_itself", "lab/", "mail/", "packaging/", "report/test_browser", "transports/",
+    "advisories/test_corpus", "foundation/test_isolation", "foundation/test_own_files", "versions/test_rpm", "versions/test_deb",
+)  # fmt: skip
+# What changes the machine that all tests see (users, sudoers, namespaces, its listeners) runs in one process, one after the other.
+MACHINE = (
+    "audit/test_fleet",
+    "audit/test_planted_secrets",
+    "collectors/linux/test_least_rights",
+    "collectors/linux/test_script.py",
+)
+_SLOWEST = 10
+_seconds: dict[str, float] = {}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is `real`, and keep each file in one process."""
+    for item in items:
+        file = str(item.path.relative_to(ROOT / "tests"))
+        if file.startswith(REAL):
+            item.add_marker("real")
+        item.add_marker(pytest.mark.xdist_group("machine" if file.startswith(MACHINE) else file))
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    file = report.location[0]
+    _seconds[file] = _seconds.get(file, 0.0) + report.duration
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Where a run's time went."""
+    terminalreporter.section(f"{_SLOWEST} slowest files")
+    for file, seconds in sorted(_seconds.items(), key=lambda pair: -pair[1])[:_SLOWEST]:
+        terminalreporter.line(f"{seconds:7.1f} s  {file}")
+
 
 @pytest.fixture(scope="session")
 def rulebook() -> Rulebook:
@@ -31,9 +70,9 @@ def rulebook() -> Rulebook:
 
 
 @pytest.fixture
-def audit(rulebook: Rulebook) -> Audit:
+def audit(rulebook: Rulebook) -> AuditContext:
     """An audit by the shipped rules, at a fixed time."""
-    return Audit(rulebook=rulebook, clock=lambda: NOW, marker=lambda: "m4rk3r")
+    return AuditContext(rulebook=rulebook, clock=lambda: NOW, marker=lambda: "m4rk3r")
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ _SECONDS, _SECONDS_CHUNK = 10.0, 60.0  # for one document, and for a chunk, whic
 _NAMED = re.compile(r"(?:^|[/:\\])(Q\d{4,7})\.TXT$", re.I)
 
 
-class Line(NamedTuple):
+class ReadLine(NamedTuple):
     """One article, encoded; `revised` is the ISO date or ""."""
 
     id: str
@@ -45,7 +45,7 @@ class Twice(NamedTuple):
     left: str
 
 
-class Reading:
+class CorpusReader:
     """All articles of `paths`. Iterate over `lines()` or `articles()` once; `refused` and `twice` are complete then."""
 
     def __init__(self, paths: Iterable[str], jobs: int = 1) -> None:
@@ -84,11 +84,11 @@ class Reading:
             kept.seek(offset)
             yield kept.read(length)
 
-    def _results(self) -> Iterator[Line | Refusal]:
+    def _results(self) -> Iterator[ReadLine | Refusal]:
         """Chunk by chunk, in processes that can be ended: what a document costs is bounded, whatever stands in it."""
         chunks = _chunks(documents(self._paths))
         with Guard(_work, self._jobs) as guard, ThreadPoolExecutor(self._jobs) as pool:
-            waiting: deque[Future[list[Line | Refusal]]] = deque()
+            waiting: deque[Future[list[ReadLine | Refusal]]] = deque()
             for chunk in chunks:
                 waiting.append(pool.submit(_read, guard, chunk))
                 if len(waiting) > 2 * self._jobs:
@@ -111,7 +111,7 @@ def _chunks(found: Iterable[Document | Refusal]) -> Iterator[list[Document | Ref
         yield chunk
 
 
-def _read(guard: Guard, chunk: list[Document | Refusal]) -> list[Line | Refusal]:
+def _read(guard: Guard, chunk: list[Document | Refusal]) -> list[ReadLine | Refusal]:
     """A chunk; one by one where together they take too long, so that only those are refused that do."""
     try:
         return _asked(guard, chunk, _SECONDS_CHUNK)
@@ -119,7 +119,7 @@ def _read(guard: Guard, chunk: list[Document | Refusal]) -> list[Line | Refusal]
         if len(chunk) == 1:
             name = chunk[0].name
             return [Refusal(name, f"cannot be read within {_SECONDS:g} s and the memory for it: {e}")]
-    found: list[Line | Refusal] = []
+    found: list[ReadLine | Refusal] = []
     for document in chunk:
         try:
             found += _asked(guard, [document], _SECONDS)
@@ -128,9 +128,9 @@ def _read(guard: Guard, chunk: list[Document | Refusal]) -> list[Line | Refusal]
     return found
 
 
-def _asked(guard: Guard, chunk: list[Document | Refusal], seconds: float) -> list[Line | Refusal]:
+def _asked(guard: Guard, chunk: list[Document | Refusal], seconds: float) -> list[ReadLine | Refusal]:
     said = guard.compute(pickle.dumps(chunk), Deadline(seconds, "reading documents"))
-    found: list[Line | Refusal] = pickle.loads(said)  # our own child's
+    found: list[ReadLine | Refusal] = pickle.loads(said)  # our own child's
     return found
 
 
@@ -141,7 +141,7 @@ def _work(given: bytes) -> bytes:
 _encoder = msgspec.json.Encoder()
 
 
-def _line(document: Document | Refusal) -> Line | Refusal:
+def _line(document: Document | Refusal) -> ReadLine | Refusal:
     if isinstance(document, Refusal):
         return document
     try:
@@ -153,4 +153,4 @@ def _line(document: Document | Refusal) -> Line | Refusal:
         return Refusal(document.name, str(e))
     except RecursionError:
         return Refusal(document.name, "is nested too deeply")
-    return Line(article.id, article.revised.isoformat() if article.revised else "", document.name, _encoder.encode(article))
+    return ReadLine(article.id, article.revised.isoformat() if article.revised else "", document.name, _encoder.encode(article))

@@ -99,7 +99,7 @@ def _keep(folder: Path, edited: dict[str, Rule], after: dict[str, Rule]) -> list
     for ident, rule in edited.items():
         mine = {f: getattr(rule, f) for f in overrides.FIELDS if getattr(rule, f) != getattr(after[ident], f)}
         if mine:
-            before = changes.get(ident) or overrides.Change(
+            before = changes.get(ident) or overrides.Override(
                 id=ident, by="somebody, in the generated line", reason="found by an import"
             )
             changes[ident] = replace(before, **mine)

@@ -21,12 +21,12 @@ from msgspec import Struct
 
 from auditor.agent import scheduler
 from auditor.agent.due import EPOCH, after
-from auditor.agent.job import Setting
+from auditor.agent.job import LoadedSettings
 from auditor.agent.notify import Pulse, notify
-from auditor.agent.scheduler import Doubt, Work
-from auditor.audit.recorder import give_memory_back
+from auditor.agent.scheduler import ClockRegressionGuard, DueAudit
 from auditor.errors import AuditorError, FileFaults
 from auditor.foundation.deadline import Stop
+from auditor.foundation.memory import give_memory_back
 from auditor.foundation.sanitize import counted
 from auditor.history.lock import agent_lock, only_one
 
@@ -41,7 +41,7 @@ class World(Struct, frozen=True):
     until a clock that was set back is believed."""
 
     clock: Callable[[], datetime]
-    read: Callable[[Callable[[], None]], Setting]
+    read: Callable[[Callable[[], None]], LoadedSettings]
     pause: int = 20
     doubt: float = 1800.0
     monotonic: Callable[[], float] = time.monotonic
@@ -61,17 +61,17 @@ class Agent:
         self._busy = False
         self._faults: dict[str, str] = {}
         self._failed: dict[tuple[str, datetime], tuple[int, float]] = {}  # how often, and until when it waits
-        self._doubt = Doubt(world.doubt, world.monotonic)
-        self._setting = world.read(self._pulse.beat)
+        self._doubt = ClockRegressionGuard(world.doubt, world.monotonic)
+        self._settings = world.read(self._pulse.beat)
 
     @property
-    def setting(self) -> Setting:
-        return self._setting
+    def settings(self) -> LoadedSettings:
+        return self._settings
 
     def run(self) -> None:
         """Until SIGTERM or SIGINT. HistoryError where another agent works with the same history."""
-        with only_one(agent_lock(self._setting.history), "an agent with this history"), self._signals(), self._pulse:
-            self._log.info("started: %s", said(self._setting, self._world.clock()))
+        with only_one(agent_lock(self._settings.history), "an agent with this history"), self._signals(), self._pulse:
+            self._log.info("started: %s", said(self._settings, self._world.clock()))
             notify("READY=1")
             self.look()
             scheduler = self._scheduler()
@@ -102,22 +102,22 @@ class Agent:
             self._once("clock", "the clock says a day before 2020; nothing is run until it is set")
             return
         self._faults.pop("clock", None)
-        waiting = self._try("schedule", lambda: scheduler.due_now(self._setting, now, self._doubt)) or []
+        waiting = self._try("schedule", lambda: scheduler.due_now(self._settings, now, self._doubt)) or []
         for work in waiting:
             if self._leaving:
                 return
             if self._failed.get(_key(work), (0, 0.0))[1] <= self._world.monotonic():
                 self._audit(work)
-        busy = bool(self._try("mail", lambda: scheduler.send_mails(self._setting, now, self._stoppable())) or waiting)
+        busy = bool(self._try("mail", lambda: scheduler.send_mails(self._settings, now, self._stoppable())) or waiting)
         if busy or self._busy:  # and once more a look later, when the last time limits of hosts that hung have passed
             give_memory_back()
         self._busy = busy
 
-    def _audit(self, work: Work) -> None:
+    def _audit(self, work: DueAudit) -> None:
         """One audit. Where it failed as a whole, or could not be kept, it is done again after a wait: at once would ask all
         hosts at every look."""
         stop = self._stoppable()
-        ended = self._try(work.plan.name, lambda: scheduler.do(work, self._setting, stop, lambda: self._leaving, self._log))
+        ended = self._try(work.plan.name, lambda: scheduler.do(work, self._settings, stop, lambda: self._leaving, self._log))
         if ended and ended.kept:
             self._failed.pop(_key(work), None)
             return
@@ -158,13 +158,13 @@ class Agent:
         self._again = False
         notify("RELOADING=1")
         try:
-            self._setting = self._world.read(self._pulse.beat)
+            self._settings = self._world.read(self._pulse.beat)
         except Exception as e:
             for fault in e.faults if isinstance(e, FileFaults) else [str(e) or type(e).__name__]:
                 self._log.error("%s", fault)
             self._log.error("not reloaded: the settings of before stay in force")
         else:
-            self._log.info("reloaded: %s", said(self._setting, self._world.clock()))
+            self._log.info("reloaded: %s", said(self._settings, self._world.clock()))
         notify("READY=1")
 
     def _signals(self) -> _Signals:
@@ -206,12 +206,12 @@ def _quit(log: logging.Logger) -> None:
     os._exit(0)
 
 
-def _key(work: Work) -> tuple[str, datetime]:
+def _key(work: DueAudit) -> tuple[str, datetime]:
     return work.plan.name, work.due
 
 
-def said(setting: Setting, now: datetime) -> str:
+def said(settings: LoadedSettings, now: datetime) -> str:
     """What is scheduled, in one line."""
-    plans = setting.opened.plans
+    plans = settings.opened.plans
     upcoming = [f"{p.name} at {after(p, now):%Y-%m-%d %H:%M} UTC" for p in plans]
-    return f"{counted(len(setting.opened.targets), 'host')}; next: {', '.join(upcoming)}"
+    return f"{counted(len(settings.opened.targets), 'host')}; next: {', '.join(upcoming)}"

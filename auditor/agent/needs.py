@@ -15,7 +15,7 @@ from auditor.foundation import secret_refs
 from auditor.foundation.deadline import Deadline
 from auditor.foundation.files import unwritable
 from auditor.history.maintenance import exposed
-from auditor.inventory.native import Inventory
+from auditor.inventory.inventory import Inventory
 from auditor.mail.smtp import reach
 from auditor.model.plan import AUDIT
 from auditor.model.target import Target

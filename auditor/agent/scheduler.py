@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from auditor.agent import job
 from auditor.agent.due import GRACE, LEAP, due, missed
-from auditor.agent.job import Ended, Setting
+from auditor.agent.job import Ended, LoadedSettings
 from auditor.errors import HistoryDamaged, HostError
 from auditor.foundation.deadline import Deadline, Stop
 from auditor.foundation.sanitize import counted
@@ -32,7 +32,7 @@ _HEARTBEAT = 30.0  # seconds that the heartbeat's command may take
 _JUMP = timedelta(days=35)  # between runs: less than this is a schedule, more may be a clock that went wrong
 
 
-class Work(Struct, frozen=True):
+class DueAudit(Struct, frozen=True):
     """An audit to run; `begun` is the run to go on with."""
 
     plan: Plan
@@ -40,7 +40,7 @@ class Work(Struct, frozen=True):
     begun: str | None = None
 
 
-class Doubt:
+class ClockRegressionGuard:
     """A clock that says less than what was noted is believed only when it has said so for a while: one that is briefly wrong,
     before the network sets it, changes nothing. Seconds of the monotonic clock."""
 
@@ -56,40 +56,40 @@ class Doubt:
         return self._monotonic() - self._since.setdefault(name, self._monotonic()) >= self._patience
 
 
-def due_now(setting: Setting, now: datetime, doubt: Doubt) -> list[Work]:
+def due_now(settings: LoadedSettings, now: datetime, doubt: ClockRegressionGuard) -> list[DueAudit]:
     """What is to be run, in the order in which it became due. What was missed, and runs that are not gone on with, are
     closed with their reason. Busy where another process runs an audit: what is unfinished may be its."""
-    plans = {plan.name: plan for plan in setting.opened.plans}
-    with closing(Store(setting.history)) as store:
-        with only_one(run_lock(setting.history), "an audit with this history"):
-            work = _unfinished(store, plans, setting, now)
+    plans = {plan.name: plan for plan in settings.opened.plans}
+    with closing(Store(settings.history)) as store:
+        with only_one(run_lock(settings.history), "an audit with this history"):
+            work = _unfinished(store, plans, settings, now)
         busy = {w.plan.name for w in work}
         for plan in plans.values():
             if plan.name not in busy and (moment := _due(store, plan, now, doubt)):
-                work.append(Work(plan, moment))
+                work.append(DueAudit(plan, moment))
     return sorted(work, key=lambda w: (w.due, w.plan.name))
 
 
-def _unfinished(store: Store, plans: dict[str, Plan], setting: Setting, now: datetime) -> list[Work]:
+def _unfinished(store: Store, plans: dict[str, Plan], settings: LoadedSettings, now: datetime) -> list[DueAudit]:
     """The runs to go on with. One that can neither be gone on with nor closed, since the file is damaged, is given up, so
     that it does not stand in the way of the others."""
     work = []
     for left in scheduled_runs.unfinished(store.db):
-        plan = plans.get(left.night.name)
+        plan = plans.get(left.scheduled.name)
         try:
-            reason = _why_not(left, plan, store, setting, now)
+            reason = _why_not(left, plan, store, settings, now)
             if plan and not reason:
                 store.run(left.run, slim=True)
-                work.append(Work(plan, left.night.due, left.run))
+                work.append(DueAudit(plan, left.scheduled.due, left.run))
             else:
-                _close(store, left, plan, reason, setting, now)
+                _close(store, left, plan, reason, settings, now)
         except HistoryDamaged as e:
-            setting.say(f"the run {left.run} is given up: {e}")
-            store.give_up(left.run, left.night, f"it was cut short, and cannot be read: {e}", now)
+            settings.say(f"the run {left.run} is given up: {e}")
+            store.give_up(left.run, left.scheduled, f"it was cut short, and cannot be read: {e}", now)
     return work
 
 
-def _due(store: Store, plan: Plan, now: datetime, doubt: Doubt) -> datetime | None:
+def _due(store: Store, plan: Plan, now: datetime, doubt: ClockRegressionGuard) -> datetime | None:
     last = scheduled_runs.last(store.db, plan.name)
     if last is None:
         with store.transaction():
@@ -112,39 +112,39 @@ def _due(store: Store, plan: Plan, now: datetime, doubt: Doubt) -> datetime | No
     return moment
 
 
-def _why_not(left: Open, plan: Plan | None, store: Store, setting: Setting, now: datetime) -> str:
+def _why_not(left: Open, plan: Plan | None, store: Store, settings: LoadedSettings, now: datetime) -> str:
     """Why a run is not gone on with; "" where it is."""
     if plan is None:
         return "it was cut short, and the schedule has no such audit any more"
     if not timedelta(0) <= now - left.began < (plan.window or _LATEST):
         return "it was cut short, and its time was over when the agent came back"
-    if store.row(left.run)["digest"] != setting.rulebooks[plan.name].digest:
+    if store.row(left.run)["digest"] != settings.rulebooks[plan.name].digest:
         return "it was cut short, and the rules are others since then"
     return ""
 
 
-def _close(store: Store, left: Open, plan: Plan | None, reason: str, setting: Setting, now: datetime) -> None:
+def _close(store: Store, left: Open, plan: Plan | None, reason: str, settings: LoadedSettings, now: datetime) -> None:
     """Close a run with what it has; its report is mailed like any other."""
     run = store.run(left.run, slim=True)
     if plan:
-        job.close(plan, left.night.due, setting, run, reason)
+        job.close(plan, left.scheduled.due, settings, run, reason)
         return
     run = replace(run, finished=now, interrupted=True, remarks=(reason,))
-    mail = setting.opened.mail
+    mail = settings.opened.mail
     store.reopen(run.id)
-    store.finish(run, None, mail.to if mail else (), (left.night, reason))
+    store.finish(run, None, mail.to if mail else (), (left.scheduled, reason))
 
 
-def do(work: Work, setting: Setting, stop: Stop, leaving: Callable[[], bool], log: logging.Logger) -> Ended:
+def do(work: DueAudit, settings: LoadedSettings, stop: Stop, leaving: Callable[[], bool], log: logging.Logger) -> Ended:
     """One audit, alone on its history."""
     about = {"audit": work.plan.name, "due": f"{work.due:%Y-%m-%dT%H:%MZ}"}
-    with only_one(run_lock(setting.history), "an audit with this history"):
+    with only_one(run_lock(settings.history), "an audit with this history"):
         begun = None
         if work.begun:
-            with closing(Store(setting.history)) as store:
+            with closing(Store(settings.history)) as store:
                 begun = store.run(work.begun, slim=True)
         log.info("going on with %s" if begun else "begins", *([begun.id] if begun else []), extra=about)
-        ended = job.audit(work.plan, work.due, setting, stop, leaving, begun)
+        ended = job.audit(work.plan, work.due, settings, stop, leaving, begun)
     run = ended.run
     about["run"] = run.id
     if network_down(run.results):
@@ -157,26 +157,26 @@ def do(work: Work, setting: Setting, stop: Stop, leaving: Callable[[], bool], lo
     lost = sum(1 for r in run.results if r.error)
     log.info("%s: %s, %d not assessed", how, counted(len(run.results), "host"), lost, extra=about)
     if not leaving():
-        _prune(setting)
-        _heartbeat(work, ended, setting, log, stop)
+        _prune(settings)
+        _heartbeat(work, ended, settings, log, stop)
     return ended
 
 
-def _prune(setting: Setting) -> None:
+def _prune(settings: LoadedSettings) -> None:
     """By a clock that can be believed: after a jump ahead, everything would be too old to keep."""
-    kept = setting.opened.retention
+    kept = settings.opened.retention
     if not kept:
         return
-    with closing(Store(setting.history)) as store, store.guard("written"):
-        times = [setting.clock(), *(datetime.fromisoformat(r["started"]) for r in store.runs(3))]
+    with closing(Store(settings.history)) as store, store.guard("written"):
+        times = [settings.clock(), *(datetime.fromisoformat(r["started"]) for r in store.runs(3))]
         if all(later - earlier < _JUMP for later, earlier in pairwise(times)):
-            maintenance.prune(store.db, store.path, kept.nightly, kept.monthly, setting.clock())
+            maintenance.prune(store.db, store.path, kept.nightly, kept.monthly, settings.clock())
 
 
-def _heartbeat(work: Work, ended: Ended, setting: Setting, log: logging.Logger, stop: Stop) -> None:
+def _heartbeat(work: DueAudit, ended: Ended, settings: LoadedSettings, log: logging.Logger, stop: Stop) -> None:
     """The configured command, told what became of the audit: whoever waits for it notices when it does not come."""
     run = ended.run
-    command = setting.opened.agent.heartbeat
+    command = settings.opened.agent.heartbeat
     if not command:
         return
     told = {
@@ -204,13 +204,13 @@ def _heartbeat(work: Work, ended: Ended, setting: Setting, log: logging.Logger, 
         log.error("the heartbeat %s ended with %d", command[0], status)
 
 
-def send_mails(setting: Setting, now: datetime, stop: Stop) -> bool:
+def send_mails(settings: LoadedSettings, now: datetime, stop: Stop) -> bool:
     """Try what waits in the outbox and is due for another try; was there anything?"""
-    mail = setting.opened.mail
+    mail = settings.opened.mail
     if not mail:
         return False
-    with closing(Store(setting.history)) as store:
+    with closing(Store(settings.history)) as store:
         if not outbox.due(store.db, now):
             return False
-        send_due(store, mail, now, setting.say, stop)
+        send_due(store, mail, now, settings.say, stop)
         return True

@@ -1,91 +1,28 @@
-"""One audit: the results of many targets, gathered into a run that is kept, reported and mailed."""
+"""The history during a run: a fault of the history is said once and never costs the audit."""
 
 from __future__ import annotations
 
-import ctypes
-import gc
-import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from secrets import token_hex
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
-from auditor import __version__
-from auditor.audit.context import Audit, Guarded
-from auditor.audit.scan import scan_all, utc_now
 from auditor.errors import HistoryError
-from auditor.evaluation.waiver_review import lapsed
+from auditor.foundation.clock import utc_now
 from auditor.foundation.deadline import Stop
-from auditor.foundation.sanitize import printable
-from auditor.model.finding import Waiver
+from auditor.foundation.messages import Say, on_stderr
 from auditor.model.mailing import Mailing
 from auditor.model.past import Past
-from auditor.model.run import Run, TargetResult, same_machines
-from auditor.model.target import KnownLogin, Target
-from auditor.rulebook.loader import Rulebook
+from auditor.model.run import Run, TargetResult
+from auditor.model.target import KnownLogin
 from auditor.rulebook.rule import Rule
 
 if TYPE_CHECKING:
-    from auditor.history.scheduled_runs import Night
+    from auditor.history.scheduled_runs import ScheduledRun
     from auditor.history.store import Store
 
-Say = Callable[[str], None]
 
-
-def on_stderr(text: str) -> None:
-    """How a command says what went wrong beside its work."""
-    print(f"auditor: {printable(text)}", file=sys.stderr)
-
-
-def make_run(rulebook: Rulebook, started: datetime) -> Run:
-    """A run that begins; its id sorts by time."""
-    return Run(id=f"{started:%Y%m%dT%H%M%S}-{token_hex(3)}", started=started, auditor=__version__, rulebook=rulebook.summary())
-
-
-def share_one_heap() -> None:
-    """glibc gives every thread a heap of its own (mallopt(3), M_ARENA_MAX); under one interpreter lock that is memory for
-    nothing, about 10 MB at 32 threads. Other C libraries have no such call and no such heaps."""
-    try:
-        ctypes.CDLL(None).mallopt(-8, 1)
-    except (AttributeError, OSError):
-        pass  # not glibc
-
-
-def give_memory_back() -> None:
-    """What an audit no longer needs, to the system (malloc_trim(3)): glibc would keep it until the next night."""
-    gc.collect()
-    try:
-        ctypes.CDLL(None).malloc_trim(0)
-    except (AttributeError, OSError):
-        pass  # not glibc
-
-
-def gather(
-    targets: list[Target],
-    audited: Audit,
-    jobs: int,
-    stop: Stop,
-    done: Callable[[TargetResult], None],
-    per_jump: int | None = None,
-) -> tuple[TargetResult, ...]:
-    """Scan all targets, `jobs` at a time, `per_jump` of them through one jump host; `done` gets each whole result as it
-    arrives. Without the long lists, and in the targets' order, they come back."""
-    share_one_heap()
-    results: list[TargetResult] = []
-    workers = max(1, min(jobs, len(targets)))
-    with Guarded(audited) as guarded, ThreadPoolExecutor(max_workers=workers, thread_name_prefix="host") as pool:
-        for result in scan_all(targets, guarded, pool, stop, per_jump):
-            done(result)
-            results.append(result.slim())
-    order = {t.name: n for n, t in enumerate(targets)}
-    return tuple(sorted(results, key=lambda r: order[r.target.name]))
-
-
-class Keeper:
+class RunRecorder:
     """The history during a run: what goes wrong with it is said once and never costs the audit."""
 
     def __init__(
@@ -96,20 +33,20 @@ class Keeper:
         inventory: Collection[str],
         mailing: Mailing | None = None,
         say: Say = on_stderr,
-        night: Night | None = None,
+        scheduled: ScheduledRun | None = None,
         clock: Callable[[], datetime] = utc_now,
         *,
         resumed: bool = False,
         one_off: bool = False,
     ) -> None:
-        """`night`: it is the run of a named audit; `resumed`: it was begun before, and is gone on with; `one_off`: it is a scan
+        """`scheduled`: it is the run of a named audit; `resumed`: it was begun before, and is continued; `one_off`: it is a scan
         by hand."""
         self.fault: HistoryError | None = None
         self._run = run
         self._inventory = inventory
         self._mailing = mailing
         self._say = say
-        self._night = night
+        self._scheduled = scheduled
         self._clock = clock
         self._store: Store | None = None
         if path is not None:
@@ -120,7 +57,7 @@ class Keeper:
                 self._store = Store(path)
                 for doubt in exposed(path):
                     self._say(doubt)
-                self._store.resume(run, rules) if resumed else self._store.begin(run, rules, night, one_off=one_off)
+                self._store.resume(run, rules) if resumed else self._store.begin(run, rules, scheduled, one_off=one_off)
             except HistoryError as e:
                 self._fail(e)
 
@@ -165,8 +102,8 @@ class Keeper:
     def finish(self, run: Run, whole: bool, reason: str = "") -> None:
         """Close the run. `whole`: it was to assess the whole inventory; `reason`: why a named audit did not."""
         everything = self._inventory if whole and not run.interrupted else None
-        night = (self._night, reason) if self._night else None
-        self._try(lambda store: store.finish(run, everything, self._recipients(run, store), night))
+        scheduled = (self._scheduled, reason) if self._scheduled else None
+        self._try(lambda store: store.finish(run, everything, self._recipients(run, store), scheduled))
 
     def leave(self, run: Run) -> None:
         """Close the run, which the agent will go on with: nobody is told yet."""
@@ -211,18 +148,3 @@ class Keeper:
                 write(self._store)
             except HistoryError as e:
                 self._fail(e)
-
-
-def closed(run: Run, results: tuple[TargetResult, ...], stop: Stop, waivers: Sequence[Waiver] = ()) -> Run:
-    """The run with its results, ended now, and what is to be looked at of them together."""
-    remarks = (*run.remarks, *lapsed(waivers, results, run.started.date()), *of_one_machine(results))
-    return replace(run, finished=utc_now(), interrupted=stop.asked.is_set(), results=results, remarks=remarks)
-
-
-def of_one_machine(results: Iterable[TargetResult]) -> Iterator[str]:
-    """What to say of names that are one machine."""
-    for names in same_machines(results):
-        more = f" and {len(names) - 6} more" if len(names) > 6 else ""
-        yield (
-            f"{', '.join(names[:6])}{more} answered as one machine (one machine id, started at one moment); each name counts as a host"
-        )

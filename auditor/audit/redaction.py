@@ -10,33 +10,33 @@ import msgspec
 from msgspec.structs import replace
 
 T = TypeVar("T")
-BLOT = "********"
-SHORTEST = 4  # characters; shorter words are part of too much else
+MASK = "********"
+SHORTEST_SECRET = 4  # characters; shorter words are part of too much else
 
 
-def blotted(told: T, words: Sequence[str]) -> T:
-    """A record with each of the words blotted out of every text in it. Words of a closed list (`linux`, `ok`) are ours and
+def redacted(told: T, words: Sequence[str]) -> T:
+    """A record with each of the words masked in every text in it. Words of a closed list (`linux`, `ok`) are ours and
     stay, even where a password is one of them."""
-    words = [w for w in words if len(w) >= SHORTEST]
+    words = [w for w in words if len(w) >= SHORTEST_SECRET]
     text = msgspec.json.encode(told) if words else b""
     if not any(msgspec.json.encode(w)[1:-1] in text for w in words):
         return told
-    found: T = _blotted(told, words)
+    found: T = _redacted(told, words)
     return found
 
 
-def _blotted(value: Any, words: Sequence[str]) -> Any:
+def _redacted(value: Any, words: Sequence[str]) -> Any:
     if isinstance(value, str):
         for word in words:
-            value = value.replace(word, BLOT)
+            value = value.replace(word, MASK)
         return value
     if isinstance(value, tuple):
-        return tuple(_blotted(v, words) for v in value)
+        return tuple(_redacted(v, words) for v in value)
     if isinstance(value, dict):
-        return {_blotted(k, words): _blotted(v, words) for k, v in value.items()}
+        return {_redacted(k, words): _redacted(v, words) for k, v in value.items()}
     if isinstance(value, msgspec.Struct):
         free = _free(type(value))
-        return replace(value, **{name: _blotted(getattr(value, name), words) for name in free})
+        return replace(value, **{name: _redacted(getattr(value, name), words) for name in free})
     return value
 
 
@@ -49,3 +49,11 @@ def _free(record: type[msgspec.Struct]) -> tuple[str, ...]:
 
 def _closed(hint: Any) -> bool:
     return get_origin(hint) is Literal or any(_closed(part) for part in get_args(hint) if get_origin(hint) is not Literal)
+
+
+def redacted_bytes(answer: bytes, words: Sequence[str]) -> bytes:
+    """An answer with each of the words masked."""
+    for word in words:
+        if len(word) >= SHORTEST_SECRET:
+            answer = answer.replace(word.encode(), MASK.encode())
+    return answer

@@ -20,15 +20,17 @@ class AttestedCheck(CheckKind, frozen=True, tag="attested"):
         said, before = case.attestation, f"{observed}; " if observed else ""
         if said is None:
             why = f"it cannot be read from this host and nobody attested it. {self.how}"
-            return Judgement("unknown", f"{before}no attestation", required, why, settles="an attestation: auditor attest add")
+            return Judgement(
+                "unknown", f"{before}no attestation", required, why, resolved_by="an attestation: auditor attest add"
+            )
         who = f"{said.state} by {said.by} on {said.date.isoformat()}" + (f" ({said.reference})" if said.reference else "")
         if said.date > case.today:
             return Judgement("unknown", f"{before}attested {who}", required, "the attestation is dated in the future",
-                             settles="an attestation with a correct date")  # fmt: skip
+                             resolved_by="an attestation with a correct date")  # fmt: skip
         if said.expires is not None and said.expires < case.today:
             why = f"the attestation expired on {said.expires.isoformat()}. {self.how}"
             return Judgement(
-                "unknown", f"{before}attested {who}", required, why, settles="a new attestation: auditor attest add"
+                "unknown", f"{before}attested {who}", required, why, resolved_by="a new attestation: auditor attest add"
             )
         return Judgement(
             _VERDICTS[said.state], f"{before}attested {who}", required, f"attested: {who}", evidence=(f"attestation: {who}",)

@@ -25,7 +25,7 @@ class BuildCheck(CheckKind, frozen=True, tag="build"):
             reached = windows_build.reaches(build, self.at_least)
         except ValueError as e:
             return Judgement("unknown", str(e), required, "what the host calls its build cannot be read as one",
-                             settles="platform: a build of a known form")  # fmt: skip
+                             resolved_by="platform: a build of a known form")  # fmt: skip
         observed = f"build {build}"
         if reached is None:
             line = windows_build.parse(build)
@@ -36,7 +36,7 @@ class BuildCheck(CheckKind, frozen=True, tag="build"):
                 else f"the rule has no figure for build line {line.line}"
             )
             return Judgement(
-                "unknown", observed, required, why, settles="platform: the UBR" if known else "rules: this build line"
+                "unknown", observed, required, why, resolved_by="platform: the UBR" if known else "rules: this build line"
             )
         return Judgement(
             "compliant" if reached else "noncompliant",

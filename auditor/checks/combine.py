@@ -1,4 +1,4 @@
-"""One judgement of several (design, section 6): the first verdict in the order that some child has decides."""
+"""One judgement of several (docs/contracts.md, verdicts): the first verdict in the order that some child has decides."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def combine(children: list[Judgement], order: tuple[Verdict, ...], word: str) ->
         "; ".join(dict.fromkeys(c.observed for c in (deciding if verdict == "compliant" else rest))),
         word.join(dict.fromkeys(c.required for c in rest)),
         "; ".join(dict.fromkeys(c.why for c in deciding)),
-        settles="; ".join(dict.fromkeys(c.settles for c in deciding if c.settles)),
+        resolved_by="; ".join(dict.fromkeys(c.resolved_by for c in deciding if c.resolved_by)),
         evidence=tuple(dict.fromkeys(e for c in rest for e in c.evidence)),
         offending=tuple(dict.fromkeys(i for c in deciding for i in (c.offending or (c.observed,))))
         if any(c.offending for c in deciding)
         else (),
-        step=None if verdict == "compliant" else next((c.step for c in rest if c.step), None),
+        remedy=None if verdict == "compliant" else next((c.remedy for c in rest if c.remedy), None),
     )

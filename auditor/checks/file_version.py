@@ -32,15 +32,15 @@ class FileVersionCheck(CheckKind, frozen=True, tag="file_version"):
             return unread(case.facts, "settings", f"The version of {self.path}", required)
         if found.state == "unreadable":
             why = f"the version of {self.path} could not be read: {found.reason}"
-            return Judgement("unknown", f"{self.path}: unreadable", required, why, settles=f"settings: {found.reason}")
+            return Judgement("unknown", f"{self.path}: unreadable", required, why, resolved_by=f"settings: {found.reason}")
         if found.state == "absent":
             why = f"a missing {self.path} counts as {self.absent} here"
-            return Judgement(self.absent, f"{self.path} is not there", required, why, settles="settings: where the file is")
+            return Judgement(self.absent, f"{self.path} is not there", required, why, resolved_by="settings: where the file is")
         observed = f"{self.path} {found.value}"
         try:
             older = file_version.older(found.value, self.at_least)
         except ValueError as e:
-            return Judgement("unknown", observed, required, str(e), settles="settings: a readable file version")
+            return Judgement("unknown", observed, required, str(e), resolved_by="settings: a readable file version")
         why = f"{observed} is {'older than what is' if older else 'what is'} required"
         return Judgement("noncompliant" if older else "compliant", observed, required, why, evidence=("file version on disk",))
 

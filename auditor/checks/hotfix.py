@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from auditor.checks.check_kind import CheckKind, Needs
 from auditor.checks.judgement import Case, Judgement, unread
-from auditor.model.finding import Step
+from auditor.model.finding import Remedy
 from auditor.versions.kb_number import article
 
 
@@ -24,8 +24,10 @@ class HotfixCheck(CheckKind, frozen=True, tag="hotfix"):
             return unread(case.facts, "hotfixes", "The hotfixes", required)
         found = listed_of(self.ids, case)
         if not found:
-            step = Step("hotfix", "", self.ids[0])
-            return Judgement("noncompliant", f"{required} not installed", required, "the host lists no such hotfix", step=step)
+            remedy = Remedy("hotfix", "", self.ids[0])
+            return Judgement(
+                "noncompliant", f"{required} not installed", required, "the host lists no such hotfix", remedy=remedy
+            )
         wanted = {article(f) for f in found}
         sources = sorted({h.source or "registry claim" for h in case.facts.hotfixes if article(h.id) in wanted})
         why = f"{', '.join(found)} is listed as installed ({', '.join(sources)})" + (

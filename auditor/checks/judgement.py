@@ -8,7 +8,7 @@ from datetime import date
 from msgspec import Struct
 
 from auditor.model.facts import HostFacts, Package
-from auditor.model.finding import Attestation, Step, Verdict
+from auditor.model.finding import Attestation, Remedy, Verdict
 
 
 class Case(Struct, frozen=True):
@@ -24,17 +24,17 @@ class Case(Struct, frozen=True):
 
 
 class Judgement(Struct, frozen=True):
-    """A verdict with its evidence, in sentences for people. `settles` names what would settle an unknown,
-    `step` what would make it compliant together with others of its kind. `offending`: what a verdict that is not good is
+    """A verdict with its evidence, in sentences for people. `resolved_by` names what would settle an unknown,
+    `remedy` what would make it compliant together with others of its kind. `offending`: what a verdict that is not good is
     about, item by item and without what changes by itself, where `observed` says more than that."""
 
     verdict: Verdict
     observed: str
     required: str
     why: str
-    settles: str = ""
+    resolved_by: str = ""
     evidence: tuple[str, ...] = ()
-    step: Step | None = None
+    remedy: Remedy | None = None
     offending: tuple[str, ...] = ()
 
 
@@ -42,4 +42,4 @@ def unread(facts: HostFacts, collector: str, what: str, required: str) -> Judgem
     """Unknown because a collector has not told `what`; its own reason is the why."""
     reason = next((o.reason for o in facts.outcomes if o.name == collector and o.reason), "")
     why = f"{what} could not be read: {reason}" if reason else f"{what}: not collected from this host"
-    return Judgement("unknown", f"{what}: not known", required, why, settles=f"{collector}: {reason or 'not collected'}")
+    return Judgement("unknown", f"{what}: not known", required, why, resolved_by=f"{collector}: {reason or 'not collected'}")

@@ -31,7 +31,11 @@ class KernelCheck(CheckKind, frozen=True, tag="kernel"):
             rebuilt = bool((keeps or respun) and built and image and deb.older(built, image.full_version))
         except ValueError as e:
             return Judgement(
-                "unknown", f"running {kernels.running}", required, f"the releases cannot be compared: {e}", settles="kernels"
+                "unknown",
+                f"running {kernels.running}",
+                required,
+                f"the releases cannot be compared: {e}",
+                resolved_by="kernels",
             )
         observed = f"running {kernels.running}, installed {', '.join(kernels.installed)}"
         if newer:
@@ -43,10 +47,12 @@ class KernelCheck(CheckKind, frozen=True, tag="kernel"):
             return unread(case.facts, "packages", "The installed packages", required)
         if keeps and image and not built:
             why = "Debian's kernels keep their release over several package versions, and this one does not say which it was built as"
-            return Judgement("unknown", observed, required, why, settles="kernels: the package version of the running kernel")
+            return Judgement(
+                "unknown", observed, required, why, resolved_by="kernels: the package version of the running kernel"
+            )
         if kernels.running not in kernels.installed:
             why = "the running kernel is none of the installed ones, so which of them is to replace it cannot be told"
-            return Judgement("unknown", observed, required, why, settles="kernels: which kernel this host is to run")
+            return Judgement("unknown", observed, required, why, resolved_by="kernels: which kernel this host is to run")
         return Judgement("compliant", observed, required, "no newer kernel of this flavour is installed")
 
 
@@ -61,7 +67,7 @@ def _no_kernel(outside: bool, running: str, case: Case, required: str) -> Judgem
         )
         return Judgement("not_applicable", observed, required, why)
     why = "no kernel image was found where they lie, although kernel packages are or may be installed (is /boot mounted?)"
-    return Judgement("unknown", observed, required, why, settles="kernels: where the installed kernels are")
+    return Judgement("unknown", observed, required, why, resolved_by="kernels: where the installed kernels are")
 
 
 # Packages that bring a kernel, as distributions call them; what is for building, for other tools or for reading brings none.

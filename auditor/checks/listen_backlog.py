@@ -43,7 +43,7 @@ class ListenBacklogCheck(CheckKind, frozen=True, tag="listen_backlog"):
             if self.port:
                 why = f"nothing listens{on_port} at the moment, so its backlog cannot be seen"
                 return _unobserved(
-                    self, case, Judgement("unknown", observed, required, why, settles="listeners: the server running")
+                    self, case, Judgement("unknown", observed, required, why, resolved_by="listeners: the server running")
                 )
             return nothing
         small = [x for x in judged if x.backlog is not None and x.backlog <= self.above]
@@ -62,7 +62,7 @@ class ListenBacklogCheck(CheckKind, frozen=True, tag="listen_backlog"):
         if blind:
             reason = next((o.reason for o in case.facts.outcomes if o.name == "listeners"), "")
             said = Judgement("unknown", _list(blind, case) + aside, required, f"the limit of {counted(len(blind), 'listener')} is not known: {reason}",
-                             settles=f"listeners: {reason or 'queue limits'}")  # fmt: skip
+                             resolved_by=f"listeners: {reason or 'queue limits'}")  # fmt: skip
             return _unobserved(self, case, said)
         return Judgement("compliant", _list(judged, case) + aside, required, f"all {len(judged)} have a backlog above {self.above}",
                          evidence=("ss -ltn: Send-Q of a LISTEN socket",))  # fmt: skip

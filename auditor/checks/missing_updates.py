@@ -27,7 +27,7 @@ class MissingUpdatesCheck(CheckKind, frozen=True, tag="missing_updates"):
                 return unread(case.facts, "missing_updates", "The missing updates", required)
             why = "the Windows Update Agent was not asked: set `missing_updates: true` for this host in the inventory"
             return Judgement("unknown", "the missing updates: not known", required, why,
-                             settles="missing_updates: not asked; set `missing_updates: true`")  # fmt: skip
+                             resolved_by="missing_updates: not asked; set `missing_updates: true`")  # fmt: skip
         evidence = ("Windows Update Agent",)
         wanted = {s.lower() for s in self.severities}
         found = [u for u in missing if not wanted or (u.severity or "").lower() in wanted]
@@ -39,13 +39,13 @@ class MissingUpdatesCheck(CheckKind, frozen=True, tag="missing_updates"):
             names = ", ".join(_update(u) for u in unrated)
             why = f"the vendor gives {names} no severity, so whether {'it is' if len(unrated) == 1 else 'they are'}{of} is not known"
             return Judgement("unknown", f"missing, without a severity: {names}", required, why,
-                             settles=f"the vendor's word on {names}", evidence=evidence)  # fmt: skip
+                             resolved_by=f"the vendor's word on {names}", evidence=evidence)  # fmt: skip
         searched = case.facts.volatile.updates_searched if case.facts.volatile else None
         if searched is None or not -1 <= (case.today - searched).days <= self.max_age_days:
             last = "on a day that is not known" if searched is None else f"on {searched.isoformat()}"
             why = f"the Windows Update Agent lists none, but searched {last}; the search must be of the last {self.max_age_days} days"
             return Judgement(
-                "unknown", required, required, why, settles="missing_updates: a search by the agent", evidence=evidence
+                "unknown", required, required, why, resolved_by="missing_updates: a search by the agent", evidence=evidence
             )
         why = f"the Windows Update Agent lists no missing update{of}, by its search of {searched.isoformat()}"
         return Judgement("compliant", required, required, why, evidence=evidence)

@@ -27,17 +27,25 @@ class PackageCheck(CheckKind, frozen=True, tag="package"):
         if broken := [p for p in installed if p.half_installed]:
             why = f"{broken[0].name} is half-installed: its unpacking broke off, and which of its files lie there is not known"
             return Judgement(
-                "unknown", observed, required, why, settles="packages: `dpkg --configure -a`, or an installation anew"
+                "unknown", observed, required, why, resolved_by="packages: `dpkg --configure -a`, or an installation anew"
             )
         if doubt := _contradiction(case, installed):
             return Judgement(
-                "unknown", observed, required, doubt, settles="packages: of which manager they are, and their whole versions"
+                "unknown",
+                observed,
+                required,
+                doubt,
+                resolved_by="packages: of which manager they are, and their whole versions",
             )
         try:
             old = [p for p in installed if older(p.manager)(p.full_version, self.fixed)]
         except ValueError as e:
             return Judgement(
-                "unknown", observed, required, f"the versions cannot be compared: {e}", settles="packages: a readable version"
+                "unknown",
+                observed,
+                required,
+                f"the versions cannot be compared: {e}",
+                resolved_by="packages: a readable version",
             )
         return Judgement(
             "noncompliant" if old else "compliant",

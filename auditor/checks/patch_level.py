@@ -29,7 +29,7 @@ class PatchLevelCheck(CheckKind, frozen=True, tag="patch_level"):
         if judged.verdict != "unknown" or case.attestation is not None:
             return replace(judged, required=required)
         why = f"no loaded rule knows which updates {platform.product or 'this product'} should have. {self.how}"
-        return replace(judged, required=required, why=why, settles="rules: which updates this product should have")
+        return replace(judged, required=required, why=why, resolved_by="rules: which updates this product should have")
 
     @property
     def attestable(self) -> bool:

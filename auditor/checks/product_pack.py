@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from auditor.checks.check_kind import CheckKind, Needs, unparsed
 from auditor.checks.judgement import Case, Judgement, unread
-from auditor.model.finding import Step
+from auditor.model.finding import Remedy
 from auditor.versions import server_products, service_pack
 
 
@@ -23,15 +23,15 @@ class ProductPackCheck(CheckKind, frozen=True, tag="product_pack"):
         """The application's own registry value decides; it is a claim like Windows' own."""
         name, version = server_products.split(self.product)
         required = f"{self.product} service pack {self.at_least} or later"
-        step = Step("service_pack", self.product, self.at_least)
+        remedy = Remedy("service_pack", self.product, self.at_least)
         key = server_products.key(self.product)
         if not key:
             why = f"no value of the registry that is known here tells which service pack {name} has"
             return Judgement("unknown", f"the service pack of {name}: not known", required, why,
-                             settles=f"an attestation, or the service pack of {name} as an administrator sees it", step=step)  # fmt: skip
+                             resolved_by=f"an attestation, or the service pack of {name} as an administrator sees it", remedy=remedy)  # fmt: skip
         found = (case.facts.settings or {}).get(key)
         if found is None:
-            return replace(unread(case.facts, "settings", f"The version of {name}", required), step=step)
+            return replace(unread(case.facts, "settings", f"The version of {name}", required), remedy=remedy)
         if found.state != "present":
             why = f"the value that tells the version of {name} is {'not set' if found.state == 'absent' else 'unreadable: ' + found.reason}"
             return Judgement(
@@ -39,8 +39,8 @@ class ProductPackCheck(CheckKind, frozen=True, tag="product_pack"):
                 f"the service pack of {name}: not known",
                 required,
                 why,
-                settles=f"settings: the version of {name}",
-                step=step,
+                resolved_by=f"settings: the version of {name}",
+                remedy=remedy,
             )
         try:
             installed = server_products.read(self.product, found.value)
@@ -51,8 +51,8 @@ class ProductPackCheck(CheckKind, frozen=True, tag="product_pack"):
                 f"{name}: {found.value[:60]}",
                 required,
                 str(e),
-                settles=f"settings: the version of {name}",
-                step=step,
+                resolved_by=f"settings: the version of {name}",
+                remedy=remedy,
             )
         observed = f"{name} {installed.version}, " + (
             f"service pack {installed.service_pack}" if installed.service_pack != "0" else "no service pack"
@@ -67,7 +67,7 @@ class ProductPackCheck(CheckKind, frozen=True, tag="product_pack"):
             required,
             why,
             evidence=evidence,
-            step=None if reached else step,
+            remedy=None if reached else remedy,
         )
 
     def needs(self) -> Needs:

@@ -31,7 +31,7 @@ class SecurityUpdatesCheck(CheckKind, frozen=True, tag="security_updates"):
                 "no package of dpkg's",
                 required,
                 "apt's lists tell of dpkg's packages, and none is known here",
-                settles="packages: dpkg's",
+                resolved_by="packages: dpkg's",
             )
         if facts.updates is None:
             return unread(facts, "updates", "The security suites' lists", required)
@@ -56,11 +56,13 @@ class SecurityUpdatesCheck(CheckKind, frozen=True, tag="security_updates"):
             )
         if unreadable or unclear:
             why = f"no version that can be compared: {', '.join((unreadable + unclear)[:10])}"
-            return Judgement("unknown", "a version could not be read", required, why, settles="packages: a readable version")
+            return Judgement(
+                "unknown", "a version could not be read", required, why, resolved_by="packages: a readable version"
+            )
         if doubt:
             return Judgement(
                 "unknown", "nothing newer, by lists that do not tell", required, doubt,
-                settles="updates: current and complete package lists (apt-get update)",
+                resolved_by="updates: current and complete package lists (apt-get update)",
             )  # fmt: skip
         dates = ", ".join(f"{x.name} of {x.date:%Y-%m-%d}" for x in own.lists if x.date)
         return Judgement(

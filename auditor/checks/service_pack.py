@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from auditor.checks.check_kind import CheckKind, Needs, unparsed
 from auditor.checks.hotfix import hotfix_number_faults, listed_of
 from auditor.checks.judgement import Case, Judgement, unread
-from auditor.model.finding import Step
+from auditor.model.finding import Remedy
 from auditor.versions import service_pack
 
 # Adding a component afterwards puts old files back and leaves what the registry says (Q196269).
@@ -36,11 +36,11 @@ class ServicePackCheck(CheckKind, frozen=True, tag="service_pack"):
             installed = service_pack.parse(facts.platform.service_pack)
         except ValueError as e:
             return Judgement("unknown", str(e), required, "what the host calls its service pack cannot be read as one",
-                             settles="platform: a service pack of a known form")  # fmt: skip
+                             resolved_by="platform: a service pack of a known form")  # fmt: skip
         said = facts.platform.csd_version
         if said and (doubt := _other_words(said, installed)):
             return Judgement("unknown", f"service pack {facts.platform.service_pack} ({said!r})", required, doubt,
-                             settles="platform: a service pack of a known form")  # fmt: skip
+                             resolved_by="platform: a service pack of a known form")  # fmt: skip
         if said and service_pack.is_candidate(said) and service_pack.parse(said).number == installed.number:
             installed = installed._replace(candidate=service_pack.parse(said).candidate)
         observed = "no service pack" if installed.number == 0 else f"service pack {facts.platform.service_pack}"
@@ -57,7 +57,7 @@ class ServicePackCheck(CheckKind, frozen=True, tag="service_pack"):
         if installed.reaches(wanted) is None:
             why = f"{observed} is a release candidate of the required pack, and nothing explains it as the final one"
             return Judgement(
-                "unknown", observed, required, why, settles="platform: whether the final service pack is installed"
+                "unknown", observed, required, why, resolved_by="platform: whether the final service pack is installed"
             )
         reached = installed.reaches(wanted)
         if not reached and installed.number == wanted.number and self.marked_by:
@@ -70,8 +70,8 @@ class ServicePackCheck(CheckKind, frozen=True, tag="service_pack"):
             why += f"; {', '.join(stamps)} is known to write a release candidate's name over the final pack's"
         if said and service_pack.is_candidate(said):
             why += f" (the host says {said!r}, as some hotfixes make it; its leading number decides)"
-        step = None if reached else Step("service_pack", _line(facts.platform.product or ""), self.at_least)
-        return Judgement("compliant" if reached else "noncompliant", observed, required, why, evidence=(CLAIM,), step=step)
+        remedy = None if reached else Remedy("service_pack", _line(facts.platform.product or ""), self.at_least)
+        return Judgement("compliant" if reached else "noncompliant", observed, required, why, evidence=(CLAIM,), remedy=remedy)
 
     def needs(self) -> Needs:
         return Needs(hotfixes=(*self.stamped_by, *self.marked_by))

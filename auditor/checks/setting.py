@@ -35,25 +35,29 @@ class SettingCheck(CheckKind, frozen=True, tag="setting"):
         if setting is None:
             return unread(case.facts, "settings", f"The value of {name}", required)
         if setting.state == "unreadable":
-            return Judgement("unknown", f"{name}: unreadable", required, setting.reason, settles=f"settings: {setting.reason}")
+            return Judgement(
+                "unknown", f"{name}: unreadable", required, setting.reason, resolved_by=f"settings: {setting.reason}"
+            )
         value, from_default = setting.value, ""
         if setting.state == "present" and not self.one_of and setting.type not in _NUMBERS:
             why = f"it is {setting.type}, and Windows reads a number there: what it makes of this is not known"
-            return Judgement("unknown", f"{name} = {value[:60]}", required, why, settles="settings: a value of the right type")
+            return Judgement(
+                "unknown", f"{name} = {value[:60]}", required, why, resolved_by="settings: a value of the right type"
+            )
         if setting.state == "absent":
             if self.default is None:
                 why = f"a {name} that is not set counts as {self.absent} here"
                 return Judgement(
-                    self.absent, f"{name} is not set", required, why, settles=f"settings: what {name} is on this host"
+                    self.absent, f"{name} is not set", required, why, resolved_by=f"settings: what {name} is on this host"
                 )
             value, from_default = self.default, " (not set: the documented default)"
         fits = _fits(self, value)
         observed = f"{name} = {value}{from_default}"
         if self.named and value not in (*self.one_of, *self.named):
             why = f"the advisory names {', '.join((*self.one_of, *self.named))} only"
-            return Judgement("unknown", observed, required, why, settles="rules: what the vendor says of this value")
+            return Judgement("unknown", observed, required, why, resolved_by="rules: what the vendor says of this value")
         if fits is None:
-            return Judgement("unknown", observed, required, f"{value!r} is no number", settles="settings: a readable value")
+            return Judgement("unknown", observed, required, f"{value!r} is no number", resolved_by="settings: a readable value")
         return Judgement(
             "compliant" if fits else "noncompliant", observed, required, f"{observed}, and it must be {_wanted(self)}"
         )

@@ -22,7 +22,7 @@ class StaleProcessesCheck(CheckKind, frozen=True, tag="stale_processes"):
         stale = case.facts.stale_processes
         if stale is None:
             judged = unread(case.facts, "stale_processes", "All processes' mapped files", required)
-            return replace(judged, settles=ROOT_RIGHTS) if "without root's rights" in judged.why else judged
+            return replace(judged, resolved_by=ROOT_RIGHTS) if "without root's rights" in judged.why else judged
         if not stale:
             return Judgement("compliant", "none", required, "no process maps deleted code", evidence=("/proc/PID/maps",))
         pids = case.facts.volatile.pids if case.facts.volatile else {}

@@ -34,7 +34,7 @@ class SupportCheck(CheckKind, frozen=True, tag="support"):
         support = self.products.get(product.lower())
         if support is None:
             why = f"the end of support of {product} is not among the rule's dates"
-            return Judgement("unknown", product, required, why, settles="rules: the end of support of this release")
+            return Judgement("unknown", product, required, why, resolved_by="rules: the end of support of this release")
         today, ended = case.today, f"{product}, free security fixes ended on {support.ends.isoformat()}"
         if today <= support.ends:
             return Judgement(
@@ -47,7 +47,9 @@ class SupportCheck(CheckKind, frozen=True, tag="support"):
             return attested
         if support.paid and today <= support.paid:
             why = f"only {support.program} subscribers get fixes until {support.paid.isoformat()}, and that cannot be read here"
-            return Judgement("unknown", ended, required, why, settles=f"an attestation of the {support.program} subscription")
+            return Judgement(
+                "unknown", ended, required, why, resolved_by=f"an attestation of the {support.program} subscription"
+            )
         return Judgement("noncompliant", ended, required, "no more security fixes come for this release")
 
     @property

@@ -17,7 +17,7 @@ import click
 
 from auditor import __version__
 from auditor.cli import exits
-from auditor.cli.suggesting_group import Hinted
+from auditor.cli.suggesting_group import SuggestingGroup
 from auditor.errors import AuditorError, FileFaults, UsageFault, WrongHistory
 from auditor.foundation.sanitize import printable
 
@@ -45,7 +45,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 }
 
 
-class Lazy(Hinted):
+class Lazy(SuggestingGroup):
     """A group whose commands are imported when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -9,21 +9,21 @@ from pathlib import Path
 import click
 
 from auditor.advisories.article import Article
-from auditor.advisories.corpus import Reading
+from auditor.advisories.corpus import CorpusReader
 from auditor.cli import exits, options
 from auditor.cli.json_output import show_json
-from auditor.cli.rules import put
-from auditor.cli.suggesting_group import Hinted
+from auditor.cli.printing import print_refused, print_rule
+from auditor.cli.suggesting_group import SuggestingGroup
 from auditor.errors import UsageFault
 from auditor.foundation.files import write_file
 from auditor.foundation.sanitize import one_line, printable
 from auditor.foundation.yaml_file import did_you_mean
-from auditor.inventory.native import Inventory
+from auditor.inventory.inventory import Inventory
 from auditor.rulebook.loader import load
 from auditor.rulebook.rule import Rule
 
 
-@click.group(cls=Hinted)
+@click.group(cls=SuggestingGroup)
 def advisories() -> None:
     """Vendors' advisories: read documents, search and show what the rules were taken from."""
 
@@ -40,8 +40,8 @@ def read(paths: tuple[str, ...], form: str | None, jobs: int, output: Path | Non
     exit code is then 3.
     """
     options.check_outputs(Inventory(), None, output)
-    reading = Reading(paths, jobs)
-    lines = (line + b"\n" for line in reading.lines()) if form == "jsonl" else _texts(reading.articles())
+    corpus = CorpusReader(paths, jobs)
+    lines = (line + b"\n" for line in corpus.lines()) if form == "jsonl" else _texts(corpus.articles())
     if output:
         written = write_file(output, b"".join(lines))
     else:
@@ -49,20 +49,8 @@ def read(paths: tuple[str, ...], form: str | None, jobs: int, output: Path | Non
         for line in lines:
             sys.stdout.buffer.write(line)
         sys.stdout.flush()
-    said = report(reading)
+    said = print_refused(corpus)
     return exits.ALL_WELL if written and not said else exits.INCOMPLETE
-
-
-def report(reading: Reading) -> bool:
-    """Say on standard error which documents did not count, and why; True where some could not be read."""
-    for t in reading.twice:
-        print(printable(f"{t.id} came twice: {t.taken} counts, {t.left} does not"), file=sys.stderr)
-    for r in reading.refused:
-        print(printable(f"{r.name}: {r.reason}"), file=sys.stderr)
-    if reading.refused:
-        count = len(reading.refused)
-        print(f"auditor: {count} {'document was' if count == 1 else 'documents were'} not read", file=sys.stderr)
-    return bool(reading.refused)
 
 
 def _texts(articles: Iterable[Article]) -> Iterator[bytes]:
@@ -129,4 +117,4 @@ def show(advisory: str, rule_paths: tuple[str, ...], form: str | None) -> None:
     rule = next((r for r in book.rules if r.id.lower() == advisory.lower()), None)
     if rule is None:
         raise UsageFault(f"no loaded rule comes from {advisory!r}{did_you_mean(advisory, [r.id for r in book.rules])}")
-    put(rule, book.places[rule.id], form)
+    print_rule(rule, book.places[rule.id], form)

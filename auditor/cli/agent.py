@@ -9,23 +9,23 @@ from pathlib import Path
 import click
 
 from auditor.agent.due import after
-from auditor.agent.job import Setting
+from auditor.agent.job import LoadedSettings
 from auditor.agent.log import Form, start
 from auditor.agent.loop import Agent, World
 from auditor.agent.needs import wanting
-from auditor.agent.scheduler import Work, do
-from auditor.audit.recorder import Say, on_stderr
-from auditor.audit.scan import utc_now
+from auditor.agent.scheduler import DueAudit, do
 from auditor.cli import exits, options
 from auditor.cli.json_output import show_json
-from auditor.cli.scan import stopped_by_signals
-from auditor.cli.suggesting_group import Hinted
+from auditor.cli.signals import stopped_by_signals
+from auditor.cli.suggesting_group import SuggestingGroup
 from auditor.errors import UsageFault
+from auditor.foundation.clock import utc_now
+from auditor.foundation.messages import Say, on_stderr
 from auditor.foundation.sanitize import counted, printable
 from auditor.history import scheduled_runs
 from auditor.history.lock import agent_lock, holder, run_lock
 from auditor.history.store import Store
-from auditor.inventory.native import Inventory
+from auditor.inventory.inventory import Inventory
 from auditor.inventory.selection import open_inventory, select
 from auditor.model.plan import AUDIT, Plan
 from auditor.rulebook.loader import Rulebook, load
@@ -35,7 +35,7 @@ _log_format = click.option(
 )
 
 
-@click.group(cls=Hinted)
+@click.group(cls=SuggestingGroup)
 def agent() -> None:
     """The audits of the inventory's `schedule`, at their times, unattended."""
 
@@ -66,12 +66,12 @@ def run(inventory: str | None, history: str | None, log_format: Form) -> int:
 def once(name: str, inventory: str | None, history: str | None, log_format: Form) -> int:
     """Run one audit of the schedule now, as the agent does, and end."""
     log = start(log_format)
-    setting = read(inventory, history, lambda text: log.warning("%s", text), lambda: None)
-    plan = next((p for p in setting.opened.plans if p.name == name), None)
+    settings = read(inventory, history, lambda text: log.warning("%s", text), lambda: None)
+    plan = next((p for p in settings.opened.plans if p.name == name), None)
     if plan is None:
-        raise UsageFault(f"the schedule has no audit {name!r}; it has {', '.join(p.name for p in setting.opened.plans)}")
+        raise UsageFault(f"the schedule has no audit {name!r}; it has {', '.join(p.name for p in settings.opened.plans)}")
     with stopped_by_signals() as stop:
-        ended = do(Work(plan, utc_now()), setting, stop, lambda: False, log)
+        ended = do(DueAudit(plan, utc_now()), settings, stop, lambda: False, log)
     return exits.delivered(exits.code(ended.run, exits.severities(None)), ended.kept and ended.mailed)
 
 
@@ -126,12 +126,12 @@ def check(inventory: str | None, history: str | None) -> int:
     Targets and rules of each audit, places to write to, programs, secrets and keys of hosts, ssh_config, the mail server
     (greeted and logged in to; nothing is sent).
     """
-    setting = read(inventory, history, on_stderr, lambda: None, strict=True)
-    opened = setting.opened
+    settings = read(inventory, history, on_stderr, lambda: None, strict=True)
+    opened = settings.opened
     notes = []
     for plan in opened.plans:
         targets = select(plan.targets, opened)
-        book = setting.rulebooks[plan.name]
+        book = settings.rulebooks[plan.name]
         window = f", at most {_hours(plan)}" if plan.window else ""
         click.echo(
             f"{plan.name}: {counted(len(targets), 'host')}, {counted(len(book.rules), 'rule')}, next {after(plan, utc_now()).astimezone(plan.zone):%a %Y-%m-%d %H:%M %Z}{window}"
@@ -147,11 +147,11 @@ def check(inventory: str | None, history: str | None) -> int:
                 notes.append(f"agent: {key}: every audit writes {path} over; put {AUDIT} into its name")
     if not opened.retention:
         notes.append("the inventory has no `retention:`: the history is never thinned")
-    with Store(setting.history) as store:
-        click.echo(f"history: {setting.history}, {counted(len(store.finished(1_000_000)), 'finished run')}")
+    with Store(settings.history) as store:
+        click.echo(f"history: {settings.history}, {counted(len(store.finished(1_000_000)), 'finished run')}")
     for note in notes:
         click.echo(f"note: {note}")
-    return report_wanting(opened, setting.history)
+    return report_wanting(opened, settings.history)
 
 
 def report_wanting(opened: Inventory, history: Path) -> int:
@@ -208,7 +208,9 @@ def _check_files(opened: Inventory, history: Path) -> None:
             taken[real] = f"the {key} already"
 
 
-def read(inventory: str | None, history: str | None, say: Say, beat: Callable[[], None], *, strict: bool = False) -> Setting:
+def read(
+    inventory: str | None, history: str | None, say: Say, beat: Callable[[], None], *, strict: bool = False
+) -> LoadedSettings:
     """Inventory, rules and history, all looked at before anything is begun. FileFaults, UsageFault or HistoryError."""
     scheduled(inventory)
     opened = open_inventory(inventory, strict=strict)
@@ -224,4 +226,4 @@ def read(inventory: str | None, history: str | None, say: Say, beat: Callable[[]
     _check_files(opened, path)
     with Store(path):
         pass  # a history of a newer version, or one that may not be written, is told now
-    return Setting(opened, {plan.name: books[plan.rules] for plan in opened.plans}, path, utc_now, say, beat)
+    return LoadedSettings(opened, {plan.name: books[plan.rules] for plan in opened.plans}, path, utc_now, say, beat)

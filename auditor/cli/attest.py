@@ -9,19 +9,19 @@ from pathlib import Path
 
 import click
 
-from auditor.audit.scan import utc_now
 from auditor.cli import options
 from auditor.cli.json_output import show_json
 from auditor.cli.records import append, file_of, file_option, meant
-from auditor.cli.suggesting_group import Hinted
+from auditor.cli.suggesting_group import SuggestingGroup
 from auditor.errors import FileFaults, UsageFault
+from auditor.foundation.clock import utc_now
 from auditor.inventory.selection import open_inventory
 from auditor.inventory.waivers import read_attestations
 from auditor.model.finding import Attestation
 from auditor.rulebook.loader import attestable, load
 
 
-@click.group(cls=Hinted)
+@click.group(cls=SuggestingGroup)
 def attest() -> None:
     """Facts given by people: add, list."""
 

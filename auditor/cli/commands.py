@@ -20,7 +20,7 @@ _ALONE: dict[str, Callable[[str, tuple[str, ...]], str]] = {
     "script": lambda account, rules: SCRIPT,
     "powershell": lambda account, rules: POWERSHELL,
     "sudoers": lambda account, rules: least_rights.sudoers(account),
-    "forced-command": lambda account, rules: least_rights.forced_command(arguments(load(rules).asked().linux)),
+    "forced-command": lambda account, rules: least_rights.forced_command(arguments(load(rules).requirements().linux)),
     "winrm": lambda account, rules: least_rights.winrm(account),
 }
 
@@ -66,7 +66,7 @@ def commands(alone: tuple[str, ...], account: str, family: str | None, rule_path
         except ValueError as e:
             raise click.BadParameter(str(e), param_hint="--account") from None
         return
-    windows = listing(load(rule_paths).asked())
+    windows = listing(load(rule_paths).requirements())
     if form == "json":
         linux = {"script": SCRIPT, "sha256": DIGEST, "sudo": PRIVILEGED}
         shown = {k: v for k, v in (("linux", linux), ("windows", windows)) if family in (None, k)}

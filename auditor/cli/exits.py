@@ -1,4 +1,4 @@
-"""The exit codes (design, section 6): 1 wins over 3, and 3 over 0, so a broken scan is never green."""
+"""The exit codes (docs/contracts.md): 1 wins over 3, and 3 over 0, so a broken scan is never green."""
 
 from __future__ import annotations
 

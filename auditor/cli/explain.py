@@ -62,11 +62,11 @@ def _chain(run: Run, result: TargetResult, f: Finding, rule: Rule | None, place:
     yield f"  why:       {f.why}"
     if f.waiver:
         yield f"  waived:    by {f.waiver.owner}, {f'until {f.waiver.expires}' if f.waiver.expires else 'permanently'}: {f.waiver.reason}"
-    if f.settles:
-        yield f"  to settle: {f.settles}"
+    if f.resolved_by:
+        yield f"  to settle: {f.resolved_by}"
     yield f"  evidence:  {'; '.join(f.evidence)}"
     if facts:
-        yield f"Read {facts.collected_at:%Y-%m-%d %H:%M:%S} UTC over {facts.way} in run {run.id}, by the collection script (this release's SHA-256 {DIGEST[:16]})"
+        yield f"Read {facts.collected_at:%Y-%m-%d %H:%M:%S} UTC over {facts.method} in run {run.id}, by the collection script (this release's SHA-256 {DIGEST[:16]})"
         for o in facts.outcomes:
             yield f"  {o.name}: {o.outcome}{f': {o.reason}' if o.reason else ''}"
     yield f"Rulebook of the run: {run.rulebook.digest[:16]}"

@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
-from secrets import token_hex
 
 import click
 import msgspec
-from msgspec.structs import replace
 
-from auditor.audit.context import Audit, judge_facts
-from auditor.audit.recorder import make_run
-from auditor.audit.scan import utc_now
+from auditor.audit.stored_facts import check_importable, read_facts, store_facts
 from auditor.cli import exits, options
 from auditor.cli.json_output import encoded, show_json
-from auditor.cli.judge import read_facts
 from auditor.cli.stored_history import open_store
-from auditor.cli.suggesting_group import Hinted
+from auditor.cli.suggesting_group import SuggestingGroup
 from auditor.errors import UsageFault
+from auditor.foundation.clock import utc_now
 from auditor.foundation.files import write_file, write_out
-from auditor.foundation.sanitize import counted, one_line, printable
+from auditor.foundation.sanitize import counted, one_line
 from auditor.history.store import Store
 from auditor.inventory.selection import open_inventory
 from auditor.model.facts import HostFacts
-from auditor.model.target import Target
 from auditor.rulebook.loader import load
 
-_LONGEST_NAME = 253  # characters, as of a host name (RFC 1035)
 
-
-@click.group(cls=Hinted)
+@click.group(cls=SuggestingGroup)
 def facts() -> None:
     """Facts of hosts as JSON: show, export, import, schema."""
 
@@ -64,7 +56,7 @@ def export(host: str, history: str | None, inventory: str | None, run_id: str | 
 def show(host: str, history: str | None, inventory: str | None, run_id: str | None) -> None:
     """One host's newest facts in short, for people."""
     f = _stored(host, history, inventory, run_id)
-    click.echo(f"{one_line(f.target)}, read {f.collected_at:%Y-%m-%d %H:%M} UTC over {one_line(f.way or 'an unknown way')}")
+    click.echo(f"{one_line(f.target)}, read {f.collected_at:%Y-%m-%d %H:%M} UTC over {one_line(f.method or 'an unknown way')}")
     for name in ("product", "name", "kernel", "arch", "service_pack", "build"):
         if (value := getattr(f.platform, name)) is not None:
             click.echo(f"  {name}: {one_line(value)}")
@@ -91,37 +83,11 @@ def show(host: str, history: str | None, inventory: str | None, run_id: str | No
 def import_(paths: tuple[str, ...], history: str | None, inventory: str | None, rule_paths: tuple[str, ...]) -> None:
     """Store facts made elsewhere as a run of the history, judged by the rules of today."""
     opened = open_inventory(inventory)
-    given = read_facts(paths)
-    names = [f.target for f in given]
-    if len(set(names)) != len(names):
-        raise UsageFault("two of the files are of the same target; import them one after the other")
-    for f in given:
-        if not f.target.strip() or printable(f.target) != f.target or "\n" in f.target or len(f.target) > _LONGEST_NAME:
-            raise UsageFault(f"{one_line(f.target, 60)!r} is no name of a host; `target` of the facts has to be one")
-        if f.collected_at > utc_now() + timedelta(days=1):
-            raise UsageFault(f"the facts of {f.target} are dated {f.collected_at:%Y-%m-%d}, which is yet to come")
-    audit = Audit(
-        rulebook=load(rule_paths),
-        clock=utc_now,
-        marker=lambda: token_hex(12),
-        attestations=opened.attestations,
-        waivers=opened.waivers,
-        policy=opened.policy,
-    )
-    run = make_run(audit.rulebook, utc_now())
+    given, now = read_facts(paths), utc_now()
+    check_importable(given, now)
+    rulebook = load(rule_paths)
     with Store(options.history_path(history, opened)) as store:
-        for f in given:
-            known = store.facts_of(f.target)
-            if known and f.collected_at < known - timedelta(seconds=1):  # what is stored is rounded
-                raise UsageFault(
-                    f"the facts of {f.target} are of {f.collected_at:%Y-%m-%d %H:%M} UTC, and the history knows newer ones, of {known:%Y-%m-%d %H:%M} UTC;"
-                    " `auditor judge FILE` judges them all the same"
-                )
-        store.begin(run, audit.rulebook.rules, one_off=True)
-        for f in given:
-            target = opened.targets.get(f.target) or Target(name=f.target, connection="replay")
-            store.add(run, judge_facts(f, target, audit), listed=f.target in opened.targets)
-        store.finish(replace(run, finished=utc_now()))
+        run = store_facts(given, store, rulebook, opened, now)
     click.echo(f"{counted(len(given), 'host')} imported as run {run.id}")
 
 

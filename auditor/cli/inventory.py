@@ -8,15 +8,15 @@ from pathlib import Path
 import click
 import msgspec
 
-from auditor.audit.scan import utc_now
 from auditor.cli import options
 from auditor.cli.agent import report_wanting
 from auditor.cli.json_output import show_json
-from auditor.cli.suggesting_group import Hinted
+from auditor.cli.suggesting_group import SuggestingGroup
 from auditor.collectors.windows.offline_scripts import scripts
 from auditor.errors import UsageFault
 from auditor.evaluation.evaluate import matches
 from auditor.foundation import own_files
+from auditor.foundation.clock import utc_now
 from auditor.foundation.deadline import Deadline
 from auditor.foundation.sanitize import counted
 from auditor.foundation.yaml_file import did_you_mean
@@ -26,7 +26,7 @@ from auditor.rulebook.loader import load
 from auditor.transports.ssh.config import resolved
 
 
-@click.group(cls=Hinted)
+@click.group(cls=SuggestingGroup)
 def inventory() -> None:
     """The inventory: check, list, show; and scripts for hosts that no network reaches."""
 
@@ -87,7 +87,7 @@ def collector(folder: Path, rule_paths: tuple[str, ...]) -> None:
     collect-nt4.cmd is for Windows NT 4.0 and 2000. They ask for what the loaded
     rules need, so write them anew when the rules change.
     """
-    for name, text in scripts(load(rule_paths).asked()).items():
+    for name, text in scripts(load(rule_paths).requirements()).items():
         try:
             folder.mkdir(parents=True, exist_ok=True)
             own_files.replace(folder / name, text.encode("ascii"), 0o644)

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from auditor.cli import exits, options
 from auditor.cli.json_output import show_json
-from auditor.cli.suggesting_group import Hinted
+from auditor.cli.suggesting_group import SuggestingGroup
 from auditor.errors import HostError, UsageFault
 from auditor.foundation.sanitize import one_line
 from auditor.inventory.selection import open_inventory, select
@@ -21,12 +21,12 @@ from auditor.model.target import ShownKey, Target
 from auditor.transports.ssh.config import resolved
 
 
-@click.group(cls=Hinted)
+@click.group(cls=SuggestingGroup)
 def keys() -> None:
     """SSH host keys: scan and accept, for review in bulk."""
 
 
-def _ways(words: tuple[str, ...], inventory: str | None) -> list[Target | ShownKey]:
+def _routes(words: tuple[str, ...], inventory: str | None) -> list[Target | ShownKey]:
     """The hosts to look at, jump hosts before those behind them; a ShownKey where ssh_config says what cannot be honoured."""
     from auditor.foundation.deadline import Deadline, Stop
 
@@ -38,28 +38,28 @@ def _ways(words: tuple[str, ...], inventory: str | None) -> list[Target | ShownK
     stop, found, faults = Stop(), dict[object, Target](), list[Target | ShownKey]()
     for target in targets:
         try:
-            way = resolved(target, Deadline(target.timeouts.total, "reading ssh_config", stop))
+            route = resolved(target, Deadline(target.timeouts.total, "reading ssh_config", stop))
         except HostError as e:
             faults.append(ShownKey(target.name, target.address or target.name, target.port or 22, "error", message=str(e)))
             continue
-        for number, hop in enumerate(way.jump):
-            found.setdefault((hop.address, hop.port), replace(hop, jump=way.jump[:number]))
-        found[way.name] = way
+        for number, hop in enumerate(route.jump):
+            found.setdefault((hop.address, hop.port), replace(hop, jump=route.jump[:number]))
+        found[route.name] = route
     return [*faults, *sorted(found.values(), key=lambda t: len(t.jump))]
 
 
-def _shown(ways: Iterable[Target | ShownKey]) -> list[tuple[Target | None, ShownKey]]:
+def _shown(routes: Iterable[Target | ShownKey]) -> list[tuple[Target | None, ShownKey]]:
     from auditor.foundation.deadline import Stop
     from auditor.transports.ssh.key_scan import scan_key
 
-    ways, stop = list(ways), Stop()
-    with ThreadPoolExecutor(max(1, min(32, len(ways)))) as pool:
+    routes, stop = list(routes), Stop()
+    with ThreadPoolExecutor(max(1, min(32, len(routes)))) as pool:
         try:
-            seen = list(pool.map(lambda w: w if isinstance(w, ShownKey) else scan_key(w, stop), ways))
+            seen = list(pool.map(lambda w: w if isinstance(w, ShownKey) else scan_key(w, stop), routes))
         except BaseException:
             stop.now()  # leaving the pool waits for its threads
             raise
-    return [(None if isinstance(w, ShownKey) else w, key) for w, key in zip(ways, seen, strict=True)]
+    return [(None if isinstance(w, ShownKey) else w, key) for w, key in zip(routes, seen, strict=True)]
 
 
 @keys.command()
@@ -68,7 +68,7 @@ def _shown(ways: Iterable[Target | ShownKey]) -> list[tuple[Target | None, Shown
 @options.formats("text", "json")
 def scan(words: tuple[str, ...], inventory: str | None, form: str | None) -> int:
     """Show the host keys with their fingerprints, and what known_hosts says of each. Logs in nowhere, writes nothing."""
-    found = [shown for _, shown in _shown(_ways(words, inventory))]
+    found = [shown for _, shown in _shown(_routes(words, inventory))]
     if form == "json":
         show_json(found)
     else:
@@ -96,11 +96,11 @@ def accept(words: tuple[str, ...], inventory: str | None, fingerprints: tuple[st
     for given in fingerprints:
         if not _FINGERPRINT.fullmatch(given):
             raise UsageFault(f"{given!r} is no fingerprint as `auditor keys scan` shows it: SHA256: and 43 letters and digits")
-    ways = _ways(words, inventory)
+    routes = _routes(words, inventory)
     open_, shown = 0, set[str]()
     # Hosts behind a jump host are reached once its key is known, which may be since a moment ago.
-    for depth in sorted({_depth(w) for w in ways}):
-        found = _shown(w for w in ways if _depth(w) == depth)
+    for depth in sorted({_depth(w) for w in routes}):
+        found = _shown(w for w in routes if _depth(w) == depth)
         _print(key for _, key in found)
         shown |= {key.fingerprint for _, key in found}
         unknown = [
@@ -126,8 +126,8 @@ def accept(words: tuple[str, ...], inventory: str | None, fingerprints: tuple[st
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 
 
-def _depth(way: Target | ShownKey) -> int:
-    return 0 if isinstance(way, ShownKey) else len(way.jump)
+def _depth(route: Target | ShownKey) -> int:
+    return 0 if isinstance(route, ShownKey) else len(route.jump)
 
 
 def _print(found: Iterable[ShownKey]) -> None:

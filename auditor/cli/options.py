@@ -14,7 +14,8 @@ import click
 from auditor.errors import FileFaults, UsageFault
 from auditor.foundation import secret_refs
 from auditor.foundation.files import unwritable
-from auditor.inventory.native import Inventory, named_file
+from auditor.inventory.inventory import Inventory
+from auditor.inventory.native import named_file
 from auditor.inventory.selection import ad_hoc
 from auditor.model.target import Auth, Target
 

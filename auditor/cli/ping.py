@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from secrets import token_hex
-
 import click
 
-from auditor.audit.context import Audit, Guarded
-from auditor.audit.scan import scan_all, utc_now
+from auditor.audit.executor import LocalExecutor
+from auditor.audit.service import AuditRequest, AuditRun
 from auditor.cli import exits, options
 from auditor.cli.json_output import show_json
-from auditor.cli.scan import stopped_by_signals
+from auditor.cli.signals import stopped_by_signals
 from auditor.foundation.sanitize import one_line
+from auditor.inventory.inventory import Inventory
 from auditor.inventory.selection import open_inventory, select
 from auditor.model.run import TargetResult
 from auditor.model.target import Auth
@@ -31,11 +29,11 @@ def ping(words: tuple[str, ...], inventory: str | None, rule_paths: tuple[str, .
          key_file: str | None, secret: str | None, ask_password: bool, auth: Auth | None) -> int:  # fmt: skip
     """Reach hosts and say what could be read there, and what not and why. Stores nothing."""
     targets = options.with_login(select(words, open_inventory(inventory)), user, key_file, secret, ask_password, auth)
-    audit = Audit(rulebook=load(rule_paths), clock=utc_now, marker=lambda: token_hex(12))
+    request = AuditRequest(inventory=Inventory(), rulebook=load(rule_paths), targets=targets)
     code = exits.ALL_WELL
     rows = []
-    with stopped_by_signals() as stop, Guarded(audit) as guarded, ThreadPoolExecutor(min(32, len(targets))) as pool:
-        for result in scan_all(targets, guarded, pool, stop):
+    with stopped_by_signals() as stop, AuditRun(request) as audit:
+        for result in audit.results(LocalExecutor(), stop):
             row = _row(result)
             rows.append(row)
             if result.error or row["unknown"]:
@@ -55,7 +53,7 @@ def _row(r: TargetResult) -> dict[str, object]:
         "reached": r.outcome != "unreachable",
         "error": r.error,
         "seconds": round(r.seconds, 3),
-        "way": facts.way if facts else None,
+        "way": facts.method if facts else None,
         "sudo": bool(r.target.become),
         "clock_difference": round((clock - facts.collected_at).total_seconds(), 1) if clock and facts else None,
         "not_read": [

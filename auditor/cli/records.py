@@ -15,7 +15,8 @@ from auditor.errors import FileFaults, UsageFault
 from auditor.evaluation.evaluate import matches
 from auditor.foundation import own_files
 from auditor.foundation.yaml_file import did_you_mean
-from auditor.inventory.native import Inventory, named_file
+from auditor.inventory.inventory import Inventory
+from auditor.inventory.native import named_file
 from auditor.inventory.selection import find
 
 
@@ -38,10 +39,10 @@ def file_of(kind: str, inventory: str | None, given: Path | None) -> Path:
     return found
 
 
-Reader = Callable[[Path, list[str], list[str]], object]
+RecordReader = Callable[[Path, list[str], list[str]], object]
 
 
-def append(path: Path, record: dict[str, object], read: Reader) -> None:
+def append(path: Path, record: dict[str, object], read: RecordReader) -> None:
     """Add a record to a file, which must be sound: a faulty file is mended by its owner, not added to. What the file would be
     is read before it is written, so a record that cannot stand leaves it as it was. FileFaults or UsageFault."""
     _sound(path, read)
@@ -82,7 +83,7 @@ def _open_ended(path: Path, text: str) -> str:
     return text[: root.start_mark.index] + text[root.end_mark.index :].lstrip("\n")
 
 
-def _sound(path: Path, read: Reader) -> None:
+def _sound(path: Path, read: RecordReader) -> None:
     faults: list[str] = []
     read(path, faults, faults)
     if faults:

@@ -7,14 +7,14 @@ from pathlib import Path
 import click
 import msgspec
 
-from auditor.audit.recorder import on_stderr
-from auditor.audit.scan import utc_now
 from auditor.cli import exits, options
 from auditor.cli.json_output import show_json
 from auditor.cli.stored_history import open_store
-from auditor.cli.suggesting_group import Hinted
+from auditor.cli.suggesting_group import SuggestingGroup
 from auditor.errors import UsageFault
+from auditor.foundation.clock import utc_now
 from auditor.foundation.files import write_file, write_out
+from auditor.foundation.messages import on_stderr
 from auditor.foundation.sanitize import counted, one_line
 from auditor.history import outbox as mails
 from auditor.inventory.selection import open_inventory
@@ -24,7 +24,7 @@ from auditor.model.mailing import Mailing, is_address
 from auditor.report.formats import FORMS, render, suffix
 
 
-@click.group(cls=Hinted)
+@click.group(cls=SuggestingGroup)
 def report() -> None:
     """List, show and export the reports of past runs."""
 

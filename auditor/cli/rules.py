@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -14,15 +13,16 @@ import msgspec
 from auditor.checks.product_pack import ProductPackCheck
 from auditor.cli import exits, options
 from auditor.cli.json_output import show_json
-from auditor.cli.suggesting_group import Hinted
+from auditor.cli.printing import print_refused, print_rule
+from auditor.cli.suggesting_group import SuggestingGroup
 from auditor.errors import UsageFault
-from auditor.foundation.sanitize import counted, printable
+from auditor.foundation.sanitize import counted
 from auditor.foundation.yaml_file import did_you_mean
 from auditor.rulebook.loader import checks, load
 from auditor.rulebook.rule import Rule
 
 
-@click.group(cls=Hinted)
+@click.group(cls=SuggestingGroup)
 def rules() -> None:
     """The rules: list, show, lint, import, schema."""
 
@@ -52,42 +52,7 @@ def show(rule_id: str, rule_paths: tuple[str, ...], form: str | None) -> None:
     rule = next((r for r in book.rules if r.id == rule_id), None)
     if rule is None:
         raise UsageFault(f"there is no rule {rule_id!r}{did_you_mean(rule_id, [r.id for r in book.rules])}")
-    put(rule, book.places[rule.id], form)
-
-
-def put(rule: Rule, place: str, form: str | None) -> None:
-    """Print one rule, as JSON or for people."""
-    if form == "json":
-        show_json(rule)
-        return
-    for line in described(rule, place):
-        click.echo(printable(line))
-
-
-def described(rule: Rule, place: str) -> Iterator[str]:
-    """A rule for people, a line or a paragraph each."""
-    yield f"{rule.id}: {rule.title}\n{rule.severity}, {rule.obligation}, {rule.family}; from {place}\n"
-    for name, text in (("Asks", rule.meaning), ("Matters", rule.matters), ("To do", rule.remediation)):
-        if text:
-            yield click.wrap_text(f"{name}: {text}", 100, subsequent_indent="  ")
-    yield "Products: " + "; ".join(", ".join((*b.products, *b.editions)) for b in rule.branches)
-    for part in (rule.application, rule.component):
-        if part:
-            yield f"Only where {part.name} is present"
-    for reference in rule.references:
-        yield f"Reference: {reference.title}" + (f" <{reference.url}>" if reference.url else "")
-    p = rule.provenance
-    yield f"Source: {p.source}, read {p.retrieved}"
-    if p.document:
-        yield f"Document: SHA-256 {p.document}, read by {p.importer}" + (
-            "" if p.reviewed else "; not reviewed: the importer was not sure"
-        )
-    for field, numbers in p.lines.items():
-        yield f"  {field}: line {', '.join(map(str, numbers))}"
-    for file, version in p.files.items():
-        yield f"File of the fix: {file} {version}"
-    for note in p.notes:
-        yield click.wrap_text(f"Note: {note}", 100, subsequent_indent="  ")
+    print_rule(rule, book.places[rule.id], form)
 
 
 @rules.command("import")
@@ -120,17 +85,16 @@ def import_(
     What the importer wrote before is brought up to date; what people changed stays (overlay.yaml). Articles that give
     no rule are counted by reason; documents that cannot be read are listed, and the exit code is then 3.
     """
-    from auditor.advisories.corpus import Reading
+    from auditor.advisories.corpus import CorpusReader
     from auditor.advisories.rule_files import prepare, write
     from auditor.advisories.sources.kb.rule import NoRule, rule
-    from auditor.cli.advisories import report
 
-    reading, made, none = Reading(paths, jobs), [], Counter[str]()
+    corpus, made, none = CorpusReader(paths, jobs), [], Counter[str]()
     when, today = (retrieved or datetime.now(UTC)).date(), datetime.now(UTC).date()
     if when > today:
         raise UsageFault(f"--retrieved: {when} is yet to come")
     prepare(folder)
-    for article in reading.articles():
+    for article in corpus.articles():
         try:
             made.append(rule(article, retrieved=when, only=only or ""))
         except NoRule as e:
@@ -142,7 +106,7 @@ def import_(
         click.echo(f"changes made by hand moved to overlay.yaml: {', '.join(done.kept)}")
     for reason, count in none.most_common():
         click.echo(f"{count} {'article gives' if count == 1 else 'articles give'} no rule: {reason}")
-    return exits.INCOMPLETE if report(reading) else exits.ALL_WELL
+    return exits.INCOMPLETE if print_refused(corpus) else exits.ALL_WELL
 
 
 def _covers(rule: Rule, pattern: str) -> bool:

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from secrets import token_hex
-from types import FrameType
 from typing import Any
 
 import click
-from msgspec.structs import replace
 
-from auditor.audit.context import Audit
-from auditor.audit.recorder import Keeper, closed, gather, make_run
-from auditor.audit.scan import utc_now
+from auditor.audit.executor import LocalExecutor
+from auditor.audit.service import AuditRequest, AuditRun
 from auditor.cli import exits, options
+from auditor.cli.delivery import deliver
 from auditor.cli.progress import Progress
+from auditor.cli.signals import stopped_by_signals
 from auditor.errors import UsageFault
-from auditor.evaluation.waiver_review import remarks
-from auditor.foundation.deadline import Stop
-from auditor.foundation.files import write_file, write_out
 from auditor.history.lock import only_one, run_lock
-from auditor.inventory.native import Inventory
+from auditor.inventory.inventory import Inventory
 from auditor.inventory.selection import open_inventory, select
-from auditor.model.run import Run, TargetResult
 from auditor.model.target import Auth, Target
-from auditor.report.formats import FORMS, SUFFIXES, render
-from auditor.rulebook.loader import Rulebook, load
+from auditor.report.formats import FORMS
+from auditor.rulebook.loader import load
 
 REPORT = "auditor-report.html"
 
@@ -111,88 +102,22 @@ def _run(targets: list[Target], opened: Inventory, *, one_off: bool = False, who
     failing = exits.severities(fail_on)
     own = None if no_history else options.history_path(history, opened)
     options.check_outputs(opened, own, output, Path(report_path) if report_path and not no_report else None)
-    rulebook = load(rule_paths)
-    audited = Audit(
-        rulebook=rulebook,
-        clock=utc_now,
-        marker=lambda: token_hex(12),
-        attestations=opened.attestations,
-        waivers=opened.waivers,
-        policy=opened.policy,
+    request = AuditRequest(
+        inventory=opened,
+        rulebook=load(rule_paths),
+        targets=targets,
+        history=own,
+        mailing=opened.mail if whole and not no_mail else None,
+        whole_inventory=whole,
+        one_off=one_off,
         deep=deep,
     )
-    run = make_run(rulebook, utc_now())
-    noted = remarks(opened.waivers, [r.id for r in rulebook.rules], list(opened.targets.values()), run.started.date())
-    run = replace(run, remarks=(*opened.left_out, *noted))
-    keeper = Keeper(own, run, rulebook.rules, opened.targets, opened.mail if whole and not no_mail else None, one_off=one_off)
-    audited = replace(audited, known_logins=keeper.known_logins())
-    if opened.policy.deadlines or opened.policy.groups:
-        audited = replace(audited, seen=keeper.failing_since())
-    with stopped_by_signals() as stop:
+    page = None if no_report else Path(report_path or REPORT)
+    with stopped_by_signals() as stop, AuditRun(request) as audit:
         with Progress(targets, quiet) as progress:
-
-            def done(result: TargetResult) -> None:
-                keeper.add(result)
+            for result in audit.results(LocalExecutor(jobs), stop):
                 progress.done(result)
-
-            results = gather(targets, audited, jobs, stop, done)
-        run = closed(run, results, stop, opened.waivers)
-        keeper.finish(run, whole)
-        page = None if no_report else Path(report_path or REPORT)
-        delivered = deliver(run, rulebook, form, output, quiet=quiet, page=page, keeper=keeper)
-        delivered = keeper.send_mails(stop) and delivered
-    return exits.delivered(exits.code(run, failing), delivered and not keeper.fault)
-
-
-@contextmanager
-def stopped_by_signals() -> Iterator[Stop]:
-    """Ctrl-C and SIGTERM end what is under way promptly, and what there is is kept; a second one ends the program."""
-    stop = Stop()
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        os.write(2, b"auditor: stopping, and keeping what there is; once more to quit at once\n")
-        stop.now()
-
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def deliver(
-    run: Run,
-    rulebook: Rulebook,
-    form: str | None,
-    output: Path | None,
-    *,
-    quiet: bool = False,
-    page: Path | None = None,
-    keeper: Keeper | None = None,
-) -> bool:
-    """The document asked for, to standard output or a file; the HTML report to `page` and into the history. False where
-    something could not be written; that was said."""
-    form = form or _by_suffix(output)
-    past = keeper.past() if keeper and (page or form == "html") else None
-    shown = render(run, form, rulebook.rules, past)
-    done = write_file(output, shown) if output else quiet or write_out(shown)
-    if page is None or (form == "html" and output):
-        if keeper and form == "html":
-            keeper.add_report(run, shown)
-        return done
-    html = shown if form == "html" else render(run, "html", rulebook.rules, past)
-    if keeper:
-        keeper.add_report(run, html)
-    if not write_file(page, html):
-        return False
-    if not quiet and form == "text":
-        done = write_out(f"Report: {page.absolute()}\n".encode()) and done
-    return done
-
-
-def _by_suffix(output: Path | None) -> str:
-    """`--output report.html` needs no `--format html` beside it."""
-    return SUFFIXES.get(output.suffix.lower() if output else "", "text")
+        run = audit.close(stop)
+        delivered = deliver(run, request.rulebook, form, output, quiet=quiet, page=page, recorder=audit.recorder)
+        delivered = audit.recorder.send_mails(stop) and delivered
+    return exits.delivered(exits.code(run, failing), delivered and not audit.recorder.fault)

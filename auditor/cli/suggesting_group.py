@@ -7,7 +7,7 @@ import difflib
 import click
 
 
-class Hinted(click.Group):
+class SuggestingGroup(click.Group):
     """Like click's own; a name that none of its commands has is answered with those that are near it."""
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import click
 
-from auditor.audit.scan import utc_now
 from auditor.cli import exits, options
 from auditor.cli.json_output import show_json
 from auditor.cli.records import append, file_of, file_option, meant
 from auditor.cli.stored_history import open_store
-from auditor.cli.suggesting_group import Hinted
+from auditor.cli.suggesting_group import SuggestingGroup
 from auditor.errors import FileFaults, UsageFault
 from auditor.evaluation.waiver_review import remarks, state
+from auditor.foundation.clock import utc_now
 from auditor.foundation.sanitize import counted, one_line
 from auditor.inventory.selection import open_inventory
 from auditor.inventory.waivers import read_waivers
@@ -23,7 +23,7 @@ from auditor.model.finding import Waiver
 from auditor.rulebook.loader import load
 
 
-@click.group(cls=Hinted)
+@click.group(cls=SuggestingGroup)
 def waivers() -> None:
     """Findings that somebody answers for: add, list, check."""
 

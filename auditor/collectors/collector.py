@@ -7,10 +7,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from auditor.collectors.linux.script_output import Answers
+from auditor.collectors.linux.script_output import ScriptOutput
 
 
-class Reading(Struct, frozen=True):
+class CollectorResult(Struct, frozen=True):
     """What a parse() found: fields of HostFacts by name, and the reason where it is only part of the truth."""
 
     facts: dict[str, Any]
@@ -18,12 +18,18 @@ class Reading(Struct, frozen=True):
 
 
 class Collector(Struct, frozen=True, kw_only=True):
-    """`sh` defines one function `c_SECTION` for each of `sections`; `parse` reads their answers and raises CannotTell
-    where they do not say. `privileged` are the commands it would run by sudo. `slow` ones run last."""
+    """`sh` defines one function `c_SECTION` for each of `sections`; `parse` reads their answers and raises FactUnavailable
+    where they do not say. `privileged` are the commands it would run by sudo. `slow` ones run last.
+
+    What joins it to others is declared: `provides` are shell variables and functions that it leaves for later collectors,
+    `uses` those of earlier ones, `reads` other collectors' sections that `parse` looks at."""
 
     name: str
     sections: tuple[str, ...]
     sh: str
-    parse: Callable[[Answers], Reading]
+    parse: Callable[[ScriptOutput], CollectorResult]
     privileged: tuple[str, ...] = ()
     slow: bool = False
+    provides: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()

@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from auditor.collectors.collector import Reading
-from auditor.errors import CannotTell
+from auditor.collectors.collector import CollectorResult
+from auditor.errors import FactUnavailable
 from auditor.foundation.sanitize import one_line
 from auditor.model.facts import CollectorOutcome
 
 _REASON = 400  # characters; every finding that rests on a collector repeats its reason
 
 
-def gather(parts: Iterable[tuple[str, Callable[[], Reading], float | None]]) -> tuple[dict[str, Any], list[CollectorOutcome]]:
+def gather(
+    parts: Iterable[tuple[str, Callable[[], CollectorResult], float | None]],
+) -> tuple[dict[str, Any], list[CollectorOutcome]]:
     """`parts`: name, parse and the seconds it took on the host. Returns fields of HostFacts, and how each part fared."""
     facts: dict[str, Any] = {}
     outcomes = []
     for name, parse, seconds in parts:
         try:
             reading = parse()
-        except CannotTell as e:
+        except FactUnavailable as e:
             outcomes.append(CollectorOutcome(name, "failed", one_line(str(e), _REASON)))
             continue
         except (ValueError, IndexError, KeyError, OverflowError, TypeError) as e:

@@ -6,10 +6,10 @@ import re
 
 from auditor.collectors.linux.host_facts import arguments
 from auditor.collectors.linux.script import SCRIPT
-from auditor.collectors.windows.host_facts import questions
+from auditor.collectors.windows.host_facts import all_queries
 from auditor.collectors.windows.queries import FILE_WQL, UNINSTALL, WQL
 from auditor.collectors.windows.readers import powershell, shell, wmi
-from auditor.model.requirements import Asked
+from auditor.model.requirements import DataRequirements
 from auditor.transports.command import Command
 from auditor.transports.permits import refused
 
@@ -19,11 +19,11 @@ _BY_NAME = ("DisplayName", "DisplayVersion")  # of a program's key below Uninsta
 
 
 class Permitted:
-    """All that `asked`, the wishes of the loaded rules, can lead to (transports/permits.py: Permits)."""
+    """All that `requirements`, the wishes of the loaded rules, can lead to (transports/permits.py: Permits)."""
 
-    def __init__(self, asked: Asked) -> None:
-        wanted = questions(asked)
-        self._settings = frozenset(arguments(asked.linux))
+    def __init__(self, requirements: DataRequirements) -> None:
+        wanted = all_queries(requirements)
+        self._settings = frozenset(arguments(requirements.linux))
         self._lines = {*shell.framed(wanted, "MARKER"), "exit", ""}
         plain = {a.what for a in (*wanted.values, *wanted.keys)} | {wmi.PROGRAM_FILES}
         self._words = plain | {rf"{a.what}\*" for a in wanted.keys if a.deep} | {"wua", "-"}

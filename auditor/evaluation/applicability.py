@@ -19,14 +19,14 @@ from auditor.versions.kb_number import article
 
 class Applies(Struct, frozen=True):
     """`known` is None where it cannot be told; `branches` are the product lines that may be this host's: one where the
-    product is known, several where it is known too vaguely. `elsewhere`: the rule is about other products, whatever else is
+    product is known, several where it is known too vaguely. `other_product`: the rule is about other products, whatever else is
     on this host."""
 
     known: bool | None
     why: str
     branches: tuple[Branch, ...] = ()
-    settles: str = ""
-    elsewhere: bool = False
+    resolved_by: str = ""
+    other_product: bool = False
 
 
 class Host:
@@ -90,7 +90,7 @@ def applies(rule: Rule, host: Host) -> Applies:
     questions = [product, *parts]
     if any(q.known is None for q in questions):
         why = "; ".join(q.why for q in questions if q.known is None)
-        return Applies(None, why, product.branches, next((q.settles for q in questions if q.settles), ""))
+        return Applies(None, why, product.branches, next((q.resolved_by for q in questions if q.resolved_by), ""))
     return Applies(True, ", ".join(q.why for q in questions), product.branches)
 
 
@@ -127,7 +127,7 @@ def _product(rule: Rule, host: Host) -> Applies:
     if possible:
         why = f"which edition of {platform.product or platform.family} this is, is not known"
         return Applies(None, why, tuple(possible), "platform: the product and its edition")
-    return Applies(False, f"the rule does not cover {platform.product or platform.family}", elsewhere=True)
+    return Applies(False, f"the rule does not cover {platform.product or platform.family}", other_product=True)
 
 
 EDITIONS = ("server", "enterprise", "terminal-server", "workstation")  # any other word leaves the edition open
@@ -136,7 +136,7 @@ _WINDOWS = re.compile(
     r"windows-(nt-3\.1|nt-3\.5|nt-3\.51|nt-4\.0(-server|-workstation|-enterprise|-terminal-server)?|95|98|me|2000(-\w[\w-]*)?"
     r"|xp(-\w+)?|vista|7|8|8\.1|10(-\w+)?|11(-\w+)?|server-20\d\d(-r2)?|server-\d\dh\d|server-1[789]\d\d)"
 )
-# What an id without an edition covers (design, section 6); Terminal Server Edition has a service-pack line of its own.
+# What an id without an edition covers (docs/contracts.md, product ids); Terminal Server Edition has a service-pack line of its own.
 _COVERED = {"windows-nt-4.0": ("windows-nt-4.0-server", "windows-nt-4.0-workstation", "windows-nt-4.0-enterprise")}
 
 
@@ -166,7 +166,7 @@ def _component(component: Component, host: Host) -> Applies:
     sign cannot be recognised."""
     if not any((component.services, component.processes, component.programs, component.packages, component.hints)):
         why = f"whether {component.name} is there cannot be recognised from what is read of a host"
-        return Applies(None, why, settles=f"whether {component.name} is there: an attestation")
+        return Applies(None, why, resolved_by=f"whether {component.name} is there: an attestation")
     signs = {"services": component.services, "processes": component.processes, "programs": component.programs,
              "packages": component.packages}  # fmt: skip
     for what, patterns in signs.items():
@@ -175,10 +175,10 @@ def _component(component: Component, host: Host) -> Applies:
     unread = [what for what, patterns in signs.items() if patterns and host.names(what) is None]
     if unread:
         why = f"whether {component.name} is there is not known: the {' and '.join(unread)} of this host could not be read"
-        return Applies(None, why, settles=f"{unread[0]}: not read")
+        return Applies(None, why, resolved_by=f"{unread[0]}: not read")
     if hint := host.first("programs", component.hints):
         why = f"{hint[:200]} is there, which leaves open whether {component.name} is"
-        return Applies(None, why, settles=f"programs: whether {component.name} is installed")
+        return Applies(None, why, resolved_by=f"programs: whether {component.name} is installed")
     return Applies(False, f"{component.name} is not on this host")
 
 
@@ -190,7 +190,7 @@ def _named(component: Component, programs: tuple[Program, ...] | None, why: str)
             major = re.search(r"\d{1,9}", (program.version or "")[:100])
             if fits(program.name) and major and int(major[0]) > component.named_up_to:
                 later = f"{why}, release {program.version}: the advisory names releases up to {component.named_up_to}.x only"
-                return Applies(None, later, settles="the vendor's word on later releases")
+                return Applies(None, later, resolved_by="the vendor's word on later releases")
     return Applies(True, why)
 
 

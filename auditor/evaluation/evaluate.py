@@ -1,22 +1,18 @@
 """Facts against rules: pure. The same facts, rules, attestations, waivers and date give the same findings.
 
 What is not known never becomes a good verdict: where applicability is open, only a check that is compliant by itself
-gives compliant, everything else unknown (design, section 6).
+gives compliant, everything else unknown (docs/contracts.md, verdicts).
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from fnmatch import fnmatchcase
-
-import msgspec
-from msgspec.structs import replace
 
 from auditor.checks.judgement import Case, Judgement
 from auditor.evaluation.applicability import Applies, Host, applies, is_about
-from auditor.model.facts import HostFacts, Platform, Volatile
+from auditor.model.facts import HostFacts
 from auditor.model.finding import Attestation, Finding, Waiver, WaiverNote
 from auditor.model.policy import Policy
 from auditor.rulebook.rule import Rule
@@ -34,89 +30,26 @@ def evaluate(
     attestations: Sequence[Attestation] = (),
     waivers: Sequence[Waiver] = (),
     policy: Policy = NO_POLICY,
-    seen: Mapping[str, date] = NEVER,
-    elsewhere: dict[str, Finding] | None = None,
+    failing_since: Mapping[str, date] = NEVER,
+    other_product: dict[str, Finding] | None = None,
 ) -> tuple[Finding, ...]:
     """One finding for each rule of the host's family (of all families where it is not known), in the rules' order.
 
-    `groups` are the target's, for attestations and waivers that name `@group`; `seen` says since when the host is known
-    to lack what a rule asks for; `elsewhere` keeps the findings of rules about other products, for hosts of the same one."""
+    `groups` are the target's, for attestations and waivers that name `@group`; `failing_since` says since when the host is known
+    to lack what a rule asks for; `other_product` keeps the findings of rules about other products, for hosts of the same one."""
     family, host = facts.platform.family, Host(facts)
-    kept = {} if elsewhere is None or waivers else elsewhere  # a waiver may name one host of many
+    kept = {} if other_product is None or waivers else other_product  # a waiver may name one host of many
     found = []
     for rule in rules:
         if known := kept.get(rule.id):
             found.append(known)
         elif (family is None or rule.family == family) and is_about(rule, host):
             applicable = applies(rule, host)
-            made = finding(host, rule, applicable, today, groups, attestations, waivers, policy, seen)
+            made = finding(host, rule, applicable, today, groups, attestations, waivers, policy, failing_since)
             found.append(made)
-            if applicable.elsewhere:
+            if applicable.other_product:
                 kept[rule.id] = made
     return tuple(found)
-
-
-class States:
-    """`evaluate` for many hosts by the same rules: hosts in the same state, by what it may look at, are judged once."""
-
-    _KEPT = 256  # a fleet has fewer states than hosts; each keeps its findings once
-
-    def __init__(self) -> None:
-        self._rules: Sequence[Rule] = ()
-        self._judged: dict[bytes, tuple[Finding, ...]] = {}
-        self._elsewhere: dict[tuple[Platform, str | None], dict[str, Finding]] = {}
-
-    def evaluate(
-        self,
-        facts: HostFacts,
-        rules: Sequence[Rule],
-        *,
-        today: date,
-        groups: Sequence[str] = (),
-        attestations: Sequence[Attestation] = (),
-        waivers: Sequence[Waiver] = (),
-        policy: Policy = NO_POLICY,
-        seen: Mapping[str, date] = NEVER,
-    ) -> tuple[Finding, ...]:
-        """The findings of one host, as the function gives them."""
-        if rules is not self._rules:
-            self._rules, self._judged, self._elsewhere = rules, {}, {}
-        attested = [a for a in attestations if matches(a.targets, facts.target, groups)]
-        waived = [w for w in waivers if matches(w.targets, facts.target, groups)]
-        late = (groups if policy.groups else (), seen if policy.deadlines or policy.groups else NEVER)
-        key = hashlib.sha256(_encode((_state(facts), attested, waived, today, policy, late))).digest()
-        found = self._judged.get(key)
-        if found is None:
-            if len(self._judged) >= self._KEPT:
-                self._judged.pop(next(iter(self._judged)), None)  # another thread may have been quicker
-            found = evaluate(
-                facts,
-                rules,
-                today=today,
-                groups=groups,
-                attestations=attested,
-                waivers=waived,
-                policy=policy,
-                seen=seen,
-                elsewhere=self._elsewhere.setdefault((facts.platform, facts.way), {}),
-            )
-            self._judged[key] = found
-        return found
-
-
-_encode = msgspec.json.Encoder().encode
-
-
-def _state(facts: HostFacts) -> HostFacts:
-    """What a verdict can depend on: no name, no time, and of Windows' readings only how old the list of updates is."""
-    volatile = facts.volatile
-    if volatile and facts.platform.family == "windows":
-        volatile = Volatile(updates_searched=volatile.updates_searched)
-    outcomes = tuple(replace(o, seconds=None) for o in facts.outcomes)
-    return replace(facts, target="", collected_at=_NEVER, volatile=volatile, machine_id=None, outcomes=outcomes)
-
-
-_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 def finding(
@@ -128,7 +61,7 @@ def finding(
     attestations: Sequence[Attestation],
     waivers: Sequence[Waiver],
     policy: Policy,
-    seen: Mapping[str, date],
+    failing_since: Mapping[str, date],
 ) -> Finding:
     """The one finding of one rule on one host; `applicable` says whether it applies there."""
     facts = host.facts
@@ -147,14 +80,14 @@ def finding(
         waiver=_waiver(rule, judged.observed, facts.target, groups, waivers, today) or _accepted(rule, judged, policy),
         evidence=(
             *judged.evidence,
-            facts.way or "facts as given",
+            facts.method or "facts as given",
             rule.provenance.source + ("" if rule.provenance.reviewed else ", not reviewed: the importer was not sure"),
         ),
-        settles=judged.settles,
-        step=judged.step,
+        resolved_by=judged.resolved_by,
+        remedy=judged.remedy,
         generated=rule.generated,
         offending=judged.offending[:_MOST_ITEMS],
-        due=_due(rule, judged, policy, groups, seen.get(rule.id, today)),
+        due=_due(rule, judged, policy, groups, failing_since.get(rule.id, today)),
     )
 
 
@@ -172,7 +105,7 @@ def _aged(judged: Judgement, rule: Rule, policy: Policy, today: date) -> Judgeme
     if judged.verdict != "compliant" or policy.max_age is None or today - read <= policy.max_age:
         return judged
     why = f"the rule was read from its source on {read}, longer ago than the {policy.max_age.days} days that the policy allows; by it: {judged.why}"
-    return Judgement("unknown", judged.observed, judged.required, why, "a newer rulebook", judged.evidence, judged.step)
+    return Judgement("unknown", judged.observed, judged.required, why, "a newer rulebook", judged.evidence, judged.remedy)
 
 
 def _due(rule: Rule, judged: Judgement, policy: Policy, groups: Sequence[str], first_seen: date) -> date | None:
@@ -186,14 +119,14 @@ def _judge(applicable: Applies, case: Case) -> Judgement:
     if applicable.known is False:
         return Judgement("not_applicable", applicable.why, "nothing of this host", applicable.why)
     if not applicable.branches:
-        return Judgement("unknown", applicable.why, "not known", applicable.why, applicable.settles)
+        return Judgement("unknown", applicable.why, "not known", applicable.why, applicable.resolved_by)
     judgements = [branch.check.judge(case) for branch in applicable.branches]
     judged = next((j for j in judgements if j.verdict != "compliant"), judgements[0])
     if applicable.known or judged.verdict == "compliant":
         return judged
     why = f"{applicable.why}; if it applies: {judged.why}"
-    settles = applicable.settles or judged.settles
-    return Judgement("unknown", judged.observed, judged.required, why, settles, judged.evidence, judged.step)
+    resolved_by = applicable.resolved_by or judged.resolved_by
+    return Judgement("unknown", judged.observed, judged.required, why, resolved_by, judged.evidence, judged.remedy)
 
 
 def _attestation(rule: Rule, target: str, groups: Sequence[str], given: Sequence[Attestation]) -> Attestation | None:

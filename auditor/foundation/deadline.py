@@ -78,7 +78,7 @@ class Deadline:
         for closer in closers:
             _close(closer)
 
-    def cut(self) -> TargetError:
+    def truncated(self) -> TargetError:
         """The same as `error`, as a record."""
         error = self.error()
         return TargetError(error.kind, str(error))
@@ -101,14 +101,14 @@ class Stop:
     """The operator's Ctrl-C: ends every deadline that is under way, and those that begin later."""
 
     def __init__(self) -> None:
-        self.asked = threading.Event()
+        self.requested = threading.Event()
         self._live: set[Deadline] = set()
         self._lock = threading.Lock()
 
     def add(self, deadline: Deadline) -> None:
         with self._lock:
             self._live.add(deadline)
-        if self.asked.is_set():
+        if self.requested.is_set():
             deadline.expire("interrupted")
 
     def discard(self, deadline: Deadline) -> None:
@@ -117,7 +117,7 @@ class Stop:
 
     def now(self) -> None:
         """Stop everything."""
-        self.asked.set()
+        self.requested.set()
         secret_refs.end_commands()
         with self._lock:
             live = list(self._live)

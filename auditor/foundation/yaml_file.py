@@ -26,7 +26,7 @@ MAX_NODES = 400_000  # about four times what the largest permitted file holds wi
 T = TypeVar("T")
 
 
-class Faults:
+class FaultList:
     """Collects `file:line: message` lines; `place` is a node or a line number."""
 
     def __init__(self, path: Path | str) -> None:
@@ -43,7 +43,7 @@ class Faults:
         return [f"{self.path}:{line}: {message}" for line, message in sorted(set(self.lines))]
 
 
-def compose(path: Path, faults: Faults) -> yaml.Node | None:
+def compose(path: Path, faults: FaultList) -> yaml.Node | None:
     """The root node of a YAML file; None where there is none or a fault was added."""
     try:
         if path.stat().st_size > MAX_BYTES:
@@ -100,7 +100,7 @@ def _count(root: yaml.Node) -> int:
     return seen + len(stack)
 
 
-def pairs(node: yaml.Node, faults: Faults, what: str = "") -> Iterator[tuple[str, yaml.Node, yaml.Node]]:
+def pairs(node: yaml.Node, faults: FaultList, what: str = "") -> Iterator[tuple[str, yaml.Node, yaml.Node]]:
     """(key, key node, value node) of a mapping; duplicate keys and other kinds of node are faults."""
     if not isinstance(node, yaml.MappingNode):
         if not (isinstance(node, yaml.ScalarNode) and node.value in ("", "null", "~")):
@@ -117,7 +117,7 @@ def pairs(node: yaml.Node, faults: Faults, what: str = "") -> Iterator[tuple[str
             yield key.value, key, value
 
 
-def read(path: Path, record: type[T], faults: Faults) -> T | None:
+def read(path: Path, record: type[T], faults: FaultList) -> T | None:
     """A whole file as one record; None where faults were added."""
     root = compose(path, faults)
     if root is None:
@@ -127,7 +127,7 @@ def read(path: Path, record: type[T], faults: Faults) -> T | None:
     return bind(root, record, faults)
 
 
-def bind(node: yaml.Node, record: type[T], faults: Faults, ignore: frozenset[str] = frozenset()) -> T | None:
+def bind(node: yaml.Node, record: type[T], faults: FaultList, ignore: frozenset[str] = frozenset()) -> T | None:
     """The node as a record; faults are added for whatever does not fit, and then the result is None.
 
     Keys in `ignore` are left to the caller."""
@@ -147,7 +147,7 @@ def _type_info(record: type) -> mi.Type:
     return mi.type_info(record)
 
 
-def _plain(node: yaml.Node, kind: mi.Type, faults: Faults, ignore: frozenset[str] = frozenset()) -> Any:
+def _plain(node: yaml.Node, kind: mi.Type, faults: FaultList, ignore: frozenset[str] = frozenset()) -> Any:
     """The node as plain data that msgspec converts to `kind`, faults noted with their lines on the way."""
     if isinstance(kind, mi.UnionType):
         return _union(node, kind, faults)
@@ -164,14 +164,14 @@ def _plain(node: yaml.Node, kind: mi.Type, faults: Faults, ignore: frozenset[str
     return _scalar(node, kind, faults)
 
 
-def _union(node: yaml.Node, kind: mi.UnionType, faults: Faults) -> Any:
+def _union(node: yaml.Node, kind: mi.UnionType, faults: FaultList) -> Any:
     structs = [t for t in kind.types if isinstance(t, mi.StructType)]
     if not (structs and structs[0].tag_field):
         if isinstance(node, yaml.ScalarNode) and node.value in ("", "null", "~") and not node.style:
             return None
         return _plain(node, next(t for t in kind.types if not isinstance(t, mi.NoneType)), faults)
     tags = {str(t.tag): t for t in structs}
-    found = {key: value for key, _, value in pairs(node, Faults("")) if isinstance(node, yaml.MappingNode)}
+    found = {key: value for key, _, value in pairs(node, FaultList("")) if isinstance(node, yaml.MappingNode)}
     tag = found.get(str(structs[0].tag_field))
     if tag is None or tag.value not in tags:
         said = f"{tag.value!r} is none" if tag is not None else f"has no `{structs[0].tag_field}`"
@@ -179,7 +179,7 @@ def _union(node: yaml.Node, kind: mi.UnionType, faults: Faults) -> Any:
     return {structs[0].tag_field: tag.value} | _struct(node, tags[tag.value], faults, frozenset({str(structs[0].tag_field)}))
 
 
-def _struct(node: yaml.Node, kind: mi.StructType, faults: Faults, ignore: frozenset[str]) -> Any:
+def _struct(node: yaml.Node, kind: mi.StructType, faults: FaultList, ignore: frozenset[str]) -> Any:
     fields = {f.encode_name: f for f in kind.fields}
     out = {}
     for key, where, value in pairs(node, faults, "this"):
@@ -195,7 +195,7 @@ def _struct(node: yaml.Node, kind: mi.StructType, faults: Faults, ignore: frozen
     return out
 
 
-def _scalar(node: yaml.Node, kind: mi.Type, faults: Faults) -> Any:
+def _scalar(node: yaml.Node, kind: mi.Type, faults: FaultList) -> Any:
     if not isinstance(node, yaml.ScalarNode):
         return faults.add(node, f"must be {_wanted(kind)}, not {_kind(node)}")
     text: str = node.value

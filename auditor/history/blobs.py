@@ -101,8 +101,8 @@ def put_facts(db: Database, facts: HostFacts, before: int | None = None) -> int:
     known = _sections(db, before).apart if before is not None else {}
     lying: dict[str, msgspec.Raw] = {}
     apart: dict[str, int] = {}
-    for name in HostFacts.__struct_fields__:
-        value = getattr(facts, name)
+    for field, name in zip(HostFacts.__struct_fields__, HostFacts.__struct_encode_fields__, strict=True):
+        value = getattr(facts, field)
         if name in _APART or value is None:
             continue
         body = _canonical(value)

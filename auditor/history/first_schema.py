@@ -13,7 +13,7 @@ from auditor.history.blobs import Damaged, unpack
 from auditor.history.writing import Writer
 from auditor.model.facts import CollectorOutcome, HostFacts, Volatile
 from auditor.model.finding import Finding
-from auditor.model.run import Rulebook, Run, TargetError, TargetResult
+from auditor.model.run import RulebookSummary, Run, TargetError, TargetResult
 from auditor.model.target import KnownLogin, Target
 
 TABLES = ("runs", "targets", "logins", "facts", "results", "findings", "reports")
@@ -50,7 +50,7 @@ def carry_over(db: Database) -> None:
             finished=datetime.fromisoformat(row["finished"]) if row["finished"] else None,
             interrupted=bool(row["interrupted"]),
             auditor=row["auditor"],
-            rulebook=Rulebook(row["rulebook"], row["rules"], row["newest_source"]),
+            rulebook=RulebookSummary(row["rulebook"], row["rules"], row["newest_source"]),
         )
         number = writer.begin(run, None)
         for old in list(db.query("select * from old_results where run=? order by rowid", [run.id])):

@@ -15,7 +15,7 @@ from auditor.history.fleet import ASSESSED, HostState, last, states, target_numb
 _OPEN = "verdict in ('noncompliant', 'pending', 'unknown')"
 
 
-class Row(Struct, frozen=True):
+class FindingRow(Struct, frozen=True):
     """One finding of a history, in the words of its view. `since` and `until` are when runs began; `stale` is the moment of
     the last assessment, where a later one failed."""
 
@@ -39,7 +39,7 @@ from findings join targets on targets.n=findings.target join rules on rules.n=fi
 """
 
 
-def of_host(db: Database, name: str) -> list[Row]:
+def of_host(db: Database, name: str) -> list[FindingRow]:
     """Every finding that a host has or had, but what never was anything else than fulfilled; the newest first."""
     number = target_number(db, name)
     interesting = f"select rule from findings where target=? and {_OPEN}"
@@ -51,7 +51,7 @@ def of_host(db: Database, name: str) -> list[Row]:
     return [_row(r, stale) for r in rows]
 
 
-def of_rule(db: Database, rule: str) -> list[Row]:
+def of_rule(db: Database, rule: str) -> list[FindingRow]:
     """How every host stands to a rule, and since when. Raises UsageFault where the history has no such rule."""
     if db.execute("select 1 from rules where id=?", (rule,)).fetchone() is None:
         known = [i for (i,) in db.execute("select id from rules").fetchall()]
@@ -63,7 +63,7 @@ def of_rule(db: Database, rule: str) -> list[Row]:
     return [_row(r, stale.get(r["host"])) for r in rows]
 
 
-def standing(db: Database, high: int, hosts: Iterable[HostState]) -> Iterator[Row]:
+def standing(db: Database, high: int, hosts: Iterable[HostState]) -> Iterator[FindingRow]:
     """Every finding of these hosts that is no fulfilled one, as it stood at a result."""
     kept = {h.host: h for h in hosts}
     stale = _stale(kept.values())
@@ -76,9 +76,11 @@ def standing(db: Database, high: int, hosts: Iterable[HostState]) -> Iterator[Ro
             yield _row({**r, "until": None}, stale.get(r["host"]))
 
 
-def _row(r: dict[str, Any], stale: str | None) -> Row:
+def _row(r: dict[str, Any], stale: str | None) -> FindingRow:
     known = stale if r["until"] is None else None
-    return Row(r["host"], r["rule"], r["title"], r["verdict"], r["severity"], r["obligation"], r["since"], r["until"], known)
+    return FindingRow(
+        r["host"], r["rule"], r["title"], r["verdict"], r["severity"], r["obligation"], r["since"], r["until"], known
+    )
 
 
 def _stale(hosts: Iterable[HostState]) -> dict[str, str]:

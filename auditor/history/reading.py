@@ -14,7 +14,7 @@ from auditor.history import blobs
 from auditor.history.writing import Latest
 from auditor.model.facts import CollectorOutcome, HostFacts
 from auditor.model.finding import Finding, WaiverNote
-from auditor.model.run import Rulebook, Run, TargetError, TargetResult
+from auditor.model.run import RulebookSummary, Run, TargetError, TargetResult
 from auditor.model.target import Target
 
 _RUN = "select runs.*, digest, rules, newest_source, ids from runs join rulebooks on rulebooks.n = rulebook"
@@ -29,7 +29,7 @@ where removed is null or removed > (select run from results where n=:high) order
 STANDING = "since <= results.n and (until is null or until > results.n)"
 
 
-class Reader:
+class HistoryReader:
     """Reads one database; contents that many results share are decoded once."""
 
     def __init__(self, db: Database) -> None:
@@ -133,6 +133,6 @@ def head(row: dict[str, Any]) -> Run:
         finished=datetime.fromisoformat(row["finished"]) if row["finished"] else None,
         interrupted=bool(row["interrupted"]) or not row["finished"],
         auditor=row["auditor"],
-        rulebook=Rulebook(row["digest"], row["rules"], row["newest_source"]),
+        rulebook=RulebookSummary(row["digest"], row["rules"], row["newest_source"]),
         remarks=tuple(msgspec.json.decode(row["remarks"])) if row["remarks"] else (),
     )

@@ -13,10 +13,10 @@ from msgspec import Struct
 from sqlite_utils import Database
 
 # known: first heard of, due for nothing yet · running · done · missed · misdated: by a clock that was set back since
-State = Literal["known", "running", "done", "missed", "misdated"]
+RunState = Literal["known", "running", "done", "missed", "misdated"]
 
 
-class Night(Struct, frozen=True):
+class ScheduledRun(Struct, frozen=True):
     """A named audit and the moment at which it was due."""
 
     name: str
@@ -26,7 +26,7 @@ class Night(Struct, frozen=True):
 class Open(Struct, frozen=True):
     """A run of a named audit that has not come to its end."""
 
-    night: Night
+    scheduled: ScheduledRun
     run: str
     began: datetime
 
@@ -37,7 +37,7 @@ def last(db: Database, name: str) -> datetime | None:
     return datetime.fromisoformat(row[0]) if row[0] else None
 
 
-def note(db: Database, name: str, moments: Iterable[datetime], state: State, reason: str, now: datetime) -> None:
+def note(db: Database, name: str, moments: Iterable[datetime], state: RunState, reason: str, now: datetime) -> None:
     """Moments without a run, and why."""
     rows = [(name, _iso(moment), _iso(now), _iso(now), state, reason) for moment in moments]
     db.conn.executemany("insert or ignore into nights (name, due, began, ended, state, reason) values (?,?,?,?,?,?)", rows)
@@ -53,17 +53,17 @@ def misdated(db: Database, name: str, now: datetime) -> None:
     )
 
 
-def begin(db: Database, night: Night, run: int, now: datetime) -> None:
+def begin(db: Database, scheduled: ScheduledRun, run: int, now: datetime) -> None:
     db.execute(
         "insert or replace into nights (name, due, began, state, run) values (?,?,?,'running',?)",
-        (night.name, _iso(night.due), _iso(now), run),
+        (scheduled.name, _iso(scheduled.due), _iso(now), run),
     )
 
 
-def end(db: Database, night: Night, state: State, reason: str, now: datetime) -> None:
+def end(db: Database, scheduled: ScheduledRun, state: RunState, reason: str, now: datetime) -> None:
     db.execute(
         "update nights set ended=?, state=?, reason=? where name=? and due=?",
-        (_iso(now), state, reason or None, night.name, _iso(night.due)),
+        (_iso(now), state, reason or None, scheduled.name, _iso(scheduled.due)),
     )
 
 
@@ -72,7 +72,7 @@ def unfinished(db: Database) -> list[Open]:
     rows = db.execute(
         "select name, due, runs.id, began from nights join runs on runs.n=run where state='running' order by due"
     ).fetchall()
-    return [Open(Night(n, datetime.fromisoformat(d)), run, datetime.fromisoformat(b)) for n, d, run, b in rows]
+    return [Open(ScheduledRun(n, datetime.fromisoformat(d)), run, datetime.fromisoformat(b)) for n, d, run, b in rows]
 
 
 def listed(db: Database, limit: int = 50) -> list[dict[str, Any]]:

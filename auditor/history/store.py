@@ -25,8 +25,8 @@ from auditor.foundation.yaml_file import did_you_mean
 from auditor.history import outbox, reading, scheduled_runs, trend
 from auditor.history.blobs import Damaged, encode, unpack
 from auditor.history.location import PATIENCE, meaning, no_place
-from auditor.history.reading import Reader
-from auditor.history.scheduled_runs import Night
+from auditor.history.reading import HistoryReader
+from auditor.history.scheduled_runs import ScheduledRun
 from auditor.history.schema import migrations, unknown_schema
 from auditor.history.writing import Writer, iso
 from auditor.model.past import Past
@@ -62,7 +62,7 @@ class Store:
             except BaseException:
                 self.db.close()
                 raise
-        self._writer, self._reader = Writer(self.db), Reader(self.db)
+        self._writer, self._reader = Writer(self.db), HistoryReader(self.db)
         self._run = 0
 
     def _prepare(self, create: bool) -> None:
@@ -144,12 +144,12 @@ class Store:
 
     # Writing
 
-    def begin(self, run: Run, rules: Sequence[Rule], night: Night | None = None, *, one_off: bool = False) -> None:
-        """Open a run, judged by these rules; `night`: it is that of a named audit; `one_off`: it is no audit."""
+    def begin(self, run: Run, rules: Sequence[Rule], scheduled: ScheduledRun | None = None, *, one_off: bool = False) -> None:
+        """Open a run, judged by these rules; `scheduled`: it is that of a named audit; `one_off`: it is no audit."""
         with self.transaction():
             self._run = self._writer.begin(run, rules, one_off=one_off)
-            if night:
-                scheduled_runs.begin(self.db, night, self._run, run.started)
+            if scheduled:
+                scheduled_runs.begin(self.db, scheduled, self._run, run.started)
 
     def resume(self, run: Run, rules: Sequence[Rule]) -> None:
         """Go on with a run that was not ended, judged by the same rules."""
@@ -170,26 +170,26 @@ class Store:
         run: Run,
         inventory: Iterable[str] | None = None,
         mail_to: tuple[str, ...] = (),
-        night: tuple[Night, str] | None = None,
+        scheduled: tuple[ScheduledRun, str] | None = None,
     ) -> None:
         """Close a run. `inventory`: all names of the inventory, where the run was to assess them all. `mail_to`: its
-        report is due to these, from now on and whatever happens next. `night`: with it a named audit is done, and the
+        report is due to these, from now on and whatever happens next. `scheduled`: with it a named audit is done, and the
         reason why it is not whole."""
         with self.transaction():
             self._writer.finish(self._run, run)
-            if night:
-                scheduled_runs.end(self.db, night[0], "done", night[1], run.finished or run.started)
+            if scheduled:
+                scheduled_runs.end(self.db, scheduled[0], "done", scheduled[1], run.finished or run.started)
             if mail_to:
                 outbox.queue(self.db, run.id, mail_to, run.finished or run.started)
             if inventory is not None:
                 self._writer.close_removed(self._run, inventory)
 
-    def give_up(self, ident: str, night: Night, reason: str, now: datetime) -> None:
+    def give_up(self, ident: str, scheduled: ScheduledRun, reason: str, now: datetime) -> None:
         """Close a run of which nothing can be read any more."""
         with self.transaction():
             remarks = encode((reason,)).decode()
             self.db.execute("update runs set finished=?, interrupted=1, remarks=? where id=?", (iso(now), remarks, ident))
-            scheduled_runs.end(self.db, night, "done", reason, now)
+            scheduled_runs.end(self.db, scheduled, "done", reason, now)
 
     def add_report(self, run: Run, html: bytes) -> None:
         with self.transaction():

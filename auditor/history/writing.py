@@ -115,7 +115,7 @@ class Writer:
         if result.outcome in ("assessed", "partial"):
             self._intervals(target, place, self._rows(result.findings), self._judged.get(number, frozenset()))
         if result.known_login:
-            self.taught(result.target.name, result.target.way_in, result.known_login)
+            self.taught(result.target.name, result.target.login_route, result.known_login)
 
     def _target(self, number: int, run: Run, t: Target, listed: bool) -> int:
         row = self._db.execute("select n, address, connection, listed, removed from targets where name=?", (t.name,)).fetchone()

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from auditor.errors import FileFaults
-from auditor.foundation.yaml_file import Faults, compose
+from auditor.foundation.yaml_file import FaultList, compose
 from auditor.inventory.ansible_groups import Groups, Variables, Vaulted
 
 MAX_LINE = 8_000  # characters of a line or of one value
@@ -91,7 +91,7 @@ _Loader.add_constructor("!unsafe", _unsafe)
 
 def load_yaml(path: Path) -> Any:
     """A YAML file's data. FileFaults where it is none, expands without end, or has a value that is too long."""
-    faults = Faults(path)
+    faults = FaultList(path)
     root = compose(path, faults)
     if faults:
         raise FileFaults(faults.texts())

@@ -12,7 +12,7 @@ import yaml
 from msgspec.structs import replace
 
 from auditor.foundation.durations import SHORT_FORM, short_span
-from auditor.foundation.yaml_file import Faults, bind, did_you_mean, pairs
+from auditor.foundation.yaml_file import FaultList, bind, did_you_mean, pairs
 from auditor.model.mailing import is_address
 from auditor.model.plan import DAYS, AgentSettings, Plan
 
@@ -23,7 +23,7 @@ _DAY = timedelta(days=1)
 _LEAST = timedelta(minutes=15)
 
 
-def read_schedule(node: yaml.Node, faults: Faults, folder: Path) -> tuple[Plan, ...]:
+def read_schedule(node: yaml.Node, faults: FaultList, folder: Path) -> tuple[Plan, ...]:
     """Every named audit. Relative paths of rules are relative to `folder`."""
     plans = []
     for name, where, body in pairs(node, faults, "schedule"):
@@ -36,7 +36,7 @@ def read_schedule(node: yaml.Node, faults: Faults, folder: Path) -> tuple[Plan, 
     return tuple(plans)
 
 
-def read_agent(node: yaml.Node, faults: Faults, folder: Path) -> AgentSettings:
+def read_agent(node: yaml.Node, faults: FaultList, folder: Path) -> AgentSettings:
     """How the agent works. Relative paths are relative to `folder`."""
     found = bind(node, AgentSettings, faults) or AgentSettings()
     if found.jobs is not None and not 1 <= found.jobs <= 1024:
@@ -50,7 +50,7 @@ def read_agent(node: yaml.Node, faults: Faults, folder: Path) -> AgentSettings:
 class _Reader:
     """One reading of one audit."""
 
-    def __init__(self, name: str, where: yaml.Node, faults: Faults, folder: Path) -> None:
+    def __init__(self, name: str, where: yaml.Node, faults: FaultList, folder: Path) -> None:
         self.name, self.where, self.faults, self.folder = name, where, faults, folder
 
     def read(self, body: yaml.Node) -> Plan:

@@ -14,7 +14,8 @@ from msgspec.structs import replace
 from auditor.errors import UsageFault
 from auditor.foundation.yaml_file import did_you_mean
 from auditor.inventory import ansible
-from auditor.inventory.native import Inventory, load
+from auditor.inventory.inventory import Inventory
+from auditor.inventory.native import load
 from auditor.model.target import NETWORKED, Auth, Connection, Target, is_host
 
 

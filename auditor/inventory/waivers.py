@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from auditor.foundation.yaml_file import Faults, bind, compose
+from auditor.foundation.yaml_file import FaultList, bind, compose
 from auditor.model.finding import Attestation, Waiver
 
 
@@ -53,11 +53,11 @@ def read_attestations(path: Path, faults: list[str], bad: list[str]) -> tuple[At
     return tuple(out)
 
 
-def _records(path: Path, faults: list[str]) -> list[tuple[yaml.Node, Faults]]:
+def _records(path: Path, faults: list[str]) -> list[tuple[yaml.Node, FaultList]]:
     """Each record with a list of its own for what is wrong with it. A file that is not there yet has none."""
-    noted = Faults(path)
+    noted = FaultList(path)
     root = compose(path, noted) if path.exists() else None
     if root is not None and not isinstance(root, yaml.SequenceNode) and (not isinstance(root, yaml.ScalarNode) or root.value):
         noted.add(root, "must be a list of records (- rule: …)")
     faults.extend(noted.texts())
-    return [(node, Faults(path)) for node in root.value] if isinstance(root, yaml.SequenceNode) else []
+    return [(node, FaultList(path)) for node in root.value] if isinstance(root, yaml.SequenceNode) else []

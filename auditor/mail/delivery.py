@@ -51,7 +51,7 @@ def send_due(
     rest waits."""
     done = True
     for run, to in outbox.due(store.db, now, all_=all_):
-        if stop and stop.asked.is_set():
+        if stop and stop.requested.is_set():
             say(f"the mail of run {run} waits in the outbox: it was stopped before")
             done = False
             continue

@@ -10,18 +10,16 @@ import re
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
-from functools import lru_cache
 
-from jinja2 import Environment, FileSystemLoader, Template
 from msgspec import Struct
 
-from auditor.foundation import resources
 from auditor.foundation.sanitize import counted, one_line
 from auditor.model.mailing import Mailing
 from auditor.model.past import Change, Past
 from auditor.model.run import Run, TargetResult
 from auditor.report.actions import Action
 from auditor.report.figures import Figures, figures, knowledge, sentence
+from auditor.report.templates import template
 
 MAX_ATTACHED = 5_000_000  # bytes; many servers refuse mails from 10 MB on, and base64 adds a third
 _HEADER = 200  # characters: folded at the usual 78, a subject could begin with an empty line, which some readers show
@@ -33,7 +31,7 @@ REQUIRED = ("", "required")  # what a change is about: a host, or a required fin
 _WHAT = 200  # characters of what a change was from and to
 
 
-class Told(Struct, frozen=True):
+class ChangeGroup(Struct, frozen=True):
     """What changed: one thing, or all of one kind on one host."""
 
     kind: str
@@ -49,7 +47,7 @@ class Digest(Struct, frozen=True):
     sentence: str
     knowledge: str
     since: str
-    changes: list[Told]
+    changes: list[ChangeGroup]
     more_changes: int
     aside: str
     actions: tuple[Action, ...]
@@ -75,7 +73,7 @@ def message(run: Run, past: Past | None, mailing: Mailing, report: bytes | None,
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834
     mail["X-Auditor-Run"] = one_line(run.id)
     mail.set_content("\n".join(_text(digest)) + "\n")
-    mail.add_alternative(_template().render(d=digest, one_line=one_line), subtype="html")
+    mail.add_alternative(template("mail.html.j2").render(d=digest), subtype="html")
     if digest.attached and report:
         mail.add_attachment(
             report, maintype="text", subtype="html", filename=f"auditor-{one_line(run.id)}.html", params={"charset": "utf-8"}
@@ -164,7 +162,7 @@ def _compared(past: Past) -> str:
     )
 
 
-def _told(changes: list[Change]) -> list[Told]:
+def _told(changes: list[Change]) -> list[ChangeGroup]:
     """What matters first; where much of one kind happened on one host, it is one line."""
     groups: dict[tuple[bool, str, str], list[Change]] = {}
     for c in changes:
@@ -173,9 +171,11 @@ def _told(changes: list[Change]) -> list[Told]:
     for (_, kind, host), same in sorted(groups.items()):
         if len(same) > _APART:
             more = " …" if len(same) > 6 else ""
-            told.append(Told(kind, host, f"{counted(len(same), 'finding')}: {', '.join(c.rule for c in same[:6])}{more}"))
+            told.append(
+                ChangeGroup(kind, host, f"{counted(len(same), 'finding')}: {', '.join(c.rule for c in same[:6])}{more}")
+            )
         else:
-            told += [Told(kind, host, _one(c)) for c in same]
+            told += [ChangeGroup(kind, host, _one(c)) for c in same]
     return told
 
 
@@ -219,11 +219,3 @@ def _text(d: Digest) -> list[str]:
 def _hosts(a: Action) -> str:
     shown = ", ".join(a.targets[:6])
     return shown + (f" and {len(a.targets) - 6} more" if len(a.targets) > 6 else "")
-
-
-@lru_cache(maxsize=1)
-def _template() -> Template:
-    env = Environment(
-        loader=FileSystemLoader(resources.folder("reports")), autoescape=True, trim_blocks=True, auto_reload=False
-    )
-    return env.get_template("mail.html.j2")

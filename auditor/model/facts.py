@@ -230,7 +230,7 @@ class CollectorOutcome(Record, frozen=True):
 
 
 class HostFacts(Record, frozen=True, kw_only=True):
-    """Everything read from one host at one time. `way` names how it was read (the transport)."""
+    """Everything read from one host at one time. `method` names how it was read (the transport)."""
 
     schema: Literal["auditor.facts/1"] = "auditor.facts/1"
     target: str
@@ -250,6 +250,6 @@ class HostFacts(Record, frozen=True, kw_only=True):
     updates: Updates | None = None
     containers: tuple[str, ...] | None = None
     machine_id: str | None = None
-    way: str | None = None
+    method: str | None = field(default=None, name="way")
     volatile: Volatile | None = None
     outcomes: tuple[CollectorOutcome, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 Severity = Literal["critical", "important", "moderate", "low", "unrated"]
 SEVERITIES: tuple[Severity, ...] = ("critical", "important", "moderate", "low", "unrated")
@@ -22,7 +22,7 @@ class WaiverNote(Struct, frozen=True):
     expires: datetime.date | None
 
 
-class Step(Struct, frozen=True):
+class Remedy(Struct, frozen=True):
     """What would settle a finding, where one thing settles many: a service pack of a product line (`windows-nt-4.0`,
     `6a`), or a hotfix."""
 
@@ -33,8 +33,8 @@ class Step(Struct, frozen=True):
 
 class Finding(Struct, frozen=True, kw_only=True):
     """One rule on one target. The texts are plain strings for people; `evidence` says how it was read, and from what
-    document the requirement is; `step` is what settles it together with others of its kind; `generated`: from a rule that an
-    importer wrote, which reports show in short; `settles` names what would settle an unknown (a collector, a right, an attestation).
+    document the requirement is; `remedy` is what settles it together with others of its kind; `generated`: from a rule that an
+    importer wrote, which reports show in short; `resolved_by` names what would settle an unknown (a collector, a right, an attestation).
     `offending`: what is not as required, item by item, where `observed` says more; without what changes by itself.
     `due` is the last day on which a required finding may be open, by the policy."""
 
@@ -49,8 +49,8 @@ class Finding(Struct, frozen=True, kw_only=True):
     remediation: str
     waiver: WaiverNote | None = None
     evidence: tuple[str, ...] = ()
-    settles: str = ""
-    step: Step | None = None
+    resolved_by: str = field(default="", name="settles")
+    remedy: Remedy | None = field(default=None, name="step")
     generated: bool = False
     due: datetime.date | None = None
     offending: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-Policy = Literal["always", "on-change", "on-noncompliance"]
+MailPolicy = Literal["always", "on-change", "on-noncompliance"]
 
 
 class Mailing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -24,7 +24,7 @@ class Mailing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     user: str | None = None
     password: str | None = None
     ca_file: str | None = None
-    policy: Policy = "always"
+    policy: MailPolicy = "always"
     heartbeat: str | None = None
     attach: bool = True
     link: str | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 
-class Asked(Struct, frozen=True):
+class DataRequirements(Struct, frozen=True):
     r"""`linux` and `windows`: keys of settings (setting_key.py), sorted; `hotfixes`: ids whose entries are looked at one by
     one; `programs`: does any rule look at the list of installed programs?"""
 

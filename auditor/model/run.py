@@ -63,7 +63,7 @@ def same_machines(results: Iterable[TargetResult]) -> list[list[str]]:
     return [names for known in found.values() for _, names in known if len(names) > 1]
 
 
-class Rulebook(Struct, frozen=True):
+class RulebookSummary(Struct, frozen=True):
     """`digest`: SHA-256 over the rules; `newest`: when the youngest rule was read from its source."""
 
     digest: str
@@ -80,7 +80,7 @@ class Run(Struct, frozen=True, kw_only=True):
     finished: datetime | None = None
     interrupted: bool = False
     auditor: str
-    rulebook: Rulebook
+    rulebook: RulebookSummary
     remarks: tuple[str, ...] = ()
     results: tuple[TargetResult, ...] = ()
 

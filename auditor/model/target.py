@@ -92,14 +92,14 @@ class Target(Struct, frozen=True, kw_only=True):
     fault: str = ""
 
     @property
-    def way_in(self) -> str:
+    def login_route(self) -> str:
         """Where it is reached and as whom: what a login teaches counts for the next one only where this is the same."""
         said = [self.address, self.port, self.user, self.key_file, self.identity_files]
         return msgspec.json.encode(said).decode()
 
     @property
     def relaxed(self) -> tuple[str, ...]:
-        """What the operator relaxed in security settings, on any hop; the report prints it (law 11)."""
+        """What the operator relaxed in security settings, on any hop; the report prints it (docs/contracts.md, law 14)."""
         hops = (*self.jump, self)
         keys = [f"{hop.name}: unknown host keys are accepted" for hop in hops if hop.host_key_checking == "accept-new"]
         keys += [f"{hop.name}: weak ciphers and MACs are accepted (CBC, MD5, 96 bits)" for hop in hops if hop.weak_ciphers]

@@ -10,7 +10,7 @@ from typing import Literal
 
 from msgspec import Struct, field
 
-State = Literal["present", "absent", "unreadable"]
+ReadState = Literal["present", "absent", "unreadable"]
 Cell = str | int | bool | tuple[str, ...] | None
 
 
@@ -18,7 +18,7 @@ class Value(Struct, frozen=True):
     """One registry value. `type` is REG_SZ, REG_DWORD …; `data` an int for REG_DWORD and REG_QWORD, a tuple for
     REG_MULTI_SZ, lower-case hex digits for every binary type. `reason` says why it is unreadable."""
 
-    state: State
+    state: ReadState
     type: str = ""
     data: str | int | tuple[str, ...] = ""
     reason: str = ""
@@ -27,7 +27,7 @@ class Value(Struct, frozen=True):
 class Subkeys(Struct, frozen=True):
     """The names of a key's subkeys; `absent`: there is no such key."""
 
-    state: State
+    state: ReadState
     names: tuple[str, ...] = ()
     reason: str = ""
 
@@ -40,11 +40,11 @@ class Table(Struct, frozen=True):
     reason: str = ""
 
 
-class Readings(Struct, frozen=True, kw_only=True):
+class WindowsRawData(Struct, frozen=True, kw_only=True):
     """`values` by `KEY#NAME`, `keys` by `KEY`, both as they were asked (HKLM\\…); `tables` by WMI class; `texts` by command.
-    `way` names how they were read, `notes` what else is to be said of it."""
+    `method` names how they were read, `notes` what else is to be said of it."""
 
-    way: str
+    method: str = field(name="way")
     values: dict[str, Value] = field(default_factory=dict)
     keys: dict[str, Subkeys] = field(default_factory=dict)
     tables: dict[str, Table] = field(default_factory=dict)

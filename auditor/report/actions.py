@@ -55,9 +55,9 @@ def actions(results: Iterable[TargetResult]) -> tuple[Action, ...]:
             if f.verdict == "pending":
                 restart.extend((name, f) for name in names)
             elif f.verdict == "noncompliant":
-                (by_step[grouping.key(f.step)] if f.step else by_rule[f.rule]).extend((name, f) for name in names)
-            elif f.verdict == "unknown" and f.settles == ROOT_RIGHTS:
-                rights[f.settles].extend((name, f) for name in names)
+                (by_step[grouping.key(f.remedy)] if f.remedy else by_rule[f.rule]).extend((name, f) for name in names)
+            elif f.verdict == "unknown" and f.resolved_by == ROOT_RIGHTS:
+                rights[f.resolved_by].extend((name, f) for name in names)
     for same in by_step.values():
         if len({f.rule for _, f in same}) == 1:
             by_rule[same[0][1].rule].extend(same)
@@ -95,11 +95,11 @@ def _right(what: str, found: _Found) -> Action:
 
 
 def _step(found: _Found) -> Action:
-    step = grouping.highest([f.step for _, f in found if f.step])
+    remedy = grouping.highest([f.remedy for _, f in found if f.remedy])
     rules = {f.rule for _, f in found}
-    parts = 1 if step.kind == "service_pack" else len({f.step.level for _, f in found if f.step})
-    how = "Apply it and restart the host." if step.kind == "service_pack" else "Apply them and restart the host."
-    return Action(grouping.said(step, len(rules)), _worst(found), how, _hosts(found), len(found), len(rules), parts=parts)
+    parts = 1 if remedy.kind == "service_pack" else len({f.remedy.level for _, f in found if f.remedy})
+    how = "Apply it and restart the host." if remedy.kind == "service_pack" else "Apply them and restart the host."
+    return Action(grouping.said(remedy, len(rules)), _worst(found), how, _hosts(found), len(found), len(rules), parts=parts)
 
 
 def _hosts(found: _Found) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The run as one JSON document: `auditor.run/1` (design, section 6)."""
+"""The run as one JSON document: `auditor.run/1` (docs/contracts.md)."""
 
 from __future__ import annotations
 

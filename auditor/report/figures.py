@@ -91,7 +91,7 @@ def figures(run: Run) -> Figures:
 
 def settle(r: TargetResult) -> Settle | None:
     """What would settle most of a host's unknowns; the first of equals."""
-    wanted = Counter(f.settles for f in r.findings if f.verdict == "unknown" and f.settles)
+    wanted = Counter(f.resolved_by for f in r.findings if f.verdict == "unknown" and f.resolved_by)
     return Settle(*wanted.most_common(1)[0]) if wanted else None
 
 

@@ -7,21 +7,21 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from auditor.model.finding import VERDICTS, Finding, Step, Verdict
+from auditor.model.finding import VERDICTS, Finding, Remedy, Verdict
 from auditor.versions import service_pack
 from auditor.versions.product_label import label
 
 
 class Bundle(Struct, frozen=True):
-    """`step` is the highest that any of the findings asks for; packs hold what the packs before them held."""
+    """`remedy` is the highest that any of the findings asks for; packs hold what the packs before them held."""
 
-    step: Step
+    remedy: Remedy
     findings: tuple[Finding, ...]
 
     @property
     def what(self) -> str:
         """The step in words."""
-        return said(self.step, len(self.findings))
+        return said(self.remedy, len(self.findings))
 
     @property
     def verdict(self) -> Verdict:
@@ -39,10 +39,10 @@ class Bundle(Struct, frozen=True):
         return sum(1 for f in self.findings if f.verdict == "unknown")
 
 
-def said(step: Step, count: int = 1) -> str:
-    if step.kind == "service_pack":
-        return f"{label(step.line)} Service Pack {step.level}"
-    return f"hotfix {step.level}" if count == 1 else f"{count} hotfixes, one for each advisory"
+def said(remedy: Remedy, count: int = 1) -> str:
+    if remedy.kind == "service_pack":
+        return f"{label(remedy.line)} Service Pack {remedy.level}"
+    return f"hotfix {remedy.level}" if count == 1 else f"{count} hotfixes, one for each advisory"
 
 
 def bundles(findings: Iterable[Finding]) -> tuple[list[Bundle], list[Finding]]:
@@ -50,28 +50,28 @@ def bundles(findings: Iterable[Finding]) -> tuple[list[Bundle], list[Finding]]:
     given = list(findings)
     found: dict[tuple[str, str], list[Finding]] = {}
     for f in given:
-        if f.step and not f.waiver and f.verdict in ("noncompliant", "pending", "unknown"):
-            found.setdefault(key(f.step), []).append(f)
+        if f.remedy and not f.waiver and f.verdict in ("noncompliant", "pending", "unknown"):
+            found.setdefault(key(f.remedy), []).append(f)
     together = [fs for fs in found.values() if len(fs) > 1]
     taken = {f.rule for fs in together for f in fs}
-    made = [Bundle(highest([f.step for f in fs if f.step]), tuple(fs)) for fs in together]
+    made = [Bundle(highest([f.remedy for f in fs if f.remedy]), tuple(fs)) for fs in together]
     return sorted(made, key=lambda b: (-len(b.findings), b.what)), [f for f in given if f.rule not in taken]
 
 
-def key(step: Step) -> tuple[str, str]:
+def key(remedy: Remedy) -> tuple[str, str]:
     """Steps with the same key are done by the highest of them."""
-    return step.kind, step.line
+    return remedy.kind, remedy.line
 
 
-def highest(steps: list[Step]) -> Step:
+def highest(steps: list[Remedy]) -> Remedy:
     """The step that does what all of them ask."""
     return max(steps, key=_level)
 
 
-def _level(step: Step) -> tuple[int, str]:
-    if step.kind != "service_pack":
-        return 0, step.level
-    return _parsed(step.level)
+def _level(remedy: Remedy) -> tuple[int, str]:
+    if remedy.kind != "service_pack":
+        return 0, remedy.level
+    return _parsed(remedy.level)
 
 
 @lru_cache(maxsize=256)

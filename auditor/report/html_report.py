@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from functools import lru_cache
-from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, Template
 from markupsafe import Markup
 from msgspec import Struct
 
 from auditor.collectors.linux.script import DIGEST
 from auditor.foundation import resources
-from auditor.foundation.sanitize import printable
 from auditor.model.facts import CollectorOutcome
 from auditor.model.finding import SEVERITIES, VERDICTS, Finding, Verdict
 from auditor.model.past import Past
@@ -22,26 +18,11 @@ from auditor.report.curve import curve
 from auditor.report.deduplicate import fold
 from auditor.report.figures import Settle, figures, knowledge, sentence, settle, state, system
 from auditor.report.grouping import Bundle, bundles
-from auditor.report.required import Required, Standing, required
+from auditor.report.required import Required, required
+from auditor.report.templates import template
+from auditor.report.wording import STANDING_TONE, STANDING_WORDS
 from auditor.rulebook.rule import Rule
 
-TONE = {"noncompliant": "bad", "pending": "pend", "unknown": "open", "compliant": "good", "not_applicable": ""}
-SAID = {
-    "noncompliant": "Missing",
-    "pending": "Pending",
-    "unknown": "Unknown",
-    "compliant": "Compliant",
-    "not_applicable": "Not applicable",
-}
-
-
-_VERDICTS: dict[Standing, str] = {
-    "lacking": "lacks something required",
-    "open": "leaves a required question open",
-    "met": "has everything that is required",
-    "nothing": "nothing required applied to it",
-}
-_TONES: dict[Standing, str] = {"lacking": "bad", "open": "open", "met": "good", "nothing": ""}
 _MANY_HOSTS = 40  # from more on, findings are told once by rule, and the hosts' own sections only name them
 
 
@@ -51,7 +32,7 @@ class HostView(Struct, frozen=True, kw_only=True):
     name: str
     system: str
     state: str
-    way: str
+    method: str
     labels: str
     seconds: float
     tone: str
@@ -86,7 +67,7 @@ def html(run: Run, rules: Iterable[Rule], past: Past | None = None) -> bytes:
     }
     fleet = len(assessed) > _MANY_HOSTS
     total = sum(n.verdicts.values())
-    text = _template().render(
+    text = template("report.html.j2").render(
         run=run,
         n=n,
         sentence=sentence(run, n),
@@ -102,28 +83,9 @@ def html(run: Run, rules: Iterable[Rule], past: Past | None = None) -> bytes:
         shares=_shares(n.verdicts, total),
         knowledge=knowledge(run),
         script=DIGEST,
-        tone=TONE,
-        said=SAID,
         css=Markup((resources.folder("reports") / "report.css").read_text(encoding="utf-8")),  # our own file
     )
     return text.encode("utf-8", "replace")
-
-
-@lru_cache(maxsize=1)
-def _template() -> Template:
-    env = Environment(
-        loader=FileSystemLoader(resources.folder("reports")),
-        autoescape=True,
-        finalize=_shown,
-        trim_blocks=True,
-        auto_reload=False,
-    )
-    return env.get_template("report.html.j2")
-
-
-def _shown(value: Any) -> Any:
-    """Every string that the template prints loses its control characters; Markup is our own."""
-    return printable(value) if type(value) is str else value
 
 
 def _host(r: TargetResult) -> HostView:
@@ -143,10 +105,10 @@ def _host(r: TargetResult) -> HostView:
         name=r.target.name,
         system=system(platform),
         state=state(platform),
-        way=(facts.way or "facts as given") if facts else "",
+        method=(facts.method or "facts as given") if facts else "",
         labels=", ".join(f"{k} {v}" for k, v in r.target.labels.items()),
         seconds=r.seconds,
-        tone=_TONES[counts.standing],
+        tone=STANDING_TONE[counts.standing],
         verdict=_said(counts),
         open=counts.standing in ("lacking", "open"),
         required_counts=counts,
@@ -167,7 +129,7 @@ def _host(r: TargetResult) -> HostView:
 
 def _said(counts: Required) -> str:
     """How a host stands, in words."""
-    words = _VERDICTS[counts.standing]
+    words = STANDING_WORDS[counts.standing]
     return f"{words}, leaves a required question open" if counts.standing == "lacking" and counts.open else words
 
 

@@ -14,9 +14,9 @@ from msgspec import Struct
 from auditor.checks.registry import Check, with_children
 from auditor.errors import FileFaults
 from auditor.foundation import resources
-from auditor.foundation.yaml_file import MAX_BYTES, Faults, bind, compose
+from auditor.foundation.yaml_file import MAX_BYTES, FaultList, bind, compose
 from auditor.model import run, setting_key
-from auditor.model.requirements import Asked
+from auditor.model.requirements import DataRequirements
 from auditor.rulebook import overrides
 from auditor.rulebook.rule import Rule
 
@@ -31,7 +31,7 @@ class Rulebook(Struct, frozen=True):
     places: dict[str, str]
     digest: str
 
-    def asked(self, wanted: Callable[[Rule], bool] = lambda rule: True) -> Asked:
+    def requirements(self, wanted: Callable[[Rule], bool] = lambda rule: True) -> DataRequirements:
         """What some rule among those `wanted` needs to know."""
         rules = [r for r in self.rules if wanted(r)]
         components = [c for r in rules for c in (r.application, r.component) if c and r.family == "windows"]
@@ -43,7 +43,7 @@ class Rulebook(Struct, frozen=True):
                 # The entries of generated rules' hotfixes are not looked at one by one: there are thousands, and the list has them.
                 if not rule.generated:
                     hotfixes.update(needs.hotfixes)
-        return Asked(
+        return DataRequirements(
             linux=tuple(sorted(k for k in keys if setting_key.family(k) == "linux")),
             windows=tuple(sorted(k for k in keys if setting_key.family(k) == "windows")),
             hotfixes=tuple(sorted(hotfixes)),
@@ -53,9 +53,9 @@ class Rulebook(Struct, frozen=True):
             services=tuple(sorted({s for c in components for s in c.services})),
         )
 
-    def summary(self) -> run.Rulebook:
+    def summary(self) -> run.RulebookSummary:
         newest = max((r.provenance.retrieved for r in self.rules), default=None)
-        return run.Rulebook(self.digest, len(self.rules), newest.isoformat() if newest else "")
+        return run.RulebookSummary(self.digest, len(self.rules), newest.isoformat() if newest else "")
 
 
 def load(paths: Sequence[str] = ()) -> Rulebook:
@@ -65,7 +65,7 @@ def load(paths: Sequence[str] = ()) -> Rulebook:
     faults: list[str] = []
     rules: dict[str, Rule] = {}
     places: dict[str, str] = {}
-    changes: list[tuple[overrides.Change, str]] = []
+    changes: list[tuple[overrides.Override, str]] = []
     for path in _files(list(paths) or ["shipped"], faults):
         if path.name == overrides.NAME:
             changes += overrides.read(path, faults)
@@ -112,7 +112,7 @@ def _files(paths: list[str], faults: list[str]) -> Iterator[Path]:
 
 def _yaml(path: Path, faults: list[str]) -> list[tuple[Rule, int]]:
     """A file holds one rule, or a list of rules."""
-    noted = Faults(path)
+    noted = FaultList(path)
     root = compose(path, noted)
     nodes = root.value if isinstance(root, yaml.SequenceNode) else [root] if root else []
     rules = []

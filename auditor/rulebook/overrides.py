@@ -19,7 +19,7 @@ import yaml
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from auditor.foundation.yaml_file import Faults, bind, compose
+from auditor.foundation.yaml_file import FaultList, bind, compose
 from auditor.model.finding import Obligation, Severity
 from auditor.rulebook.rule import Rule, RuleId
 
@@ -27,7 +27,7 @@ NAME = "overlay.yaml"
 FIELDS = ("title", "severity", "obligation", "meaning", "matters", "remediation")
 
 
-class Change(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+class Override(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """One rule's changes: the fields that are given replace the rule's."""
 
     id: RuleId
@@ -43,21 +43,21 @@ class Change(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit
     drop: bool = False
 
 
-def read(path: Path, faults: list[str]) -> list[tuple[Change, str]]:
+def read(path: Path, faults: list[str]) -> list[tuple[Override, str]]:
     """The changes of a file, each with its place; faults are added as `file:line: message`."""
-    noted = Faults(path)
+    noted = FaultList(path)
     root = compose(path, noted)
     nodes = root.value if isinstance(root, yaml.SequenceNode) else [root] if root else []
     found = []
     for node in nodes:
-        change = bind(node, Change, noted)
+        change = bind(node, Override, noted)
         if change:
             found.append((change, f"{path}:{node.start_mark.line + 1}"))
     faults.extend(noted.texts())
     return found
 
 
-def changed(rule: Rule, change: Change) -> Rule:
+def changed(rule: Rule, change: Override) -> Rule:
     """A rule with the changes of people; the overlay is named in its notes."""
     given: dict[str, Any] = {f: v for f in FIELDS if (v := getattr(change, f)) is not None}
     note = f"Changed by {change.by}: {change.reason}"
@@ -67,7 +67,7 @@ def changed(rule: Rule, change: Change) -> Rule:
     return replace(rule, provenance=provenance, **given)
 
 
-def write(path: Path, changes: Iterable[Change]) -> None:
+def write(path: Path, changes: Iterable[Override]) -> None:
     """Write the changes as YAML, in the order of their ids."""
     plain = [{k: v for k, v in asdict(c).items() if v not in (None, False)} for c in sorted(changes, key=lambda c: c.id)]
     body = yaml.safe_dump(msgspec.to_builtins(plain), sort_keys=False, allow_unicode=True, width=120)

@@ -27,13 +27,13 @@ class Command(Struct, frozen=True):
 
 
 class CommandResult(Struct, frozen=True):
-    """`exit_status` is None where it was not told; `cut` says why an answer was cut off. `seconds` is wall time."""
+    """`exit_status` is None where it was not told; `truncated` says why an answer was cut off. `seconds` is wall time."""
 
     exit_status: int | None
     stdout: bytes
     stderr: bytes
     seconds: float
-    cut: TargetError | None = None
+    truncated: TargetError | None = None
 
 
 def too_much() -> TargetError:

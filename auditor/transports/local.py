@@ -11,15 +11,15 @@ from auditor.model.target import Target
 from auditor.transports.child_process import Child
 from auditor.transports.command import Command, CommandResult
 from auditor.transports.permits import Permits
+from auditor.transports.session import LiveSession, SessionKind
 
 
-class LocalSession:
+class LocalSession(LiveSession):
     """Runs a command as a child in a process group of its own, killed as a whole when the time is up."""
 
+    kind: SessionKind = "shell"
     compress = False
     windows = False
-    known_login = None
-    recorded_at = None
 
     def __init__(self, target: Target, deadline: Deadline, permits: Permits) -> None:
         self._target, self._deadline, self._permits = target, deadline, permits
@@ -37,9 +37,9 @@ class LocalSession:
         with Child(command.argv) as child:
             limit.watch(child.kill)
             child.feed(command.stdin)
-            stdout, stderr, cut = child.read()
+            stdout, stderr, truncated = child.read()
             status = child.end()
             limit.done()
         if limit.over:
-            cut = limit.cut()
-        return CommandResult(None if cut else status, stdout, stderr, time.monotonic() - started, cut)
+            truncated = limit.truncated()
+        return CommandResult(None if truncated else status, stdout, stderr, time.monotonic() - started, truncated)

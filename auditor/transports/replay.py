@@ -25,12 +25,13 @@ from auditor.errors import HostError
 from auditor.foundation import own_files
 from auditor.foundation.deadline import Deadline
 from auditor.model.run import TargetError
-from auditor.model.target import Target
-from auditor.model.windows import Readings
+from auditor.model.target import KnownLogin, Target
+from auditor.model.windows import WindowsRawData
 from auditor.transports.command import MAX_STDERR, MAX_STDOUT, Command, CommandResult
 from auditor.transports.permits import Permits
+from auditor.transports.session import SessionKind
 
-Kind = Literal["posix", "windows-shell", "windows-readings"]
+RecordingKind = Literal["posix", "windows-shell", "windows-readings"]
 # What collect.cmd writes, and the word that frames it.
 ANSWER, POWERSHELL_ANSWER, CARRIED_MARKER = "answer.txt", "answer-powershell.txt", "auditor-offline"
 MAX_FILES, MAX_BYTES = 500, 64_000_000
@@ -42,13 +43,13 @@ class Recording(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     schema: Literal["auditor.recording/1"] = "auditor.recording/1"
     target: str
     recorded_at: datetime
-    kind: Kind = "posix"
+    kind: RecordingKind = "posix"
     marker: Annotated[str, msgspec.Meta(min_length=8)]
     script: str
-    way: str
+    method: str = msgspec.field(name="way")
     exit_status: int | None
     seconds: float
-    cut: TargetError | None = None
+    truncated: TargetError | None = msgspec.field(default=None, name="cut")
 
 
 def write(folder: Path, recording: Recording, contents: dict[str, bytes]) -> None:
@@ -60,13 +61,13 @@ def write(folder: Path, recording: Recording, contents: dict[str, bytes]) -> Non
         own_files.replace(folder / name, content, 0o600)  # a package list and its holes: its owner's only
 
 
-def open_recording(target: Target, deadline: Deadline, permits: Permits) -> RecordedShell | Kept:
+def open_recording(target: Target, deadline: Deadline, permits: Permits) -> RecordedShell | RecordedReadings:
     """The session of a recording; HostError `protocol` where the path is none. Nothing leaves for a host."""
     path = Path(target.path or ".")
     contents, newest = _contents(path)
     if ANSWER in contents:
         carried = Recording(target=target.name, recorded_at=newest, kind="windows-shell", marker=CARRIED_MARKER, script="",
-                            way="carried home", exit_status=None, seconds=0.0)  # fmt: skip
+                            method="carried home", exit_status=None, seconds=0.0)  # fmt: skip
         kept = {"stdout": contents[ANSWER]} | {k: v for k, v in contents.items() if k == POWERSHELL_ANSWER}
         return RecordedShell(carried, kept)
     if "recording.json" not in contents:
@@ -75,12 +76,12 @@ def open_recording(target: Target, deadline: Deadline, permits: Permits) -> Reco
                 "protocol",
                 f"{path} is no recording: it holds neither recording.json nor files of a Windows host (*.reg, ver.txt)",
             )
-        return Kept(contents, None, newest)
+        return RecordedReadings(contents, None, newest)
     try:
         recording = msgspec.json.decode(contents["recording.json"], type=Recording)
         if recording.kind == "windows-readings":
-            readings = msgspec.json.decode(contents.get("readings.json", b""), type=Readings)
-            return Kept({}, readings, recording.recorded_at)
+            readings = msgspec.json.decode(contents.get("readings.json", b""), type=WindowsRawData)
+            return RecordedReadings({}, readings, recording.recorded_at)
     except msgspec.MsgspecError as e:
         raise HostError("protocol", f"{path} is no recording: {e}") from None
     if "stdout" not in contents:
@@ -89,7 +90,8 @@ def open_recording(target: Target, deadline: Deadline, permits: Permits) -> Reco
 
 
 class _Recorded:
-    known_login = None
+    known_login: KnownLogin | None = None
+    relaxed: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
         return self
@@ -101,29 +103,34 @@ class _Recorded:
 class RecordedShell(_Recorded):
     """Gives the recorded answer to whatever is asked; what was not asked then is not known now."""
 
+    kind: SessionKind = "shell"
     compress = False
 
     def __init__(self, recording: Recording, contents: dict[str, bytes]) -> None:
         self._recording, self._contents = recording, contents
-        self.windows = recording.kind == "windows-shell"
-        self.recorded_at = recording.recorded_at
-        self.powershell = POWERSHELL_ANSWER in contents
+        self.windows: bool | None = recording.kind == "windows-shell"
+        self.recorded_at: datetime | None = recording.recorded_at
+        self.has_update_agent_answer: bool | None = POWERSHELL_ANSWER in contents
 
     def run(self, command: Command) -> CommandResult:
         r = self._recording
         kept = self._contents[POWERSHELL_ANSWER if command.argv[0] == "powershell" else "stdout"]
         # The marker of this run takes the place of the recorded one.
         stdout = kept[:MAX_STDOUT].replace(r.marker.encode(), command.marker.encode())[:MAX_STDOUT]
-        return CommandResult(r.exit_status, stdout, self._contents.get("stderr", b"")[:MAX_STDERR], r.seconds, r.cut)
+        return CommandResult(r.exit_status, stdout, self._contents.get("stderr", b"")[:MAX_STDERR], r.seconds, r.truncated)
 
 
-class Kept(_Recorded):
-    """Readings that were kept, or files to make some of."""
+class RecordedReadings(_Recorded):
+    """Windows data that was recorded, or files to make some of."""
 
-    def __init__(self, files: dict[str, bytes], readings: Readings | None, when: datetime) -> None:
-        self._files, self._readings, self.recorded_at = files, readings, when
+    kind: SessionKind = "recorded"
+    has_update_agent_answer: bool | None = False
 
-    def readings(self) -> Readings | None:
+    def __init__(self, files: dict[str, bytes], readings: WindowsRawData | None, when: datetime) -> None:
+        self._files, self._readings = files, readings
+        self.recorded_at: datetime | None = when
+
+    def readings(self) -> WindowsRawData | None:
         return self._readings
 
     def files(self) -> dict[str, bytes]:

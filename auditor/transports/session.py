@@ -5,25 +5,38 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import Protocol, Self, runtime_checkable
+from typing import Literal, Protocol, Self
 
 from auditor.model.target import KnownLogin, Target
-from auditor.model.windows import Cell, Readings, Subkeys, Table, Value
+from auditor.model.windows import Cell, Subkeys, Table, Value, WindowsRawData
 from auditor.transports.command import Command, CommandResult
+
+SessionKind = Literal["shell", "wmi", "remote-registry", "recorded"]
+
+
+class LiveSession:
+    """What every session that reaches its host now says of itself, unless it knows better."""
+
+    known_login: KnownLogin | None = None
+    recorded_at: datetime | None = None
+    relaxed: tuple[str, ...] = ()
+    has_update_agent_answer: bool | None = None
 
 
 class Session(Protocol):
-    """A way to one host. Connecting may wait until the first question, so that it can travel with it. It also is one of
-    the kinds below."""
+    """A connection to one host. Connecting may wait until the first question, so that it can travel with it. `kind` says
+    which of the protocols below it also has."""
 
+    kind: SessionKind
     known_login: KnownLogin | None  # what a login taught, where there was one
     recorded_at: datetime | None  # when the answer was given, where that is not now
+    relaxed: tuple[str, ...]  # what the session relaxed beyond the inventory, once there was one
+    has_update_agent_answer: bool | None  # a recording's: does it hold PowerShell's answer? None: the session runs commands now
 
     def __enter__(self) -> Self: ...
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
 
 
-@runtime_checkable
 class Shell(Session, Protocol):
     """`run` raises HostError where there is no answer at all; an answer that was cut off is a result that says so."""
 
@@ -33,7 +46,7 @@ class Shell(Session, Protocol):
     def run(self, command: Command) -> CommandResult: ...
 
 
-class Lane(Protocol):
+class WmiConnection(Protocol):
     """One connection to WMI. Every call raises Refused where just this question was refused, HostError where the session
     is over."""
 
@@ -41,19 +54,17 @@ class Lane(Protocol):
     def registry(self, method: str, key: str, name: str | None = None) -> Mapping[str, Cell]: ...
 
 
-@runtime_checkable
 class Wmi(Session, Protocol):
-    """WMI; `lane` opens one more connection, of which a host gets at most `lanes`. `run` opens a shell. `round_trip` is
+    """WMI; `connection` opens one more connection, of which a host gets at most `max_connections`. `run` opens a shell. `round_trip` is
     the way there and back in seconds, 0.0 where it is not known."""
 
-    lanes: int
+    max_connections: int
     round_trip: float
 
-    def lane(self) -> Lane: ...
+    def connection(self) -> WmiConnection: ...
     def run(self, command: Command) -> CommandResult: ...
 
 
-@runtime_checkable
 class RemoteRegistry(Session, Protocol):
     """The registry over the network; `services` by the service manager."""
 
@@ -62,11 +73,10 @@ class RemoteRegistry(Session, Protocol):
     def services(self) -> Table: ...
 
 
-@runtime_checkable
-class Kept(Session, Protocol):
+class RecordedSession(Session, Protocol):
     """What was kept of a host's answers: readings, or files to make some of."""
 
-    def readings(self) -> Readings | None: ...
+    def readings(self) -> WindowsRawData | None: ...
     def files(self) -> Mapping[str, bytes]: ...
 
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from auditor.versions.windows_products import HARMLESS_SUITES, PRODUCTS, SESSION_HOSTS, Product
 
-Kind = Literal["workstation", "server"]
+WindowsKind = Literal["workstation", "server"]
 _LAST_OF_SUITES = 6000  # from Vista on no suite decides, and "Terminal Server" stands in every server's list
 
 
@@ -27,7 +27,7 @@ class Identity(Struct, frozen=True):
 def identify(
     version: str,
     build: int | None,
-    kind: Kind | None,
+    kind: WindowsKind | None,
     suites: tuple[str, ...] | None,
     *,
     edition: str | None = None,

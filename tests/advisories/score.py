@@ -70,8 +70,8 @@ def count(half: str, archive: Path) -> Counts:
             {(f.product, f.service_pack) for f in a.fixes},
             {(f["product"], f["service_pack"]) for f in o["fixes"]},
         )
-        for way in WAYS:
-            yes_no(counts[way], getattr(a, way), o[way])
+        for method in WAYS:
+            yes_no(counts[method], getattr(a, method), o[method])
         yes_no(counts["requires_component"], a.requires_component is not None, o["component"])
         got, want = {name(s.value): s for s in a.settings}, {name(s["value"]): s for s in o["settings"]}
         sets(counts["settings"], set(got), set(want))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from auditor.advisories.corpus import Reading
+from auditor.advisories.corpus import CorpusReader
 from tests.advisories.made import text
 from tests.advisories.shared import ARCHIVE, SEEDS
 from tests.conftest import Run
@@ -82,7 +82,7 @@ def test_several_processes_read_the_same(tmp_path: Path) -> None:
             id=f"Q{200000 + n}",
             STATUS=f"This problem was first corrected in Windows NT 4.0 Service Pack {n % 6 + 1}.",
         )
-    one, two = Reading([str(tmp_path)]), Reading([str(tmp_path)], jobs=2)
+    one, two = CorpusReader([str(tmp_path)]), CorpusReader([str(tmp_path)], jobs=2)
     assert list(one.lines()) == list(two.lines())
 
 
@@ -112,7 +112,7 @@ def test_search_and_show(auditor: Run) -> None:
 
 @pytest.mark.skipif(SEEDS is None, reason="the seed articles are not here")
 def test_the_seeds() -> None:
-    found = {a.id: a for a in Reading([str(SEEDS)]).articles()}
+    found = {a.id: a for a in CorpusReader([str(SEEDS)]).articles()}
     assert {(f.product, f.service_pack) for f in found["Q238009"].fixes} == {
         ("windows-nt-4.0-server", "6"),
         ("windows-nt-4.0-terminal-server", "6"),
@@ -125,7 +125,7 @@ def test_the_seeds() -> None:
 
 @pytest.mark.skipif(ARCHIVE is None, reason="the archive of articles is not here")
 def test_the_whole_archive_is_read() -> None:
-    reading = Reading([str(ARCHIVE)], jobs=2)
+    reading = CorpusReader([str(ARCHIVE)], jobs=2)
     ids = [line[7 : line.index(b'"', 7)] for line in reading.lines()]
     assert len(ids) == len(set(ids)) == 25_239
     assert reading.refused == []

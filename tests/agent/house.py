@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from auditor.agent.log import start
 from auditor.agent.loop import Agent, World
-from auditor.audit.context import Audit
+from auditor.audit.context import AuditContext
 from auditor.cli.agent import read
 from auditor.foundation.deadline import Stop
 from auditor.history import scheduled_runs
@@ -25,10 +25,10 @@ from tests.given import LINUX
 
 BEGIN = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 NIGHTLY = 'nightly: {at: "02:00", window: 4h}'
-Scan = Callable[[Target, Audit, Stop], TargetResult]
+Scan = Callable[[Target, AuditContext, Stop], TargetResult]
 
 
-def good(target: Target, audit: Audit, stop: Stop) -> TargetResult:
+def good(target: Target, audit: AuditContext, stop: Stop) -> TargetResult:
     facts = replace(LINUX, target=target.name, collected_at=audit.clock(), machine_id=target.name)
     return TargetResult(target=target, outcome="assessed", facts=facts, seconds=0.01)
 
@@ -46,12 +46,12 @@ class House:
         self.scans: dict[str, Scan] = {}
         self.asked: list[str] = []
         self.said: list[str] = []
-        monkeypatch.setattr("auditor.audit.scan.scan", self._scan)
+        monkeypatch.setattr("auditor.audit.executor.scan", self._scan)
         monkeypatch.chdir(folder)
         self.log = start("text")
         self.log.handlers[:] = [_Told(self.said)]
 
-    def _scan(self, target: Target, audit: Audit, stop: Stop) -> TargetResult:
+    def _scan(self, target: Target, audit: AuditContext, stop: Stop, assessor: object) -> TargetResult:
         self.asked.append(target.name)
         return self.scans.get(target.name, good)(target, audit, stop)
 

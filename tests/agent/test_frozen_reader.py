@@ -26,18 +26,18 @@ from tests.places import ROOT
 # `python -c` with the words of a command line: the host called `frozen` is read by a pattern that holds the interpreter.
 FROZEN = """
 import re, sys
-from auditor.audit import context
+from auditor.audit import isolated
 from auditor.cli import main
 
-real = context.read
+real = isolated.assess
 
-def read(heard, audit):
-    if heard.target.name == "frozen":
+def read(response, context):
+    if response.target.name == "frozen":
         open("frozen-now", "w").close()
         re.fullmatch("(a+)+b", "a" * 60)
-    return real(heard, audit)
+    return real(response, context)
 
-context.read = read
+isolated.assess = read
 sys.argv[0] = "auditor"
 main()
 """
@@ -144,7 +144,7 @@ def test_the_last_resort(home: Path) -> None:
     """Something of which nobody thought: the agent ends all the same, and the next one goes on."""
     write(home, recorded(2))
     stuck = FROZEN.replace(
-        "context.read = read",
+        "isolated.assess = read",
         "from auditor.agent import scheduler\nscheduler._prune = lambda setting: __import__('time').sleep(60)",
     )
     with auditor(home, "agent", "run", program=stuck) as process:

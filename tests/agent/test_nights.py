@@ -10,7 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from auditor.agent import job
-from auditor.audit.context import Audit
+from auditor.audit.context import AuditContext
 from auditor.foundation.deadline import Stop
 from auditor.history.store import Store
 from auditor.model.run import TargetResult
@@ -63,7 +63,7 @@ def test_a_daily_heartbeat_comes_daily(house: House) -> None:
     house.write(more="mail: {server: 127.0.0.1, port: 1, security: none, sender: a@b, to: [k@b], policy: on-change, heartbeat: 1d}\n")  # fmt: skip
     agent = house.agent()
 
-    def slow(target: Target, audit: Audit, stop: Stop) -> TargetResult:
+    def slow(target: Target, audit: AuditContext, stop: Stop) -> TargetResult:
         house.now += timedelta(minutes=7)
         return good(target, audit, stop)
 
@@ -75,7 +75,7 @@ def test_a_daily_heartbeat_comes_daily(house: House) -> None:
 
 def test_a_run_that_is_stopped_by_hand_does_not_blame_its_window(house: House) -> None:
     house.write(NIGHTLY.replace(", window: 4h", ""), hosts=3)
-    setting = house.agent().setting
+    setting = house.agent().settings
     stop = Stop()
     stop.now()
     run = job.audit(setting.opened.plans[0], house.now, setting, stop, lambda: False).run
@@ -95,14 +95,14 @@ def test_the_window_ends_a_run_with_what_it_has(house: House) -> None:
     agent = house.agent()
     house.looks(agent, BEGIN + timedelta(hours=14))
 
-    def slow(target: Target, audit: Audit, stop: Stop) -> TargetResult:
-        if not stop.asked.wait(20):
+    def slow(target: Target, audit: AuditContext, stop: Stop) -> TargetResult:
+        if not stop.requested.wait(20):
             return good(target, audit, stop)
         return bad("interrupted")(target, audit, stop)
 
     house.scans["h1"] = slow
-    plan = replace(agent.setting.opened.plans[0], window=timedelta(seconds=0.5))
-    run = job.audit(plan, house.now, agent.setting, Stop(), lambda: False).run
+    plan = replace(agent.settings.opened.plans[0], window=timedelta(seconds=0.5))
+    run = job.audit(plan, house.now, agent.settings, Stop(), lambda: False).run
     assert run.interrupted
     assert [r.outcome for r in run.results] == ["assessed", "unreachable", "unreachable", "unreachable"]
     assert run.remarks[0] == "its window of 0:00:00.500000 was over; 3 of 4 hosts had not been assessed"
@@ -112,7 +112,7 @@ def test_a_passing_fault_is_tried_again_once_at_the_end(house: House) -> None:
     house.write(hosts=4, more="agent: {jobs: 1}\n")
     tries: dict[str, int] = {}
 
-    def second_time_well(target: Target, audit: Audit, stop: Stop) -> TargetResult:
+    def second_time_well(target: Target, audit: AuditContext, stop: Stop) -> TargetResult:
         tries[target.name] = tries.get(target.name, 0) + 1
         return (good if tries[target.name] > 1 else bad("timeout"))(target, audit, stop)
 
@@ -133,7 +133,7 @@ def test_a_second_try_has_what_the_first_left_of_the_hosts_limit(house: House) -
     limits: list[tuple[str, float]] = []
 
     def takes(seconds: float) -> Any:
-        def tried(target: Target, audit: Audit, stop: Stop) -> TargetResult:
+        def tried(target: Target, audit: AuditContext, stop: Stop) -> TargetResult:
             limits.append((target.name, target.timeouts.total))
             return replace(bad("timeout")(target, audit, stop), seconds=seconds)
 
@@ -178,7 +178,7 @@ def test_so_many_at_once_through_one_jump_host(house: House) -> None:
     )
     turn, now, most = threading.Lock(), {"g1": 0, "g2": 0}, {"g1": 0, "g2": 0}
 
-    def counted(target: Target, audit: Audit, stop: Stop) -> TargetResult:
+    def counted(target: Target, audit: AuditContext, stop: Stop) -> TargetResult:
         jump = target.jump[0].name
         with turn:
             now[jump] += 1

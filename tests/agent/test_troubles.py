@@ -94,7 +94,7 @@ def test_an_audit_that_fails_as_a_whole_stands_in_nobodys_way(house: House) -> N
     house.write('alpha: {at: "02:00"}\n  beta: {at: "02:00", targets: [h0]}')
     agent = house.agent()
     house.looks(agent, BEGIN + timedelta(hours=14))
-    del agent.setting.rulebooks["alpha"]
+    del agent.settings.rulebooks["alpha"]
     house.looks(agent, BEGIN + timedelta(hours=14, minutes=20), timedelta(seconds=20))
     assert house.asked == ["h0"]
     said = [text for text in house.said if "fault of auditor itself" in text or "tried again" in text]
@@ -168,7 +168,7 @@ def test_a_reload_that_fails_leaves_the_agent_as_it_was(house: House) -> None:
     (house.folder / "a.db").write_bytes(b"no database" * 1000)
     agent.reload()
     assert house.said[-1] == "not reloaded: the settings of before stay in force"
-    assert agent.setting.opened.plans
+    assert agent.settings.opened.plans
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's locks could lock a service out")

@@ -138,7 +138,7 @@ def test_stale_processes() -> None:
         LINUX, stale_processes=None, outcomes=(CollectorOutcome("stale_processes", "partial", "without root's rights"),)
     )
     f = find("linux-stale-processes", facts)
-    assert (f.verdict, f.settles) == ("unknown", ROOT_RIGHTS)
+    assert (f.verdict, f.resolved_by) == ("unknown", ROOT_RIGHTS)
 
 
 def updates(version: str = "3.0.15-1", arch: str = "amd64", age: int = 0, release: str = "bookworm") -> HostFacts:

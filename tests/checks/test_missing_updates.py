@@ -49,18 +49,18 @@ def test_judging(severities: tuple[str, ...], missing: tuple[MissingUpdate, ...]
     judged = MissingUpdatesCheck(severities).judge(case(missing))
     assert (judged.verdict, judged.observed) == (verdict, observed)
     assert judged.why
-    assert judged.settles or verdict != "unknown"
+    assert judged.resolved_by or verdict != "unknown"
 
 
 def test_not_asked_and_not_read_are_told_apart() -> None:
     check = MissingUpdatesCheck()
     for never in (case(None), case(None, "")):
         judged = check.judge(never)
-        assert judged.settles == "missing_updates: not asked; set `missing_updates: true`"
+        assert judged.resolved_by == "missing_updates: not asked; set `missing_updates: true`"
         assert "`missing_updates: true`" in judged.why
     judged = check.judge(case(None, "PowerShell said nothing"))
     assert judged.why == "The missing updates could not be read: PowerShell said nothing"
-    assert judged.settles == "missing_updates: PowerShell said nothing"
+    assert judged.resolved_by == "missing_updates: PowerShell said nothing"
 
 
 @pytest.mark.parametrize("searched", [None, date(2026, 11, 8)])

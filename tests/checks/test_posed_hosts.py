@@ -512,8 +512,8 @@ def test_an_unknown_that_the_policy_accepts_is_shown_as_such() -> None:
     found = {f.rule: f for f in evaluate(blind, RULES, today=WHEN.date(), policy=policy)}
     stale = found["linux-stale-processes"]
     assert (stale.verdict, stale.waiver.reason if stale.waiver else None) == ("unknown", "no sudo on the web servers")
-    assert "become: {method: sudo}" in stale.settles
-    assert "auditor commands --sudoers" in stale.settles
+    assert "become: {method: sudo}" in stale.resolved_by
+    assert "auditor commands --sudoers" in stale.resolved_by
     seen = {f.rule: f for f in evaluate(LINUX, RULES, today=WHEN.date(), policy=policy)}
     assert seen["linux-stale-processes"].waiver is None  # nothing that is known is accepted
 

@@ -30,7 +30,7 @@ DYNAMIC = {
     f"{AFD}DynamicBacklogGrowthDelta": "10",
 }
 # Of Q142641; what is not named in a test is absent.
-ASKED = (
+REQUIREMENTS = (
     *DYNAMIC,
     f"{TCPIP}SynAttackProtect",
     f"{TCPIP}TcpMaxConnectResponseRetransmissions",
@@ -51,7 +51,7 @@ def attested(rule: str, state: str = "done") -> Attestation:
 
 def tcp(sp: str, product: str = "windows-nt-4.0-server", **values: str) -> HostFacts:
     """A host with everything that Q142641 asks for absent, but for `values` (by the last part of their key)."""
-    return host(product, sp, {k: values.get(k.rpartition("#")[2]) for k in ASKED})
+    return host(product, sp, {k: values.get(k.rpartition("#")[2]) for k in REQUIREMENTS})
 
 
 ON = {k.rpartition("#")[2]: v for k, v in DYNAMIC.items()}

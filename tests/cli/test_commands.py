@@ -9,9 +9,10 @@ from collections.abc import Iterable
 import pytest
 from click.testing import CliRunner
 
-from auditor.audit.context import Audit
-from auditor.audit.scan import scan, utc_now
+from auditor.audit.context import AuditContext
+from auditor.audit.scan import scan
 from auditor.cli.commands import commands
+from auditor.foundation.clock import utc_now
 from auditor.foundation.deadline import Stop
 from auditor.model.target import Target
 from auditor.rulebook.loader import load
@@ -45,7 +46,7 @@ def test_nothing_else_reaches_a_host(
     with WsmanServer(host, "audit", "Secret-1") as server:
         target = Target(name=name, connection="winrm", address="127.0.0.1", port=server.port, scheme="http", user="audit",
                         password="env:LAB_PASSWORD")  # fmt: skip
-        result = scan(target, Audit(rulebook=load(), clock=utc_now, marker=lambda: MARKER), Stop())
+        result = scan(target, AuditContext(rulebook=load(), clock=utc_now, marker=lambda: MARKER), Stop())
     assert result.facts is not None, result.error
     assert any("Stdin reg query" in line for line in server.log) or not closed
     strange = [line for line in server.log if not allowed(line, listed)]

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from auditor.collectors.linux import script
 from auditor.collectors.linux.host_facts import arguments
 from auditor.collectors.permitted import Permitted
-from auditor.collectors.windows.host_facts import questions
+from auditor.collectors.windows.host_facts import all_queries
 from auditor.collectors.windows.readers import powershell, shell
 from auditor.errors import HostError
 from auditor.foundation.deadline import Deadline, Stop
@@ -21,11 +21,11 @@ from auditor.transports import TRANSPORTS, open_session
 from auditor.transports.command import Command
 
 MARK = "0123456789abcdef01234567"
-ASKED = load().asked()
-PERMITTED = Permitted(ASKED)
-POSIX = script.command(MARK, arguments(ASKED.linux), form="gzip", deep=True, sudo="sudo")
-SHELL = shell.command(questions(ASKED), MARK)
-POWERSHELL = powershell.command(questions(ASKED), MARK, True)
+REQUIREMENTS = load().requirements()
+PERMITTED = Permitted(REQUIREMENTS)
+POSIX = script.command(MARK, arguments(REQUIREMENTS.linux), form="gzip", deep=True, sudo="sudo")
+SHELL = shell.command(all_queries(REQUIREMENTS), MARK)
+POWERSHELL = powershell.command(all_queries(REQUIREMENTS), MARK, True)
 
 
 @pytest.mark.parametrize("command", [POSIX, SHELL, POWERSHELL, replace(POSIX, argv=POSIX.argv[:8])], ids=lambda c: c.argv[0])
@@ -93,8 +93,8 @@ def test_every_transport_asks_before_it_sends(connection: Connection, monkeypatc
     if hasattr(session, "run"):
         ask.append(lambda: session.run(Command(("id",), marker=MARK)))
     if hasattr(session, "lane"):
-        lane = session.lane()
-        ask += [lambda: lane.rows("SELECT * FROM Win32_UserAccount"), lambda: lane.registry("EnumKey", r"SAM\SAM")]
+        connection = session.connection()
+        ask += [lambda: connection.rows("SELECT * FROM Win32_UserAccount"), lambda: connection.registry("EnumKey", r"SAM\SAM")]
     assert ask
     for one in ask:
         with pytest.raises(HostError, match="not on the list"):

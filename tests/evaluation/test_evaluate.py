@@ -15,7 +15,8 @@ from msgspec.structs import fields, replace
 
 from auditor.checks.combine import ALL_OF, ANY_OF, combine
 from auditor.checks.judgement import Judgement
-from auditor.evaluation.evaluate import States, evaluate, matches
+from auditor.evaluation.cache import EvaluationCache
+from auditor.evaluation.evaluate import evaluate, matches
 from auditor.model.facts import (
     Candidate,
     HostFacts,
@@ -182,7 +183,7 @@ def test_a_waiver_changes_no_verdict(facts: HostFacts) -> None:
 def test_every_finding_has_its_texts(facts: HostFacts) -> None:
     for f in evaluate(facts, RULES, today=TODAY):
         assert all((f.observed, f.required, f.why, f.remediation, f.evidence)), f
-        assert f.verdict != "unknown" or f.settles, f
+        assert f.verdict != "unknown" or f.resolved_by, f
 
 
 def test_an_expired_waiver_is_none() -> None:
@@ -232,7 +233,7 @@ def test_matching() -> None:
 
 def test_hosts_in_the_same_state_are_judged_once_and_never_by_others_words() -> None:
     """What is attested of one host, and another rulebook, are part of the question."""
-    states = States()
+    states = EvaluationCache()
     host, other, rules = NOTES, replace(NOTES, target="other"), WRITTEN
     first = states.evaluate(host, rules, today=TODAY)
     assert states.evaluate(other, rules, today=TODAY) is first

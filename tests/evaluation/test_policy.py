@@ -10,7 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from auditor.cli import exits
-from auditor.evaluation.evaluate import States, evaluate
+from auditor.evaluation.cache import EvaluationCache
+from auditor.evaluation.evaluate import evaluate
 from auditor.history import trend
 from auditor.model.facts import Setting
 from auditor.model.finding import Finding
@@ -46,8 +47,8 @@ FORTNIGHT = Policy({"important": timedelta(days=14)}, {"legacy": {"important": t
         ({"published": date(2026, 11, 1)}, {"groups": ("web", "legacy")}, date(2027, 1, 30)),
         ({"published": date(2026, 11, 1)}, {"groups": ("legacy", "web")}, date(2027, 1, 30)),
         ({"published": None}, {}, TODAY + timedelta(days=14)),
-        ({"published": None}, {"seen": {"linux-somaxconn": date(2026, 10, 1)}}, date(2026, 10, 15)),
-        ({"published": date(2026, 11, 1)}, {"seen": {"linux-somaxconn": date(2026, 10, 1)}}, date(2026, 11, 15)),
+        ({"published": None}, {"failing_since": {"linux-somaxconn": date(2026, 10, 1)}}, date(2026, 10, 15)),
+        ({"published": date(2026, 11, 1)}, {"failing_since": {"linux-somaxconn": date(2026, 10, 1)}}, date(2026, 11, 15)),
     ],
 )  # fmt: skip
 def test_when_a_finding_is_due(more: dict[str, object], given: dict[str, object], due: date) -> None:
@@ -70,14 +71,14 @@ def test_old_knowledge_is_no_good_news() -> None:
     limit = Policy(max_age=timedelta(days=90))
     assert found(limit, old).verdict == "noncompliant"
     f = found(limit, old, LINUX)
-    assert (f.verdict, f.settles) == ("unknown", "a newer rulebook")
+    assert (f.verdict, f.resolved_by) == ("unknown", "a newer rulebook")
     assert "longer ago than the 90 days that the policy allows" in f.why
     young = replace(old, provenance=replace(BASE.provenance, retrieved=TODAY - timedelta(days=90)))
     assert found(limit, young, LINUX).verdict == "compliant"
 
 
 def test_hosts_in_the_same_state_with_other_deadlines_are_not_mixed() -> None:
-    states, rules = States(), [rule(published=date(2026, 11, 1))]
+    states, rules = EvaluationCache(), [rule(published=date(2026, 11, 1))]
     bad = replace(LINUX, settings={**(LINUX.settings or {}), "sysctl:net.core.somaxconn": Setting("present", "1")})
     dues = [
         states.evaluate(replace(bad, target=name), rules, today=TODAY, groups=groups, policy=FORTNIGHT)[0].due

@@ -117,7 +117,7 @@ def test_stop_ends_what_is_under_way_and_what_comes_later() -> None:
     limit = later.limit(5, "logging in")
     limit.watch(future)
     assert (future.times, limit.over) == (2, "interrupted")
-    assert stop.asked.is_set()
+    assert stop.requested.is_set()
     stop.now()
     assert (present.times, future.times) == (1, 2)
 
@@ -185,4 +185,4 @@ def test_the_error_says_what_was_going_on_and_what_to_do(why: Any, words: str) -
     assert error.kind == why
     assert words in str(error)
     assert "connecting" in str(error)
-    assert (deadline.cut().kind, deadline.cut().message) == (why, str(error))
+    assert (deadline.truncated().kind, deadline.truncated().message) == (why, str(error))

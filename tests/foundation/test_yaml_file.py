@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec import Struct
 
-from auditor.foundation.yaml_file import Faults, read
+from auditor.foundation.yaml_file import FaultList, read
 
 
 class Leaf(Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,7 +27,7 @@ class Tree(Struct, frozen=True, forbid_unknown_fields=True):
 def load(tmp_path: Path, text: str | bytes) -> tuple[Tree | None, list[str]]:
     path = tmp_path / "t.yaml"
     path.write_bytes(text.encode() if isinstance(text, str) else text)
-    faults = Faults("t.yaml")
+    faults = FaultList("t.yaml")
     return read(path, Tree, faults), faults.texts()
 
 
@@ -87,6 +87,6 @@ def test_ten_megabytes_are_refused_before_they_are_parsed(tmp_path: Path) -> Non
 
 
 def test_no_file(tmp_path: Path) -> None:
-    faults = Faults("gone.yaml")
+    faults = FaultList("gone.yaml")
     assert read(tmp_path / "gone.yaml", Tree, faults) is None
     assert faults.texts() == ["gone.yaml:1: cannot be read: No such file or directory"]

@@ -17,11 +17,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from auditor.cli.judge import read_facts
-from auditor.collectors.linux.host_facts import read_answer
-from auditor.collectors.windows.host_facts import questions, read_windows
+from auditor.audit.stored_facts import read_facts
+from auditor.collectors.linux.host_facts import linux_facts
+from auditor.collectors.windows.host_facts import all_queries, windows_facts
 from auditor.collectors.windows.readers import offline, powershell, regfile, shell
-from auditor.errors import AuditorError, CannotTell, HostError
+from auditor.errors import AuditorError, FactUnavailable, HostError
 from auditor.evaluation.evaluate import evaluate
 from auditor.foundation.deadline import Deadline, Stop
 from auditor.history.store import Store
@@ -33,7 +33,7 @@ from auditor.rulebook.loader import load
 from auditor.transports.command import CommandResult
 from auditor.transports.openssh import relaxed
 from auditor.transports.permits import Nothing
-from auditor.transports.replay import Kept, RecordedShell, open_recording
+from auditor.transports.replay import RecordedReadings, RecordedShell, open_recording
 from auditor.transports.ssh import config, known_hosts
 from auditor.transports.winrm import wsman
 from tests.advisories import fuzz as advisories
@@ -47,8 +47,8 @@ from tests.lab.windows.powershell import pose
 from tests.places import RECORDINGS
 
 MARKER = "5f0c2a9be1d34c7786aa10b2"
-ASKED = load().asked()
-WANTED = questions(ASKED)
+REQUIREMENTS = load().requirements()
+WANTED = all_queries(REQUIREMENTS)
 BY_HAND = [rule for rule in RULES if not rule.generated]
 
 
@@ -65,7 +65,7 @@ def judged(facts: HostFacts) -> None:
 
 
 def posix(stdout: bytes) -> None:
-    judged(read_answer(CommandResult(0, stdout, stdout[:200], 0.0), MARKER, target="t", way="ssh", now=NOW))
+    judged(linux_facts(CommandResult(0, stdout, stdout[:200], 0.0), MARKER, target="t", method="ssh", now=NOW))
 
 
 def packed(stdout: bytes) -> None:
@@ -77,23 +77,23 @@ def packed(stdout: bytes) -> None:
 
 def windows_shell(stdout: bytes) -> None:
     readings = shell.read(CommandResult(0, stdout, b"", 0.0), MARKER, WANTED)
-    judged(read_windows(readings, ASKED, target="t", way="ssh", now=NOW))
+    judged(windows_facts(readings, REQUIREMENTS, target="t", method="ssh", now=NOW))
 
 
 def windows_powershell(stdout: bytes) -> None:
     readings = powershell.read(CommandResult(0, stdout, stdout[:200], 0.0), MARKER, WANTED, True)
-    judged(read_windows(readings, ASKED, target="t", way="ssh", now=NOW))
+    judged(windows_facts(readings, REQUIREMENTS, target="t", method="ssh", now=NOW))
 
 
 def carried(content: bytes) -> None:
     for name in ("export.reg", "ver.txt", "net-start.txt"):
-        judged(read_windows(offline.read({name: content}, WANTED), ASKED, target="t", way="files", now=NOW))
+        judged(windows_facts(offline.read({name: content}, WANTED), REQUIREMENTS, target="t", method="files", now=NOW))
 
 
 def registry_file(content: bytes) -> None:
     try:
         regfile.parse(content)
-    except (ValueError, CannotTell):
+    except (ValueError, FactUnavailable):
         pass
 
 
@@ -132,7 +132,7 @@ def recording(content: bytes) -> None:
             session = open_recording(target, Deadline(10, "reading", Stop()), Nothing())
         except HostError:
             return
-        assert isinstance(session, (Kept, RecordedShell))
+        assert isinstance(session, (RecordedReadings, RecordedShell))
         assert [p.name for p in Path(folder).iterdir()] == ["host.zip"]
 
 

@@ -18,16 +18,16 @@ import pytest
 from auditor.checks.judgement import Case
 from auditor.checks.listen_backlog import ListenBacklogCheck
 from auditor.checks.security_updates import SecurityUpdatesCheck
-from auditor.collectors.linux.script_output import take_apart
+from auditor.collectors.linux.script_output import parse_output
 from auditor.collectors.windows import lookup
 from auditor.collectors.windows.readers import offline, regfile
-from auditor.errors import CannotTell, HostError
+from auditor.errors import FactUnavailable, HostError
 from auditor.evaluation.applicability import Host
 from auditor.evaluation.evaluate import evaluate
 from auditor.foundation.sanitize import one_line, printable
 from auditor.inventory import ansible
 from auditor.model.facts import Candidate, HostFacts, Hotfix, Listener, Package, Platform, Program, Service, UpdateList, Updates
-from auditor.model.windows import Readings
+from auditor.model.windows import WindowsRawData
 from auditor.transports.openssh import errors
 from auditor.transports.ssh import known_hosts
 from auditor.transports.winrm import seal, wsman
@@ -65,7 +65,7 @@ def refusing(read: Callable[[], object]) -> Callable[[], object]:
     def check() -> object:
         try:
             return read()
-        except (ValueError, CannotTell, HostError) as e:
+        except (ValueError, FactUnavailable, HostError) as e:
             return e
 
     return check
@@ -119,9 +119,9 @@ LINEAR: dict[str, tuple[int, Callable[[int], Callable[[], object]]]] = {
     "images": (2000, posix("kernels", b"image=/boot/vmlinuz-6.1.0-64-64-64-64\n")),
     "settings": (8000, posix("settings", b"file:/etc/x#y\tline\ty=1\n")),
     "includes of sshd": (400, posix("settings", b"file:/etc/ssh/sshd_config#Port\tline\tInclude /etc/ssh/sshd_config.d/*.conf\nfile:/etc/ssh/sshd_config#Port\tin /etc/ssh/sshd_config.d/a.conf\tPort 1\n")),
-    "marks": (100_000, lambda n: lambda: take_apart(b"\n" + MARKER.encode() + b"=plain\n" + (b"\n" + MARKER.encode() + b"<a") * n, MARKER, None)),
-    "members of gzip": (20_000, lambda n: lambda: take_apart(f"\n{MARKER}=gzip\n".encode() + gzip.compress(b"") * n, MARKER, None)),
-    "a bomb of zlib": (8, lambda n: lambda: take_apart(f"\n{MARKER}=gzip\n".encode() + zlib.compress(bytes(4_000_000 * n), wbits=31), MARKER, None)),
+    "marks": (100_000, lambda n: lambda: parse_output(b"\n" + MARKER.encode() + b"=plain\n" + (b"\n" + MARKER.encode() + b"<a") * n, MARKER, None)),
+    "members of gzip": (20_000, lambda n: lambda: parse_output(f"\n{MARKER}=gzip\n".encode() + gzip.compress(b"") * n, MARKER, None)),
+    "a bomb of zlib": (8, lambda n: lambda: parse_output(f"\n{MARKER}=gzip\n".encode() + zlib.compress(bytes(4_000_000 * n), wbits=31), MARKER, None)),
     # What a Windows host says.
     "repeated elements": (20_000, parser("ws-man", lambda n: _soap(b"<e:EnumerateResponse xmlns:e='e'><e:Items><i>" + b"<p>1</p>" * n + b"</i></e:Items></e:EnumerateResponse>"))),
     "a long namespace": (20_000, parser("ws-man", lambda n: _soap(b'<r xmlns:p="' + b"u" * n + b'">' + b"<p:a/>" * (n // 10) + b"</r>"))),
@@ -129,7 +129,7 @@ LINEAR: dict[str, tuple[int, Callable[[int], Callable[[], object]]]] = {
     "hex that goes on": (20_000, lambda n: refusing(lambda: regfile.parse(_REG + b'"a"=hex:\\\r\n' + b"  00,\\\r\n" * n + b"  00\r\n\r\n"))),
     "text over lines": (4000, lambda n: refusing(lambda: regfile.parse(_REG + b'"a"="' + (b"x" * 60 + b"\r\n") * n + b'"\r\n\r\n'))),
     "what is absent": (16_000, parser("windows-shell", lambda n: b"\n" + MARKER.encode() + b"=plain\n" + b"x\r\n" * n)),
-    "ver": (4000, lambda n: lambda: lookup.build_of(Readings(way="x", texts={"ver": "1" * n + "." + "1" * n}))),
+    "ver": (4000, lambda n: lambda: lookup.build_of(WindowsRawData(method="x", texts={"ver": "1" * n + "." + "1" * n}))),
     "service pack": (2000, lambda n: refusing(lambda: [service_pack.parse("6" + " " * n + "x")])),
     "sealed type": (8000, lambda n: refusing(lambda: seal.opened('multipart/encrypted; a="' + ";" * n, b"", lambda a, b: a, 16))),
     # Versions.

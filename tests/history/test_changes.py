@@ -12,7 +12,7 @@ from auditor.history import fleet, maintenance, queries, trend
 from auditor.history.blobs import encode
 from auditor.history.changed_facts import changed
 from auditor.history.changes import diff
-from auditor.history.scheduled_runs import Night
+from auditor.history.scheduled_runs import ScheduledRun
 from auditor.history.store import Store
 from auditor.model.facts import (
     Candidate,
@@ -28,7 +28,7 @@ from auditor.model.facts import (
 )
 from auditor.model.finding import Finding, WaiverNote
 from auditor.model.past import Change
-from auditor.model.run import Rulebook, Run, TargetResult
+from auditor.model.run import RulebookSummary, Run, TargetResult
 from tests.conftest import Run as Auditor
 from tests.given import WHEN, package
 from tests.history.test_queries import SOME, result, told
@@ -40,7 +40,7 @@ def nights(path: Path, *of: list[TargetResult], listed: bool = True) -> Store:
     """A run for each list of results."""
     with Store(path) as s:
         for n, results in enumerate(of):
-            run = Run(id=f"r{n}", started=WHEN + timedelta(days=n), auditor="0", rulebook=Rulebook("d", 3, "2026-01-01"))
+            run = Run(id=f"r{n}", started=WHEN + timedelta(days=n), auditor="0", rulebook=RulebookSummary("d", 3, "2026-01-01"))
             s.begin(run, SOME)
             for r in results:
                 s.add(run, r, listed=listed)
@@ -168,7 +168,7 @@ def with_one_off(path: Path) -> Store:
     """An inventory of one, scanned once by its address too, and a mistyped address."""
     nights(path, [result("web1", "mc", WHEN, "m1")]).close()
     with Store(path) as s:
-        run = Run(id="once", started=WHEN + timedelta(days=1), auditor="0", rulebook=Rulebook("d", 3, "2026-01-01"))
+        run = Run(id="once", started=WHEN + timedelta(days=1), auditor="0", rulebook=RulebookSummary("d", 3, "2026-01-01"))
         s.begin(run, SOME)
         for r in (result("ssh-web1", "mm", run.started, "m1"), result("wbe1", "-", run.started)):
             s.add(run, r)
@@ -192,7 +192,7 @@ def test_an_entry_that_was_renamed_counts_once(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     nights(path, [result("old", "m", WHEN, "m1"), result("other", "c", WHEN, "m2")]).close()
     with Store(path) as s:
-        run = Run(id="part", started=WHEN + timedelta(days=1), auditor="0", rulebook=Rulebook("d", 3, "2026-01-01"))
+        run = Run(id="part", started=WHEN + timedelta(days=1), auditor="0", rulebook=RulebookSummary("d", 3, "2026-01-01"))
         s.begin(run, SOME)
         s.add(run, result("new", "m", run.started, "m1"), listed=True)
         s.finish(replace(run, finished=run.started))
@@ -233,7 +233,9 @@ def test_a_host_that_was_never_assessed_is_not_called_good(auditor: Auditor, hom
 def test_what_began_and_ended_in_one_day_says_when(auditor: Auditor, home: Path) -> None:
     with Store(home / "auditor.db") as s:
         for n, letter in enumerate("mc"):
-            run = Run(id=f"r{n}", started=WHEN + timedelta(hours=3 * n), auditor="0", rulebook=Rulebook("d", 3, "2026-01-01"))
+            run = Run(
+                id=f"r{n}", started=WHEN + timedelta(hours=3 * n), auditor="0", rulebook=RulebookSummary("d", 3, "2026-01-01")
+            )
             s.begin(run, SOME)
             s.add(run, result("h", letter, run.started), listed=True)
             s.finish(replace(run, finished=run.started))
@@ -258,13 +260,13 @@ def written(path: Path, *of: tuple[str, list[str] | None, list[TargetResult]]) -
     """Runs one after the other: kind (`audit`, `scan`, or the name of a named audit), the inventory, the results."""
     with Store(path) as s:
         for n, (kind, inventory, results) in enumerate(of):
-            run = Run(id=f"r{n}", started=WHEN + timedelta(days=n), auditor="0", rulebook=Rulebook("d", 3, "2026-01-01"))
-            night = Night(kind, run.started) if kind not in ("audit", "scan") else None
+            run = Run(id=f"r{n}", started=WHEN + timedelta(days=n), auditor="0", rulebook=RulebookSummary("d", 3, "2026-01-01"))
+            night = ScheduledRun(kind, run.started) if kind not in ("audit", "scan") else None
             s.begin(run, SOME, night, one_off=kind == "scan")
             for r in results:
                 s.add(run, r, listed=kind != "scan")
             s.finish(
-                replace(run, finished=run.started, results=tuple(results)), inventory, night=(night, "") if night else None
+                replace(run, finished=run.started, results=tuple(results)), inventory, scheduled=(night, "") if night else None
             )
 
 

@@ -62,11 +62,11 @@ def test_a_blob_that_inflates(path: Path) -> None:
     assert peak() - before < 400_000_000
 
 
-@pytest.mark.parametrize("way", ["itself", "circle", "chain"])
-def test_a_content_that_is_its_own_base(path: Path, way: str) -> None:
+@pytest.mark.parametrize("method", ["itself", "circle", "chain"])
+def test_a_content_that_is_its_own_base(path: Path, method: str) -> None:
     with closing(sqlite3.connect(path)) as db:
         numbers = [n for (n,) in db.execute("select n from contents order by n limit 200")]
-    after = {"itself": numbers, "circle": [*numbers[1:], numbers[0]], "chain": [*numbers[1:], numbers[-1] + 5]}[way]
+    after = {"itself": numbers, "circle": [*numbers[1:], numbers[0]], "chain": [*numbers[1:], numbers[-1] + 5]}[method]
     change(path, *[("update contents set base=? where n=?", pair) for pair in zip(after, numbers, strict=True)])
     with closing(Store(path, create=False)) as s:
         assert list(maintenance.faults(s.db))

@@ -15,7 +15,7 @@ from auditor.history.store import Store
 from auditor.model.facts import HostFacts
 from auditor.model.finding import Finding, Verdict
 from auditor.model.past import Change
-from auditor.model.run import Rulebook, Run, TargetError, TargetResult
+from auditor.model.run import RulebookSummary, Run, TargetError, TargetResult
 from auditor.model.target import Target
 from tests.given import LINUX, RULES, WHEN, package
 
@@ -45,7 +45,7 @@ def after(path: Path, *days: Day, machines: dict[str, str] | None = None) -> Sto
     """A history of one run a day, each of the whole inventory."""
     for n, day in enumerate(days):
         when = WHEN + timedelta(days=n)
-        run = Run(id=f"day{n}", started=when, auditor="0", rulebook=Rulebook("d", 3, "2026-01-01"))
+        run = Run(id=f"day{n}", started=when, auditor="0", rulebook=RulebookSummary("d", 3, "2026-01-01"))
         with Store(path) as s:
             s.begin(run, SOME)
             for name, letters in day.items():
@@ -108,7 +108,7 @@ def test_two_machines_that_shared_a_name_are_not_mixed(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     after(path, {"h": "m"}, machines={"h": "one"}).close()
     when = WHEN + timedelta(days=1)
-    run = Run(id="day1", started=when, finished=when, auditor="0", rulebook=Rulebook("d", 3, "2026-01-01"))
+    run = Run(id="day1", started=when, finished=when, auditor="0", rulebook=RulebookSummary("d", 3, "2026-01-01"))
     with Store(path) as s:
         s.begin(run, SOME)
         s.add(run, result("h", "m", when, "two"))
@@ -127,7 +127,7 @@ def test_another_machine_neither_fixes_nor_goes_on(tmp_path: Path) -> None:
         assert not s.db.execute("select count(*) from replacements").fetchone()[0]
         for n, letters in ((3, "cm"), (4, "mm")):
             when = WHEN + timedelta(days=n)
-            run = Run(id=f"day{n}", started=when, finished=when, auditor="0", rulebook=Rulebook("d", 3, "2026-01-01"))
+            run = Run(id=f"day{n}", started=when, finished=when, auditor="0", rulebook=RulebookSummary("d", 3, "2026-01-01"))
             s.begin(run, SOME)
             s.add(run, result("h", letters, when, "two"), listed=True)
             s.finish(run)

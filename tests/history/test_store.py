@@ -26,7 +26,7 @@ from auditor.history.store import Store, zstd
 from auditor.history.writing import Writer
 from auditor.model.facts import HostFacts, Setting, Volatile
 from auditor.model.finding import Waiver
-from auditor.model.run import Rulebook, Run, TargetError, TargetResult
+from auditor.model.run import RulebookSummary, Run, TargetError, TargetResult
 from auditor.model.target import KnownLogin, Target
 from tests.given import LINUX, NODE, RULES, WHEN
 from tests.places import ROOT
@@ -38,7 +38,7 @@ def run_of(*results: TargetResult, number: int = 1) -> Run:
         started=WHEN.replace(minute=number),
         finished=WHEN.replace(minute=number + 1),
         auditor="0",
-        rulebook=Rulebook("d", 13, "2026-01-01"),
+        rulebook=RulebookSummary("d", 13, "2026-01-01"),
         results=results,
     )
 
@@ -152,7 +152,7 @@ def test_another_rulebook_closes_nothing_of_this_one(tmp_path: Path) -> None:
     path, few = tmp_path / "a.db", RULES[:1]
     store(path, run_of(result(LINUX)))
     one = replace(result(LINUX), findings=evaluate(LINUX, few, today=WHEN.date()))
-    run = replace(run_of(one, number=3), rulebook=Rulebook("few", 1, "2026-01-01"))
+    run = replace(run_of(one, number=3), rulebook=RulebookSummary("few", 1, "2026-01-01"))
     with Store(path) as s:
         s.begin(run, few)
         s.add(run, one)
@@ -447,7 +447,9 @@ def test_what_a_login_taught_is_for_the_same_way_only(tmp_path: Path) -> None:
     target = run.results[0].target
     with Store(tmp_path / "a.db") as s:
         logins = s.known_logins()
-        same, other = (replace(t, known_login=logins.get((t.name, t.way_in))) for t in (target, replace(target, port=2222)))
+        same, other = (
+            replace(t, known_login=logins.get((t.name, t.login_route))) for t in (target, replace(target, port=2222))
+        )
     assert (same.known_login, other.known_login) == (known, None)
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from auditor.errors import UsageFault
-from auditor.inventory.native import Inventory, load
+from auditor.inventory.inventory import Inventory
+from auditor.inventory.native import load
 from auditor.inventory.selection import select
 
 

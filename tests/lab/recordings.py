@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def _keep(name: str, prefix: list[str]) -> None:
-    asked = command(MARKER, arguments(load().asked().linux), form="plain", deep=False, sudo="none")
+    asked = command(MARKER, arguments(load().requirements().linux), form="plain", deep=False, sudo="none")
     done = subprocess.run([*prefix, *asked.argv], capture_output=True, stdin=subprocess.DEVNULL, timeout=120, check=True)
     folder = RECORDINGS / name
     folder.mkdir(exist_ok=True)

@@ -35,7 +35,7 @@ def trickles(c: socket.socket, text: bytes) -> None:
 
 
 def after(answers: list[bytes], then: Callable[[socket.socket], None]) -> Callable[[socket.socket], None]:
-    """Answers as a server does, and then does something else."""
+    """ScriptOutput as a server does, and then does something else."""
 
     def talk(c: socket.socket) -> None:
         c.sendall(b"220 here\r\n")

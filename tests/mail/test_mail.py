@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from auditor.audit.recorder import on_stderr
 from auditor.errors import MailError
+from auditor.foundation.messages import on_stderr
 from auditor.history import outbox
 from auditor.history.store import Store
 from auditor.mail.delivery import compose, send_due, wanted
@@ -26,7 +26,7 @@ from auditor.mail.message import message, subject
 from auditor.mail.smtp import send
 from auditor.model.mailing import Mailing, is_address
 from auditor.model.past import Change, Past
-from auditor.model.run import Rulebook, Run
+from auditor.model.run import RulebookSummary, Run
 from tests.conftest import Run as Auditor
 from tests.given import WHEN
 from tests.history.test_queries import SOME, result
@@ -41,7 +41,9 @@ EVIL = "evil\r\nBcc: all@example.com\r\n\r\n<script>alert(1)</script>\x1b[31m\u2
 def run_of(*letters: str, ident: str = "20261123T120000-abc", hours: int = 0, name: str = "h") -> Run:
     when = WHEN + timedelta(hours=hours)
     results = tuple(result(f"{name}{n}", some, when) for n, some in enumerate(letters))
-    return Run(id=ident, started=when, finished=when, auditor="0", rulebook=Rulebook("d", 3, "2026-01-01"), results=results)
+    return Run(
+        id=ident, started=when, finished=when, auditor="0", rulebook=RulebookSummary("d", 3, "2026-01-01"), results=results
+    )
 
 
 def past(*kinds: str) -> Past:

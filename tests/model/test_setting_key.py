@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditor.collectors.windows.queries import Ask, Questions
+from auditor.collectors.windows.queries import QuerySet, RegistryQuery
 from auditor.collectors.windows.readers import shell
 from auditor.model.setting_key import family, problem, shown
 
@@ -119,7 +119,7 @@ def test_what_may_be_asked_is_one_word_of_one_line(path: str, name: str) -> None
     """In the shell's line the key is one quoted word, and the line is one line."""
     key = f"registry:HKLM\\{path}#{name}"
     if problem(key) is None:
-        line = list(shell.lines(Questions(values=(Ask(key.removeprefix("registry:")),)), "m").values())[-1]
+        line = list(shell.lines(QuerySet(values=(RegistryQuery(key.removeprefix("registry:")),)), "m").values())[-1]
         assert line == f'reg query "HKLM\\{path}" /v "{name}"'
         assert line.count('"') == 4
         assert not set(line) & set("%&|<>^\r\n`'!")

@@ -10,7 +10,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from auditor.model.past import Change, Compared, Past
-from auditor.model.run import Rulebook, Run
+from auditor.model.run import RulebookSummary, Run
 from auditor.report.curve import curve
 from auditor.report.deduplicate import fold
 from auditor.report.formats import render
@@ -22,7 +22,9 @@ LETTERS = ["mcupn", "mcmpc", "uucmm", "ccccc"]
 
 def fleet(hosts: int) -> Run:
     results = tuple(result(f"h{n:03}", LETTERS[n % 4], WHEN) for n in range(hosts))
-    return Run(id="r", started=WHEN, finished=WHEN, auditor="0", rulebook=Rulebook("d", 5, "2026-01-01"), results=results)
+    return Run(
+        id="r", started=WHEN, finished=WHEN, auditor="0", rulebook=RulebookSummary("d", 5, "2026-01-01"), results=results
+    )
 
 
 class Links(HTMLParser):

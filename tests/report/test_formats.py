@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from auditor.evaluation.evaluate import evaluate
 from auditor.model.finding import VERDICTS, Waiver
-from auditor.model.run import Rulebook, Run, TargetError, TargetResult
+from auditor.model.run import RulebookSummary, Run, TargetError, TargetResult
 from auditor.model.target import Target
 from auditor.report.formats import FORMS, SUFFIXES, render, suffix
 from auditor.report.xccdf import NAMESPACE
@@ -47,7 +47,12 @@ def run() -> Run:
         TargetResult(target=Target(name="db1"), outcome="unreachable", error=TargetError("timeout", "no answer " + EVIL)),
     )
     return Run(
-        id="r1", started=WHEN, finished=WHEN, auditor="0.1", rulebook=Rulebook("d" * 64, 13, "2026-01-01"), results=results
+        id="r1",
+        started=WHEN,
+        finished=WHEN,
+        auditor="0.1",
+        rulebook=RulebookSummary("d" * 64, 13, "2026-01-01"),
+        results=results,
     )
 
 

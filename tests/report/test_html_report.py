@@ -11,7 +11,7 @@ from auditor.evaluation.evaluate import evaluate
 from auditor.mail.message import subject
 from auditor.model.facts import CollectorOutcome, HostFacts, Listener, Package
 from auditor.model.finding import Waiver
-from auditor.model.run import Rulebook, Run, TargetError, TargetResult
+from auditor.model.run import RulebookSummary, Run, TargetError, TargetResult
 from auditor.model.target import Target
 from auditor.report.html_report import html
 from auditor.report.text import to_text
@@ -26,7 +26,7 @@ def run_of(*results: TargetResult) -> Run:
         started=WHEN,
         finished=WHEN.replace(minute=1),
         auditor="0.1",
-        rulebook=Rulebook("d" * 64, 13, "2026-11-01"),
+        rulebook=RulebookSummary("d" * 64, 13, "2026-11-01"),
         results=results,
     )
 

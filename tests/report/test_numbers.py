@@ -17,7 +17,7 @@ from auditor.history.store import Store
 from auditor.mail.message import message, subject
 from auditor.model.finding import Finding, Obligation, WaiverNote
 from auditor.model.mailing import Mailing
-from auditor.model.run import Rulebook, Run, TargetResult
+from auditor.model.run import RulebookSummary, Run, TargetResult
 from auditor.report.formats import render
 from auditor.report.xccdf import NAMESPACE
 from tests.conftest import Run as Auditor
@@ -57,7 +57,9 @@ def marked(f: Finding, word: str) -> Finding:
 def run_of(fleet: dict[str, str], ident: str = "r0", hours: int = 0) -> Run:
     when = WHEN + timedelta(hours=hours)
     results = tuple(host(name, words) for name, words in fleet.items())
-    return Run(id=ident, started=when, finished=when, auditor="0", rulebook=Rulebook("d", 3, "2026-01-01"), results=results)
+    return Run(
+        id=ident, started=when, finished=when, auditor="0", rulebook=RulebookSummary("d", 3, "2026-01-01"), results=results
+    )
 
 
 def truth(rows: list[dict[str, Any]], today: date) -> dict[str, int]:

@@ -58,7 +58,7 @@ def test_shipped_and_mine(tmp_path: Path, rulebook: Rulebook) -> None:
     (tmp_path / "a.yaml").write_text(GOOD)
     both = load(["shipped", str(tmp_path)])
     assert len(both.rules) == len(rulebook.rules) + 1
-    assert "sysctl:net.core.somaxconn" in both.asked().linux
+    assert "sysctl:net.core.somaxconn" in both.requirements().linux
 
 
 @pytest.mark.parametrize(
@@ -122,6 +122,6 @@ def test_titles_are_subjects_that_stand_beside_any_verdict() -> None:
 def test_no_key_that_is_asked_for_is_a_sentence_of_an_article() -> None:
     """What `auditor commands` prints is looked at by the owners of the hosts."""
     words = re.compile(r"\b(?:the|following|these|this|which|you|your|are|is|appears?)\b| (?:of|for|in|to|with|and|or)$", re.I)
-    parts = [p for key in load().asked().windows for p in re.split(r"[\\\\#]", key.removeprefix("registry:"))]
+    parts = [p for key in load().requirements().windows for p in re.split(r"[\\\\#]", key.removeprefix("registry:"))]
     assert len(parts) > 500
     assert [p for p in parts if words.search(p)] == []

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from auditor.agent.job import Setting
+from auditor.agent.job import LoadedSettings
 from auditor.agent.log import start
 from auditor.agent.loop import Agent, World
-from auditor.audit.scan import utc_now
 from auditor.cli.agent import read
+from auditor.foundation.clock import utc_now
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
 
     log = start("json")
 
-    def settings(beat: Callable[[], None]) -> Setting:
+    def settings(beat: Callable[[], None]) -> LoadedSettings:
         return replace(read(None, None, lambda text: log.warning("%s", text), beat), clock=clock)
 
     Agent(World(clock, settings, pause=1, doubt=2.0), log).run()

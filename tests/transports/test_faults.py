@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from auditor.audit.context import Audit
+from auditor.audit.context import AuditContext
 from auditor.audit.scan import scan
 from auditor.foundation.deadline import Stop
 from auditor.model.target import Target, Timeouts
@@ -39,7 +39,7 @@ def at(host: Host, address: Address, **more: Any) -> Target:
     return host.target(address=address[0], port=address[1], **more)
 
 
-def failed(target: Target, audit: Audit, kind: str, word: str = "") -> str:
+def failed(target: Target, audit: AuditContext, kind: str, word: str = "") -> str:
     """The message of a scan that reached nothing; it names the host's address and says more than that."""
     result = scan(target, audit, Stop())
     assert result.error
@@ -54,7 +54,7 @@ def hostile(name: str) -> contextlib.AbstractContextManager[Address]:
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_what_answers_on_the_port(host: Host, audit: Audit, name: str) -> None:
+def test_what_answers_on_the_port(host: Host, audit: AuditContext, name: str) -> None:
     _, kind, word, hangs = SERVERS[name]
     times = (0.1, 60, 60) if hangs else (60, 60, 60)
     start = time.monotonic()
@@ -64,19 +64,19 @@ def test_what_answers_on_the_port(host: Host, audit: Audit, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in SERVERS if SERVERS[name][3]])
-def test_the_total_limit_holds_for_every_step(host: Host, audit: Audit, name: str) -> None:
+def test_the_total_limit_holds_for_every_step(host: Host, audit: AuditContext, name: str) -> None:
     start = time.monotonic()
     with hostile(name) as address:
         failed(at(host, address, times=(60, 60, 0.3)), audit, "timeout", "0.3 s")
     assert time.monotonic() - start < PROMPT
 
 
-def test_closed_port(host: Host, audit: Audit) -> None:
+def test_closed_port(host: Host, audit: AuditContext) -> None:
     failed(at(host, ("127.0.0.1", free_port())), audit, "refused", "nothing listens there")
 
 
 @pytest.mark.parametrize("name", ["bad..name", "a" * 64 + ".example", "xn--\u00fc.example"])
-def test_what_cannot_be_a_host_name(host: Host, audit: Audit, name: str) -> None:
+def test_what_cannot_be_a_host_name(host: Host, audit: AuditContext, name: str) -> None:
     """Told without asking the name service."""
     failed(at(host, (name, 22)), audit, "resolve")
 
@@ -89,7 +89,7 @@ def test_what_cannot_be_a_host_name(host: Host, audit: Audit, name: str) -> None
         "Ciphers aes128-ctr\nMACs umac-64@openssh.com",
     ],
 )
-def test_a_server_that_offers_only_what_is_refused(audit: Audit, tmp_path: Path, config: str) -> None:
+def test_a_server_that_offers_only_what_is_refused(audit: AuditContext, tmp_path: Path, config: str) -> None:
     with Host(tmp_path, config) as h:
         failed(h.target(), audit, "no-common-algorithm", "update it")
 
@@ -101,21 +101,21 @@ def known_hosts(tmp_path: Path, text: str) -> tuple[str, ...]:
     return (str(path),)
 
 
-def test_an_unknown_host_key(host: Host, audit: Audit, tmp_path: Path) -> None:
+def test_an_unknown_host_key(host: Host, audit: AuditContext, tmp_path: Path) -> None:
     seen = host.log().count("Accepted publickey")
     message = failed(host.target(known_hosts=known_hosts(tmp_path, "")), audit, "unknown-host-key", "SHA256:")
     assert "auditor keys" in message
     assert host.log().count("Accepted publickey") == seen
 
 
-def test_a_changed_host_key(host: Host, audit: Audit, tmp_path: Path) -> None:
+def test_a_changed_host_key(host: Host, audit: AuditContext, tmp_path: Path) -> None:
     kind, key = keygen(tmp_path / "other").with_suffix(".pub").read_text().split()[:2]
     wrong = known_hosts(tmp_path, f"# changed\n[{host.address}]:{host.port} {kind} {key}\n")
     for checking in ("strict", "accept-new"):
         failed(host.target(known_hosts=wrong, host_key_checking=checking), audit, "host-key-changed", f"{wrong[0]}:2")
 
 
-def test_a_revoked_host_key(host: Host, audit: Audit, tmp_path: Path) -> None:
+def test_a_revoked_host_key(host: Host, audit: AuditContext, tmp_path: Path) -> None:
     """Also where another line still vouches for it, and whoever it is said to be revoked for."""
     line = host.known_hosts_line()
     for text in (f"@revoked {line}", f"{line}@revoked {line}", f"@revoked * {line.split(' ', 1)[1]}{line}"):
@@ -123,20 +123,20 @@ def test_a_revoked_host_key(host: Host, audit: Audit, tmp_path: Path) -> None:
         failed(target, audit, "host-key-revoked", "@revoked")
 
 
-def test_accept_new_keeps_the_key(host: Host, audit: Audit, tmp_path: Path) -> None:
+def test_accept_new_keeps_the_key(host: Host, audit: AuditContext, tmp_path: Path) -> None:
     file = tmp_path / "new" / "known_hosts"
     result = scan(host.target(known_hosts=(str(file),), host_key_checking="accept-new"), audit, Stop())
     assert (result.error, bool(result.findings)) == (None, True)
     assert file.read_text() == host.known_hosts_line()
 
 
-def test_a_wrong_key(host: Host, audit: Audit, tmp_path: Path) -> None:
+def test_a_wrong_key(host: Host, audit: AuditContext, tmp_path: Path) -> None:
     start = time.monotonic()
     failed(host.target(key_file=str(keygen(tmp_path / "wrong")), timeouts=LONG), audit, "auth-failed", "authorized_keys")
     assert time.monotonic() - start < PROMPT
 
 
-def test_a_login_that_taught_what_is_no_longer_so(host: Host, audit: Audit, tmp_path: Path) -> None:
+def test_a_login_that_taught_what_is_no_longer_so(host: Host, audit: AuditContext, tmp_path: Path) -> None:
     """Ahead of time first, then plainly within the same scan: the answer is as if nothing had been known."""
     first = scan(host.target(), audit, Stop())
     assert first.known_login

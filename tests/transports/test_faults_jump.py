@@ -12,7 +12,7 @@ from typing import Any
 import paramiko
 import pytest
 
-from auditor.audit.context import Audit
+from auditor.audit.context import AuditContext
 from auditor.audit.scan import scan
 from auditor.foundation.deadline import Deadline, Stop
 from auditor.model.target import Target
@@ -34,18 +34,18 @@ def through(host: Host, *jump: Target, **more: Any) -> Target:
     return host.target(jump=jump, **more)
 
 
-def test_two_jump_hosts(host: Host, hop: Host, audit: Audit, tmp_path: Path) -> None:
+def test_two_jump_hosts(host: Host, hop: Host, audit: AuditContext, tmp_path: Path) -> None:
     with Host(tmp_path) as second:
         target = through(host, hop.target(name="one"), second.target(name="two"))
         result = scan(target, audit, Stop())
     assert result.error is None
     assert result.facts
-    assert (result.facts.way or "").startswith("ssh through one, two, ")
+    assert (result.facts.method or "").startswith("ssh through one, two, ")
     assert result.findings
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_what_answers_in_the_jump_hosts_place(host: Host, audit: Audit, name: str) -> None:
+def test_what_answers_in_the_jump_hosts_place(host: Host, audit: AuditContext, name: str) -> None:
     _, kind, _, hangs = SERVERS[name]
     start = time.monotonic()
     with hostile(name) as address:
@@ -59,7 +59,7 @@ def test_what_answers_in_the_jump_hosts_place(host: Host, audit: Audit, name: st
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_what_answers_behind_the_jump_host(host: Host, hop: Host, audit: Audit, name: str) -> None:
+def test_what_answers_behind_the_jump_host(host: Host, hop: Host, audit: AuditContext, name: str) -> None:
     _, kind, _, hangs = SERVERS[name]
     start = time.monotonic()
     with hostile(name) as address:
@@ -76,37 +76,37 @@ def test_what_answers_behind_the_jump_host(host: Host, hop: Host, audit: Audit, 
     assert time.monotonic() - start < PROMPT
 
 
-def test_a_jump_host_on_a_closed_port(host: Host, audit: Audit) -> None:
+def test_a_jump_host_on_a_closed_port(host: Host, audit: AuditContext) -> None:
     jump = at(host, ("127.0.0.1", free_port()), name="hop")
     assert "the jump host hop: refused: " in _jump_failed(through(host, jump), audit)
 
 
-def _jump_failed(target: Target, audit: Audit) -> str:
+def _jump_failed(target: Target, audit: AuditContext) -> str:
     result = scan(target, audit, Stop())
     assert result.error
     assert (result.outcome, result.error.kind) == ("unreachable", "jump-failed"), result.error
     return result.error.message
 
 
-def test_a_closed_port_behind_the_jump_host(host: Host, hop: Host, audit: Audit) -> None:
+def test_a_closed_port_behind_the_jump_host(host: Host, hop: Host, audit: AuditContext) -> None:
     port = free_port()
     message = _jump_failed(through(host, hop.target(name="hop"), port=port), audit)
     assert f"cannot reach 127.0.0.1 port {port} from there" in message
 
 
-def test_a_jump_host_that_forwards_nothing(host: Host, audit: Audit, tmp_path: Path) -> None:
+def test_a_jump_host_that_forwards_nothing(host: Host, audit: AuditContext, tmp_path: Path) -> None:
     with Host(tmp_path, "AllowTcpForwarding no") as strict:
         message = _jump_failed(through(host, strict.target(name="hop")), audit)
     assert "the jump host hop: refused: cannot reach" in message
     assert "prohibited" in message
 
 
-def test_a_jump_host_that_takes_another_key(host: Host, hop: Host, audit: Audit, tmp_path: Path) -> None:
+def test_a_jump_host_that_takes_another_key(host: Host, hop: Host, audit: AuditContext, tmp_path: Path) -> None:
     jump = hop.target(name="hop", key_file=str(keygen(tmp_path / "wrong")))
     assert "the jump host hop: auth-failed: " in _jump_failed(through(host, jump), audit)
 
 
-def test_a_jump_host_with_another_host_key(host: Host, hop: Host, audit: Audit, tmp_path: Path) -> None:
+def test_a_jump_host_with_another_host_key(host: Host, hop: Host, audit: AuditContext, tmp_path: Path) -> None:
     """Nothing is sent to it: no login is tried there."""
     kind, key = keygen(tmp_path / "other").with_suffix(".pub").read_text().split()[:2]
     tried = hop.log().count("publickey")
@@ -121,7 +121,7 @@ def test_a_jump_host_with_another_host_key(host: Host, hop: Host, audit: Audit, 
     assert hop.log().count("publickey") == tried
 
 
-def test_what_is_wrong_with_the_target_itself(host: Host, hop: Host, audit: Audit, tmp_path: Path) -> None:
+def test_what_is_wrong_with_the_target_itself(host: Host, hop: Host, audit: AuditContext, tmp_path: Path) -> None:
     jump = (hop.target(name="hop"),)
     failed(host.target(jump=jump, key_file=str(keygen(tmp_path / "wrong"))), audit, "auth-failed")
     failed(host.target(jump=jump, known_hosts=known_hosts(tmp_path, "")), audit, "unknown-host-key")
@@ -133,7 +133,7 @@ def test_what_is_wrong_with_the_target_itself(host: Host, hop: Host, audit: Audi
 
 
 @pytest.mark.parametrize("where", ["jump host", "target"])
-def test_the_total_limit_holds_on_the_way(host: Host, hop: Host, audit: Audit, where: str) -> None:
+def test_the_total_limit_holds_on_the_way(host: Host, hop: Host, audit: AuditContext, where: str) -> None:
     start = time.monotonic()
     with listening(says(BANNER)) as address:
         long = (60, 60, 60)
@@ -145,7 +145,7 @@ def test_the_total_limit_holds_on_the_way(host: Host, hop: Host, audit: Audit, w
     assert time.monotonic() - start < PROMPT
 
 
-def test_a_command_that_hangs_behind_a_jump_host(host: Host, hop: Host, audit: Audit) -> None:
+def test_a_command_that_hangs_behind_a_jump_host(host: Host, hop: Host, audit: AuditContext) -> None:
     host.forces("echo x; exec sleep 1000")
     try:
         result = scan(through(host, hop.target(name="hop"), times=(20, 0.5, 60)), audit, Stop())
@@ -172,7 +172,7 @@ class Leaves(paramiko.ServerInterface):
 
 
 def test_a_host_that_goes_away_in_the_middle_of_the_login_refused_nobody(
-    host: Host, hop: Host, audit: Audit, tmp_path: Path
+    host: Host, hop: Host, audit: AuditContext, tmp_path: Path
 ) -> None:
     """paramiko calls it a failed authentication, and whoever reads that looks for a wrong key."""
     host_key = paramiko.ECDSAKey.generate()
@@ -193,7 +193,7 @@ def test_a_host_that_goes_away_in_the_middle_of_the_login_refused_nobody(
 
 
 @pytest.mark.parametrize("head", [b"", BANNER + (0x7FFFFFFC).to_bytes(4, "big")], ids=["line", "packet"])
-def test_a_jump_host_that_pours_is_not_held_in_memory(host: Host, audit: Audit, head: bytes) -> None:
+def test_a_jump_host_that_pours_is_not_held_in_memory(host: Host, audit: AuditContext, head: bytes) -> None:
     """A line or a packet without end, before anybody is authenticated."""
     poured: list[int] = []
     with listening(pours(head, poured)) as address:
@@ -201,7 +201,7 @@ def test_a_jump_host_that_pours_is_not_held_in_memory(host: Host, audit: Audit, 
     assert sum(poured) < 16_000_000
 
 
-def test_a_limit_that_ends_a_jump_leaves_the_other_limits_in_force(host: Host, hop: Host, audit: Audit) -> None:
+def test_a_limit_that_ends_a_jump_leaves_the_other_limits_in_force(host: Host, hop: Host, audit: AuditContext) -> None:
     """The thread that keeps all limits ends a connection within a connection: that must neither fail nor hold it up."""
     jump = hop.target(name="hop")
     with listening(says(BANNER)) as address:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from auditor.audit.context import Audit
-from auditor.audit.scan import ask, scan
+from auditor.audit.context import AuditContext
+from auditor.audit.scan import collect_from, scan
 from auditor.foundation.deadline import Stop
 from auditor.model.run import TargetResult
 from auditor.rulebook.loader import Rulebook
@@ -41,8 +41,8 @@ def host(one: Host) -> Iterator[Host]:
 def recorded(one: Host, rulebook: Rulebook, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """This machine's own answer, to be given again in parts."""
     one.opens()
-    usual = Audit(rulebook=rulebook, clock=lambda: NOW, marker=lambda: "m4rk3r")
-    result = ask(one.target(), usual, Stop(), raw=True).result
+    usual = AuditContext(rulebook=rulebook, clock=lambda: NOW, marker=lambda: "m4rk3r")
+    result = collect_from(one.target(), usual, Stop(), raw=True).result
     path = tmp_path_factory.mktemp("recorded") / "stdout"
     path.write_bytes(result.stdout)
     assert b"\nm4rk3r.end\n" in result.stdout
@@ -65,7 +65,7 @@ def sober(part: TargetResult, whole: TargetResult) -> None:
 
 @pytest.mark.parametrize("section", ["identity", "settings", "packages", "update_lists", "listeners"])
 @pytest.mark.parametrize("end", [HANG, DROP], ids=["hang", "drop"])
-def test_what_came_before_the_break_is_kept(host: Host, audit: Audit, recorded: Path, section: str, end: str) -> None:
+def test_what_came_before_the_break_is_kept(host: Host, audit: AuditContext, recorded: Path, section: str, end: str) -> None:
     host.forces(f"cat {recorded}")
     whole = scan(host.target(), audit, Stop())
     assert whole.error is None  # whether assessed or partial is this machine's affair
@@ -85,7 +85,7 @@ def test_what_came_before_the_break_is_kept(host: Host, audit: Audit, recorded: 
         assert {f.verdict for f in part.findings if "listen-backlog" in f.rule} == {"unknown"}
 
 
-def no_platform(host: Host, audit: Audit, kind: str, word: str, times: tuple[float, float, float] = LONG) -> None:
+def no_platform(host: Host, audit: AuditContext, kind: str, word: str, times: tuple[float, float, float] = LONG) -> None:
     start = time.monotonic()
     result = scan(host.target(times=times), audit, Stop())
     assert time.monotonic() - start < PROMPT
@@ -106,12 +106,12 @@ def no_platform(host: Host, audit: Audit, kind: str, word: str, times: tuple[flo
     ],
     ids=["hangs", "trickles", "trickles-in-frame", "endless-stderr"],
 )
-def test_an_answer_without_end_in_time(host: Host, audit: Audit, script: str, word: str) -> None:
+def test_an_answer_without_end_in_time(host: Host, audit: AuditContext, script: str, word: str) -> None:
     host.forces(script)
     no_platform(host, audit, "timeout", word, SHORT)
 
 
-def test_an_answer_without_end_in_size(host: Host, audit: Audit) -> None:
+def test_an_answer_without_end_in_size(host: Host, audit: AuditContext) -> None:
     """Stopped at the bound, holding little more than it."""
     host.forces("exec cat /dev/zero")
     Path("/proc/self/clear_refs").write_text("5")  # resets the peak that is read below
@@ -138,7 +138,7 @@ def _kilobytes(name: str) -> int:
     ],
     ids=["nothing", "binary", "nologin", "no-gzip", "binary-in-frame", "empty-frame", "killed", "dropped"],
 )
-def test_an_answer_that_is_not_ours(host: Host, audit: Audit, script: str, word: str) -> None:
+def test_an_answer_that_is_not_ours(host: Host, audit: AuditContext, script: str, word: str) -> None:
     host.forces(script)
     no_platform(host, audit, "protocol", word)
 
@@ -154,7 +154,7 @@ def test_an_answer_that_is_not_ours(host: Host, audit: Audit, script: str, word:
     ],
     ids=["banner", "binary-before", "look-alike", "binary-after", "long-stderr"],
 )
-def test_what_surrounds_our_answer_is_no_part_of_it(host: Host, audit: Audit, script: str) -> None:
+def test_what_surrounds_our_answer_is_no_part_of_it(host: Host, audit: AuditContext, script: str) -> None:
     usual = scan(host.target(), audit, Stop())
     host.forces(script)
     result = scan(host.target(), audit, Stop())

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from auditor.audit.context import Audit
-from auditor.audit.scan import scan, scan_all
+from auditor.audit.context import AuditContext
+from auditor.audit.executor import scan_all
+from auditor.audit.scan import scan
 from auditor.foundation.deadline import Stop
 from auditor.model.run import TargetResult
 from auditor.model.target import Target
@@ -29,7 +30,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
         yield h
 
 
-def stopped(target: Target, audit: Audit, when: Callable[[], object]) -> tuple[TargetResult, float]:
+def stopped(target: Target, audit: AuditContext, when: Callable[[], object]) -> tuple[TargetResult, float]:
     """A scan that the operator ends at a moment, and how long it took to end from then on."""
     stop, asked = Stop(), list[float]()
 
@@ -73,7 +74,7 @@ def silent_after(host: Host) -> dict[str, Serve]:
 
 @pytest.mark.parametrize("jump", [False, True], ids=["direct", "through-a-jump-host"])
 @pytest.mark.parametrize("phase", ["banner", "lines", "kexinit", "key-exchange", "login"])
-def test_in_the_middle_of_a_login(host: Host, audit: Audit, phase: str, jump: bool) -> None:
+def test_in_the_middle_of_a_login(host: Host, audit: AuditContext, phase: str, jump: bool) -> None:
     accepted = threading.Event()
     with listening(tells(silent_after(host)[phase], accepted)) as (_, port):
         # The relay shows the real server's key under the port of its own.
@@ -84,14 +85,14 @@ def test_in_the_middle_of_a_login(host: Host, audit: Audit, phase: str, jump: bo
         interrupted(*stopped(host.target(port=port, jump=through, **more), audit, lambda: accepted.wait(20)))
 
 
-def test_while_connecting(host: Host, audit: Audit) -> None:
+def test_while_connecting(host: Host, audit: AuditContext) -> None:
     with black_hole() as (_, port):
         # No event tells that a SYN is being sent again and again.
         interrupted(*stopped(host.target(port=port, times=LONG), audit, lambda: threading.Event().wait(0.1)))
 
 
 @pytest.mark.parametrize("jump", [False, True], ids=["direct", "through-a-jump-host"])
-def test_while_the_command_hangs(host: Host, audit: Audit, tmp_path: Path, jump: bool) -> None:
+def test_while_the_command_hangs(host: Host, audit: AuditContext, tmp_path: Path, jump: bool) -> None:
     host.forces("exec sleep 1000")
     with contextlib.ExitStack() as stack:
         through = (stack.enter_context(Host(tmp_path / "hop")).target(name="hop"),) if jump else ()
@@ -99,7 +100,7 @@ def test_while_the_command_hangs(host: Host, audit: Audit, tmp_path: Path, jump:
     interrupted(result, took, "failed")
 
 
-def test_before_it_begins(host: Host, audit: Audit) -> None:
+def test_before_it_begins(host: Host, audit: AuditContext) -> None:
     stop = Stop()
     stop.now()
     start = time.monotonic()
@@ -108,7 +109,7 @@ def test_before_it_begins(host: Host, audit: Audit) -> None:
     interrupted(result, time.monotonic() - start)
 
 
-def test_a_fleet(host: Host, audit: Audit) -> None:
+def test_a_fleet(host: Host, audit: AuditContext) -> None:
     """Those under way end, those to come are not contacted, and every one is told of."""
     stop, accepted = Stop(), list[int]()
 

@@ -12,12 +12,12 @@ import msgspec
 import pytest
 
 from auditor.audit.scan import scan
-from auditor.collectors.windows.host_facts import questions
+from auditor.collectors.windows.host_facts import all_queries
 from auditor.collectors.windows.readers import shell
 from auditor.foundation.deadline import Stop
 from auditor.inventory.selection import open_inventory, select
 from auditor.model.target import Target
-from auditor.model.windows import Readings, Subkeys, Table, Value
+from auditor.model.windows import Subkeys, Table, Value, WindowsRawData
 from auditor.transports import replay
 from tests.collectors.windows.reading import AUDIT, NOW, RULEBOOK, environment, over_ssh, scanned, verdicts
 from tests.conftest import Run
@@ -98,16 +98,16 @@ def test_a_windows_host_by_a_shell(name: str, shell_name: Any, auditor: Run, hom
     assert judged(home, "replay:kept.zip") == live
     whole = (home / "kept" / "stdout").read_bytes()
     (home / "kept" / "stdout").write_bytes(whole[: len(whole) // 2])
-    cut = judged(home, "replay:kept")
-    assert cut[0] != live[0]
-    assert all(v in ("unknown", live[1][rule]) for rule, v in cut[1].items())
+    truncated = judged(home, "replay:kept")
+    assert truncated[0] != live[0]
+    assert all(v in ("unknown", live[1][rule]) for rule, v in truncated[1].items())
 
 
 @pytest.mark.parametrize("name", ["windows-server-2003-r2-sp2", "windows-server-2012-r2-ru", "windows-xp-sp3-de"])
 def test_the_answer_that_the_script_for_closed_networks_wrote(name: str, tmp_path: Path) -> None:
     """collect.cmd has the lines that go over a shell; cmd runs them from the file, so there is no banner."""
     host = load_host(name)
-    script = [*shell.framed(questions(RULEBOOK.asked()), replay.CARRIED_MARKER), "exit", ""]
+    script = [*shell.framed(all_queries(RULEBOOK.requirements()), replay.CARRIED_MARKER), "exit", ""]
     out = cmd.run(host, "cmd /q /d", "\r\n".join(script).encode())[0].removeprefix(
         cmd.banner(host).encode(f"cp{host.oem_codepage}")
     )
@@ -133,8 +133,8 @@ def replayed(folder: Path, readings: bytes | None = None, **changes: Any) -> Any
 
 
 def test_readings_of_every_form_come_back(tmp_path: Path) -> None:
-    told = Readings(
-        way="WMI",
+    told = WindowsRawData(
+        method="WMI",
         values={
             "HKLM\\A#x": Value("present", "REG_MULTI_SZ", ("a", "b\0")),
             "HKLM\\A#n": Value("present", "REG_QWORD", 2**64 - 1),
@@ -144,12 +144,14 @@ def test_readings_of_every_form_come_back(tmp_path: Path) -> None:
         texts={"ver": "x"},
         notes=("a note",),
     )
-    assert msgspec.json.decode(msgspec.json.encode(told), type=Readings) == told
+    assert msgspec.json.decode(msgspec.json.encode(told), type=WindowsRawData) == told
     replay.write(
-        tmp_path / "kept", replay.Recording(**RECORDING | {"recorded_at": NOW}), {"readings.json": msgspec.json.encode(told)}
+        tmp_path / "kept",
+        msgspec.convert(RECORDING | {"recorded_at": NOW}, replay.Recording),
+        {"readings.json": msgspec.json.encode(told)},
     )
     session = replay.open_recording(Target(name="x", connection="replay", path=str(tmp_path / "kept")), None, ANYTHING)
-    assert isinstance(session, replay.Kept)
+    assert isinstance(session, replay.RecordedReadings)
     assert session.readings() == told
     assert session.recorded_at == NOW
 
@@ -207,7 +209,7 @@ def test_a_recording_without_a_marker_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_recordings_own_time_counts(tmp_path: Path) -> None:
-    result = replayed(tmp_path, msgspec.json.encode(Readings(way="WMI", texts={"ver": "Windows NT Version 4.0"})))
+    result = replayed(tmp_path, msgspec.json.encode(WindowsRawData(method="WMI", texts={"ver": "Windows NT Version 4.0"})))
     assert result.facts.collected_at.isoformat() == "2026-11-23T12:00:00+00:00"
     home = tmp_path / "home"
     home.mkdir()

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditor.versions.windows_product import Kind, identify
+from auditor.versions.windows_product import WindowsKind, identify
 from auditor.versions.windows_products import PRODUCTS, Product
 
 WS, SERVER = "workstation", "server"
 
 # version, build, kind, suites, edition -> product, edition
-KNOWN: list[tuple[str, int | None, Kind, tuple[str, ...] | None, str | None, str, str | None]] = [
+KNOWN: list[tuple[str, int | None, WindowsKind, tuple[str, ...] | None, str | None, str, str | None]] = [
     ("3.1", None, SERVER, (), None, "windows-nt-3.1", "server"),  # it has no CurrentBuildNumber
     ("3.1", 511, WS, (), None, "windows-nt-3.1", "workstation"),
     ("3.10", 528, SERVER, (), None, "windows-nt-3.1", "server"),
@@ -59,7 +59,7 @@ KNOWN: list[tuple[str, int | None, Kind, tuple[str, ...] | None, str | None, str
 
 @pytest.mark.parametrize(("version", "build", "kind", "suites", "named", "product", "edition"), KNOWN)
 def test_known(
-    version: str, build: int | None, kind: Kind, suites: Any, named: str | None, product: str, edition: str | None
+    version: str, build: int | None, kind: WindowsKind, suites: Any, named: str | None, product: str, edition: str | None
 ) -> None:
     found = identify(version, build, kind, suites, edition=named)
     assert (found.product, found.edition, found.doubt) == (product, edition, "")
@@ -71,7 +71,7 @@ def test_server_2003_r2_has_the_build_of_2003() -> None:
 
 
 # version, build, kind, suites, edition -> the id that covers all it may be, None where there is none
-OPEN: list[tuple[str, int | None, Kind | None, tuple[str, ...] | None, str | None, str | None]] = [
+OPEN: list[tuple[str, int | None, WindowsKind | None, tuple[str, ...] | None, str | None, str | None]] = [
     ("4.0", 1381, None, (), None, "windows-nt-4.0"),
     ("4.0", 1381, None, ("Enterprise",), None, "windows-nt-4.0"),
     ("4.0", 1381, SERVER, None, None, "windows-nt-4.0"),
@@ -109,7 +109,7 @@ OPEN: list[tuple[str, int | None, Kind | None, tuple[str, ...] | None, str | Non
 
 @pytest.mark.parametrize(("version", "build", "kind", "suites", "named", "product"), OPEN)
 def test_what_is_open_stays_open_and_says_why(
-    version: str, build: int | None, kind: Kind | None, suites: Any, named: str | None, product: str | None
+    version: str, build: int | None, kind: WindowsKind | None, suites: Any, named: str | None, product: str | None
 ) -> None:
     found = identify(version, build, kind, suites, edition=named)
     assert found.product == product
@@ -142,7 +142,7 @@ def test_to_know_less_never_gives_another_product(row: Product, missing: set[str
     assert found.product in (row.id, None) or (row.id.startswith(f"{found.product}-") and found.doubt)
 
 
-kinds: st.SearchStrategy[Kind | None] = st.sampled_from([None, "workstation", "server"])
+kinds: st.SearchStrategy[WindowsKind | None] = st.sampled_from([None, "workstation", "server"])
 
 
 @given(
@@ -154,7 +154,7 @@ kinds: st.SearchStrategy[Kind | None] = st.sampled_from([None, "workstation", "s
     st.booleans(),
 )
 def test_a_product_has_the_build_that_the_host_told(
-    version: str, build: int | None, kind: Kind | None, suites: Any, edition: str | None, r2: bool
+    version: str, build: int | None, kind: WindowsKind | None, suites: Any, edition: str | None, r2: bool
 ) -> None:
     found = identify(version, build, kind, suites, edition=edition, r2=r2)
     if found.product in ("windows-nt-4.0", "windows-2000"):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from auditor.collectors.collector import Collector, Reading
-from auditor.collectors.linux.script_output import Answers
+from auditor.collectors.collector import Collector, CollectorResult
+from auditor.collectors.linux.script_output import ScriptOutput
 
 SH = r"""
 c_containers() {
@@ -17,8 +17,8 @@ c_containers() {
 """
 
 
-def parse(answers: Answers) -> Reading:
-    return Reading({"containers": tuple(answers.good("containers").lines())})
+def parse(output: ScriptOutput) -> CollectorResult:
+    return CollectorResult({"containers": tuple(output.good("containers").lines())})
 
 
 COLLECTOR = Collector(name="containers", sections=("containers",), sh=SH, parse=parse)

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 
-from auditor.collectors.collector import Collector, Reading
-from auditor.collectors.linux.script_output import Answers
-from auditor.errors import CannotTell
+from auditor.collectors.collector import Collector, CollectorResult
+from auditor.collectors.linux.script_output import ScriptOutput
+from auditor.errors import FactUnavailable
 
 SH = r"""
 c_counters() { grep "^TcpExt:" /proc/net/netstat; }
@@ -21,17 +21,17 @@ c_counters() { grep "^TcpExt:" /proc/net/netstat; }
 KEPT = ("ListenOverflows", "ListenDrops", "TCPReqQFullDrop", "TCPReqQFullDoCookies")
 
 
-def parse(answers: Answers) -> Reading:
-    lines = answers.good("counters").lines(100)
+def parse(output: ScriptOutput) -> CollectorResult:
+    lines = output.good("counters").lines(100)
     if len(lines) < 2:
-        raise CannotTell("/proc/net/netstat has no TcpExt lines")
+        raise FactUnavailable("/proc/net/netstat has no TcpExt lines")
     names, values = lines[0].split(), lines[1].split()
     if len(lines) != 2 or len(names) != len(values):
-        raise CannotTell("/proc/net/netstat has not one value for each name")
+        raise FactUnavailable("/proc/net/netstat has not one value for each name")
     table = dict(zip(names, values, strict=True))
     counters = {name: int(table[name]) for name in KEPT if re.fullmatch(r"\d{1,18}", table.get(name, ""))}
     missing = [name for name in KEPT if name not in counters]
-    return Reading({"counters": counters}, partial=f"this kernel has no {', '.join(missing)}" if missing else "")
+    return CollectorResult({"counters": counters}, partial=f"this kernel has no {', '.join(missing)}" if missing else "")
 
 
 COLLECTOR = Collector(name="counters", sections=("counters",), sh=SH, parse=parse)

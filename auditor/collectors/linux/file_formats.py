@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from auditor.errors import CannotTell
+from auditor.errors import FactUnavailable
 
 _FIRST_WINS = re.compile(r"(?:/etc/(?:ssh|openssh)|/(?:usr/local|opt/[^/]+)/etc(?:/ssh)?)/sshd?_config(?:\.d/[^/]+\.conf)?")
 _COMMENT = re.compile(r"\s#.*")
@@ -22,7 +22,7 @@ def takes_first(path: str) -> bool:
 
 def value(path: str, name: str, lines: Sequence[str], included: Mapping[str, Sequence[str]]) -> str | None:
     """The value of a key in a file, None where it has none. `lines`: those of the file that may matter; `included`: those of
-    the files that the usual Include brings in, by path. CannotTell where it depends on a file that was not read."""
+    the files that the usual Include brings in, by path. FactUnavailable where it depends on a file that was not read."""
     if takes_first(path):
         return next(_unconditional(path, name, lines, included), None)
     found = [v for line in lines if (v := after(name, line)) is not None]
@@ -59,7 +59,7 @@ def _unconditional(path: str, name: str, lines: Sequence[str], included: Mapping
         elif keyword == "include" and everywhere:
             for pattern in rest.replace('"', " ").split():
                 if pattern not in (f"{path}.d/*.conf", f"{path.rpartition('/')[2]}.d/*.conf"):
-                    raise CannotTell(f"{path} includes {pattern[:100]}, which is not read")
+                    raise FactUnavailable(f"{path} includes {pattern[:100]}, which is not read")
                 for file in sorted(included) if not brought else ():
                     yield from _unconditional(file, name, included[file], {})
                 brought = True  # what the first Include brought in wins over a second one's

@@ -10,7 +10,7 @@ import msgspec
 
 from auditor.collectors.gather import gather
 from auditor.collectors.linux import LINUX
-from auditor.collectors.linux.script_output import Answers, take_apart
+from auditor.collectors.linux.script_output import ScriptOutput, parse_output
 from auditor.collectors.linux.settings import argument
 from auditor.model.facts import HostFacts, Platform, Volatile
 from auditor.transports.command import CommandResult
@@ -21,11 +21,11 @@ def arguments(settings: Iterable[str]) -> list[str]:
     return [argument(key) for key in settings]
 
 
-def read_answer(result: CommandResult, marker: str, *, target: str, way: str, now: datetime) -> HostFacts:
+def linux_facts(result: CommandResult, marker: str, *, target: str, method: str, now: datetime) -> HostFacts:
     """Parse every collector's part. A part that cannot be read leaves its facts None and says why in `outcomes`;
     nothing raises."""
-    answers = take_apart(result.stdout, marker, result.cut.message if result.cut else None, result.stderr)
-    facts, outcomes = gather((c.name, partial(c.parse, answers), _seconds(answers, c.sections)) for c in LINUX)
+    output = parse_output(result.stdout, marker, result.truncated.message if result.truncated else None, result.stderr)
+    facts, outcomes = gather((c.name, partial(c.parse, output), _seconds(output, c.sections)) for c in LINUX)
     volatile = Volatile(
         **{name: facts.pop(name) for name in ("counters", "queues", "pids") if name in facts},
         **{k: v for k, v in msgspec.structs.asdict(facts.pop("volatile", Volatile())).items() if k in ("uptime", "clock")},
@@ -34,17 +34,17 @@ def read_answer(result: CommandResult, marker: str, *, target: str, way: str, no
         target=target,
         collected_at=now,
         platform=facts.pop("platform", Platform()),
-        way=f"{way}, {_privilege(answers)}",
+        method=f"{method}, {_privilege(output)}",
         volatile=volatile,
         outcomes=tuple(outcomes),
         **facts,
     )
 
 
-def _privilege(answers: Answers) -> str:
-    return "as root" if answers.root else "asking sudo" if answers.sudo else "without privilege"
+def _privilege(output: ScriptOutput) -> str:
+    return "as root" if output.root else "asking sudo" if output.sudo else "without privilege"
 
 
-def _seconds(answers: Answers, sections: tuple[str, ...]) -> float | None:
-    known = [s.seconds for name in sections if (s := answers.sections.get(name)) and s.seconds is not None]
+def _seconds(output: ScriptOutput, sections: tuple[str, ...]) -> float | None:
+    known = [s.seconds for name in sections if (s := output.sections.get(name)) and s.seconds is not None]
     return round(sum(known), 2) if known else None

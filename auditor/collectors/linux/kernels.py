@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import re
 
-from auditor.collectors.collector import Collector, Reading
-from auditor.collectors.linux.script_output import Answers
-from auditor.errors import CannotTell
+from auditor.collectors.collector import Collector, CollectorResult
+from auditor.collectors.linux.script_output import ScriptOutput
+from auditor.errors import FactUnavailable
 from auditor.model.facts import Kernels
 from auditor.versions import kernel_release
 
@@ -40,36 +40,36 @@ _RELEASE = re.compile(r"[0-9][A-Za-z0-9.+~_-]{1,80}")
 _BUILT_AS = re.compile(r" [A-Z][A-Za-z]{2,20} (\d\S{1,80}) \(\d{4}-\d\d-\d\d\)")
 
 
-def parse(answers: Answers) -> Reading:
-    uname = next((ln for ln in answers.get("identity").lines(100) if ln.startswith("uname=Linux ")), "")
+def parse(output: ScriptOutput) -> CollectorResult:
+    uname = next((ln for ln in output.get("identity").lines(100) if ln.startswith("uname=Linux ")), "")
     running = uname.removeprefix("uname=Linux ").partition(" ")[0]
     built = _BUILT_AS.search(uname)
     package = built[1] if built else _ubuntu(running, uname)
 
-    def untold(why: str) -> Reading:
-        return Reading({"kernels": Kernels(running or None, None, package)}, partial=f"installed kernels: {why}")
+    def untold(why: str) -> CollectorResult:
+        return CollectorResult({"kernels": Kernels(running or None, None, package)}, partial=f"installed kernels: {why}")
 
     try:
-        lines = answers.good("kernels").lines(5000, "kernel images")
-    except CannotTell as e:
+        lines = output.good("kernels").lines(5000, "kernel images")
+    except FactUnavailable as e:
         return untold(str(e))
     images = [line.removeprefix("image=") for line in lines if line.startswith("image=")]
     if f"images={len(images)}" not in lines:
         return untold("the list of images is not whole")
     named = set(map(_release, images))
     releases = {r for r in named if not kernel_release.is_backup(r, named)}
-    packaged = _packaged(answers)
+    packaged = _packaged(output)
     if running not in releases and any(line.startswith("inside=") for line in lines):
         if releases or packaged:
             return untold("there are signs of a container here, and kernels of a machine's own beside them")
-        return Reading({"kernels": Kernels(running or None, (), package, outside=True)})
+        return CollectorResult({"kernels": Kernels(running or None, (), package, outside=True)})
     odd = sorted(r for r in releases if not _RELEASE.fullmatch(r))
     if odd:
         return untold(f"{', '.join(odd[:5])} name no release")
     missing = sorted(packaged - releases)
     if missing and releases:
         return untold(f"the package of {missing[0]} is installed, and its image is not there")
-    return Reading({"kernels": Kernels(running or None, tuple(sorted(releases)), package)})
+    return CollectorResult({"kernels": Kernels(running or None, tuple(sorted(releases)), package)})
 
 
 def _ubuntu(running: str, uname: str) -> str | None:
@@ -80,9 +80,9 @@ def _ubuntu(running: str, uname: str) -> str | None:
     return f"{abi[0]}.{upload[1]}" if upload and abi else None
 
 
-def _packaged(answers: Answers) -> set[str]:
+def _packaged(output: ScriptOutput) -> set[str]:
     """The releases whose image packages dpkg lists as installed; none where it lists nothing."""
-    section = answers.sections.get("packages")
+    section = output.sections.get("packages")
     found = set()
     for line in section.text.split("\n") if section else ():
         status, _, name = line[:400].partition("\t")
@@ -103,4 +103,4 @@ def _release(path: str) -> str:
     return re.sub(r"^/boot/(?:vmlinu[xz]|Image|kernel)-", "", path)
 
 
-COLLECTOR = Collector(name="kernels", sections=("kernels",), sh=SH, parse=parse)
+COLLECTOR = Collector(name="kernels", sections=("kernels",), sh=SH, parse=parse, reads=("identity", "packages"))

@@ -20,11 +20,11 @@ from collections import Counter, defaultdict
 
 from msgspec import Struct
 
-from auditor.collectors.collector import Collector, Reading
+from auditor.collectors.collector import Collector, CollectorResult
 from auditor.collectors.limits import MAX_LISTENERS
 from auditor.collectors.linux.process_table import processes
-from auditor.collectors.linux.script_output import UNPRIVILEGED, Answers
-from auditor.errors import CannotTell
+from auditor.collectors.linux.script_output import UNPRIVILEGED, ScriptOutput
+from auditor.errors import FactUnavailable
 from auditor.foundation.sanitize import counted, one_line
 from auditor.model.facts import Listener
 
@@ -78,18 +78,20 @@ class _Row(Struct, frozen=True):
         return self.address, self.port
 
 
-def parse(answers: Answers) -> Reading:
-    before, after = _kernels(answers, "listeners_before"), _kernels(answers, "listeners_proc")
+def parse(output: ScriptOutput) -> CollectorResult:
+    before, after = _kernels(output, "listeners_before"), _kernels(output, "listeners_proc")
     table = before & after  # what was there all the time
-    if answers.came_by is not None and all(port != answers.came_by for _, port in before | after):
-        raise CannotTell(f"we came in by TCP port {answers.came_by}, and the list of sockets does not have it: it is not whole")
-    section = answers.get("listeners")
+    if output.came_by is not None and all(port != output.came_by for _, port in before | after):
+        raise FactUnavailable(
+            f"we came in by TCP port {output.came_by}, and the list of sockets does not have it: it is not whole"
+        )
+    section = output.get("listeners")
     if section.status not in (0, UNPRIVILEGED):
-        return _without_limits(answers, section.error or f"ss ended with exit status {section.status}")
+        return _without_limits(output, section.error or f"ss ended with exit status {section.status}")
     rows = _rows(section.lines(MAX_LISTENERS, "listening sockets"))
     confirmed, lacking, alone = _confirmed(rows, before | after, table)
     if not confirmed and table:
-        return _without_limits(answers, "ss lists nothing, and the kernel's own table has listening sockets")
+        return _without_limits(output, "ss lists nothing, and the kernel's own table has listening sockets")
     partial = []
     if lacking:
         partial.append(f"ss lacks {len(lacking)} listening sockets that the kernel's own table has")
@@ -101,11 +103,11 @@ def parse(answers: Answers) -> Reading:
     if confirmed and not told:
         partial.append("ss answered without queue limits")
     unnamed = sum(1 for row in confirmed if row.pid is None)
-    if unnamed and not (answers.root or (answers.sudo and section.status == 0)):
+    if unnamed and not (output.root or (output.sudo and section.status == 0)):
         partial.append(
             f"the processes of {unnamed} of {counted(len(confirmed), 'listener')} are not known; root's rights would tell"
         )
-    names = _names(answers)
+    names = _names(output)
     found = {Listener(address, port) for address, port in [*lacking, *alone]}
     queues: Counter[str] = Counter()
     pids: defaultdict[str, set[int]] = defaultdict(set)
@@ -117,7 +119,7 @@ def parse(answers: Answers) -> Reading:
         if name and row.pid is not None:
             pids[name].add(row.pid)
     facts = {"listeners": _ordered(found), "queues": dict(queues), "pids": {k: tuple(sorted(v)) for k, v in pids.items()}}
-    return Reading(facts, partial="; ".join(partial))
+    return CollectorResult(facts, partial="; ".join(partial))
 
 
 def _rows(lines: list[str]) -> list[_Row]:
@@ -155,34 +157,36 @@ def _confirmed(
     return confirmed, lacking, sorted(at for at in by_place if at not in known)
 
 
-def _names(answers: Answers) -> dict[int, str]:
+def _names(output: ScriptOutput) -> dict[int, str]:
     try:
-        return {pid: p.name for pid, p in processes(answers).items()}
-    except CannotTell:
+        return {pid: p.name for pid, p in processes(output).items()}
+    except FactUnavailable:
         return {}
 
 
-def _without_limits(answers: Answers, why: str) -> Reading:
+def _without_limits(output: ScriptOutput, why: str) -> CollectorResult:
     queues: dict[str, int] = {}
     listeners = set()
-    for fields in _listening(answers, "listeners_proc"):
+    for fields in _listening(output, "listeners_proc"):
         listener = Listener(*_endpoint(fields[1]))
         listeners.add(listener)
         queues[listener.endpoint] = int(fields[4].partition(":")[2][:8] or "0", 16)
-    return Reading({"listeners": _ordered(listeners), "queues": queues}, partial=f"queue limits are not known: {one_line(why)}")
+    return CollectorResult(
+        {"listeners": _ordered(listeners), "queues": queues}, partial=f"queue limits are not known: {one_line(why)}"
+    )
 
 
 def _ordered(listeners: set[Listener]) -> tuple[Listener, ...]:
     return tuple(sorted(listeners, key=lambda x: (x.port, x.address, x.backlog or 0, x.process or "")))
 
 
-def _kernels(answers: Answers, section: str) -> Counter[Endpoint]:
-    return Counter(_endpoint(fields[1]) for fields in _listening(answers, section))
+def _kernels(output: ScriptOutput, section: str) -> Counter[Endpoint]:
+    return Counter(_endpoint(fields[1]) for fields in _listening(output, section))
 
 
-def _listening(answers: Answers, section: str) -> list[list[str]]:
-    """The fields of each listening socket (state 0A) in /proc/net/tcp and tcp6; CannotTell where they were not read."""
-    rows = (line.split(None, 5) for line in answers.good(section).lines(MAX_LISTENERS, "listening sockets"))
+def _listening(output: ScriptOutput, section: str) -> list[list[str]]:
+    """The fields of each listening socket (state 0A) in /proc/net/tcp and tcp6; FactUnavailable where they were not read."""
+    rows = (line.split(None, 5) for line in output.good(section).lines(MAX_LISTENERS, "listening sockets"))
     return [fields for fields in rows if len(fields) > 4 and fields[3] == "0A"]
 
 
@@ -204,4 +208,5 @@ COLLECTOR = Collector(
     parse=parse,
     privileged=("/usr/bin/ss -H -l -t -n -p", "/usr/sbin/ss -H -l -t -n -p", "/bin/ss -H -l -t -n -p"),
     slow=True,
+    reads=("process_names",),
 )

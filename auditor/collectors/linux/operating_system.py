@@ -11,9 +11,9 @@ import shlex
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from auditor.collectors.collector import Collector, Reading
-from auditor.collectors.linux.script_output import Answers
-from auditor.errors import CannotTell
+from auditor.collectors.collector import Collector, CollectorResult
+from auditor.collectors.linux.script_output import ScriptOutput
+from auditor.errors import FactUnavailable
 from auditor.model.facts import Platform, Volatile
 
 SH = r"""
@@ -34,15 +34,15 @@ c_os_release() { cat /etc/os-release 2>/dev/null || cat /usr/lib/os-release; }
 _ID = re.compile(r"[a-z0-9._-]{1,40}")
 
 
-def parse(answers: Answers) -> Reading:
-    said = dict(line.partition("=")[::2] for line in answers.get("identity").lines(100))
+def parse(output: ScriptOutput) -> CollectorResult:
+    said = dict(line.partition("=")[::2] for line in output.get("identity").lines(100))
     system, _, rest = said.get("uname", "").partition(" ")
     if not system:
-        raise CannotTell("uname said nothing")
+        raise FactUnavailable("uname said nothing")
     kernel, _, rest = rest.partition(" ")
     arch = rest.rpartition(" ")[2]
     if system != "Linux":
-        raise CannotTell(f"this system calls itself {system}; only Linux is read over a shell so far")
+        raise FactUnavailable(f"this system calls itself {system}; only Linux is read over a shell so far")
     uptime, clock = said.get("uptime", ""), said.get("clock", "")
     volatile = Volatile(
         uptime=float(uptime) if re.fullmatch(r"\d{1,12}(\.\d+)?", uptime) else None,
@@ -51,13 +51,13 @@ def parse(answers: Answers) -> Reading:
     facts = {"machine_id": _machine_id(said.get("machine-id", "")), "volatile": volatile}
     platform = Platform(family="linux", arch=arch or None, kernel=kernel or None)
     try:
-        release = os_release(answers.good("os_release").lines(200))
-    except CannotTell as e:
-        return Reading(facts | {"platform": platform}, partial=f"os-release: {e}")
+        release = os_release(output.good("os_release").lines(200))
+    except FactUnavailable as e:
+        return CollectorResult(facts | {"platform": platform}, partial=f"os-release: {e}")
     ident, version = release.get("ID", "linux"), release.get("VERSION_ID")
     if not _ID.fullmatch(ident) or (version is not None and not _ID.fullmatch(version)):
-        return Reading(facts | {"platform": platform}, partial="os-release: ID or VERSION_ID is malformed")
-    return Reading(
+        return CollectorResult(facts | {"platform": platform}, partial="os-release: ID or VERSION_ID is malformed")
+    return CollectorResult(
         facts
         | {
             "platform": Platform(

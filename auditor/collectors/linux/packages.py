@@ -11,10 +11,10 @@ import re
 from functools import lru_cache
 from typing import Literal
 
-from auditor.collectors.collector import Collector, Reading
+from auditor.collectors.collector import Collector, CollectorResult
 from auditor.collectors.limits import MAX_NAME, MAX_PACKAGES
-from auditor.collectors.linux.script_output import Answers
-from auditor.errors import CannotTell
+from auditor.collectors.linux.script_output import ScriptOutput
+from auditor.errors import FactUnavailable
 from auditor.foundation.sanitize import counted
 from auditor.model.facts import Package
 from auditor.versions.limit import MAX_VERSION
@@ -40,18 +40,18 @@ c_packages() {
 _C_LIBRARY = re.compile(r"libc6(?:\.1)?|libc0\.[13]|musl")
 
 
-def parse(answers: Answers) -> Reading:
-    section = answers.get("packages")
+def parse(output: ScriptOutput) -> CollectorResult:
+    section = output.get("packages")
     first, _, rest = section.text.partition("\n")
     managers = first[:200].removeprefix("managers=").split()
     if "dpkg-query" not in managers:
         found = f"this host has {', '.join(managers)}, which is not read yet" if managers else "no package manager was found"
-        raise CannotTell(found)
+        raise FactUnavailable(found)
     table, _, length = rest.rstrip("\n").rpartition("\n=characters= ")
     if section.status:
-        raise CannotTell(f"dpkg-query ended with exit status {section.status}: {table.strip()[:200]}")
+        raise FactUnavailable(f"dpkg-query ended with exit status {section.status}: {table.strip()[:200]}")
     if length != str(len(table.encode("utf-8", "surrogateescape"))) and length != str(len(table)):
-        raise CannotTell("the list of packages is not whole")
+        raise FactUnavailable("the list of packages is not whole")
     lines = section.lines(MAX_PACKAGES, "packages")[1:-1]
     read = [_package(line) for line in lines]
     packages = tuple(p for p in read if isinstance(p, Package))
@@ -59,9 +59,11 @@ def parse(answers: Answers) -> Reading:
     missing = [name for name in ("dpkg", "base-files") if name not in names]
     if missing or not any(_C_LIBRARY.fullmatch(name) for name in names):
         lacking = missing[0] if missing else "a C library"
-        raise CannotTell(f"the list of packages is not whole: it lacks {lacking}, which every such system has")
+        raise FactUnavailable(f"the list of packages is not whole: it lacks {lacking}, which every such system has")
     odd = read.count(None)
-    return Reading({"packages": packages}, partial=f"{counted(odd, 'line')} of dpkg-query could not be read" if odd else "")
+    return CollectorResult(
+        {"packages": packages}, partial=f"{counted(odd, 'line')} of dpkg-query could not be read" if odd else ""
+    )
 
 
 @lru_cache(maxsize=16384)  # the hosts of a fleet have most packages in common: parsed once, and held once in memory
@@ -92,4 +94,4 @@ def _package(line: str) -> Package | Literal["gone"] | None:
     )  # fmt: skip
 
 
-COLLECTOR = Collector(name="packages", sections=("packages",), sh=SH, parse=parse)
+COLLECTOR = Collector(name="packages", sections=("packages",), sh=SH, parse=parse, provides=("PACKAGES",))

@@ -11,8 +11,8 @@ import re
 
 from msgspec import Struct
 
-from auditor.collectors.linux.script_output import Answers
-from auditor.errors import CannotTell
+from auditor.collectors.linux.script_output import ScriptOutput
+from auditor.errors import FactUnavailable
 
 SH = r"""
 c_process_names() {
@@ -49,13 +49,13 @@ class Process(Struct, frozen=True):
     apart: bool
 
 
-def processes(answers: Answers) -> dict[int, Process]:
-    """All processes; CannotTell where the list is not whole, or not all of them can be seen (proc(5), hidepid)."""
-    lines = answers.good("process_names").lines(what="processes")
+def processes(output: ScriptOutput) -> dict[int, Process]:
+    """All processes; FactUnavailable where the list is not whole, or not all of them can be seen (proc(5), hidepid)."""
+    lines = output.good("process_names").lines(what="processes")
     found = [row for line in lines if (row := _ROW.fullmatch(line))]
     if lines[-1:] != [f"=rows= {len(found)}"]:
-        raise CannotTell("the list of processes is not whole")
+        raise FactUnavailable("the list of processes is not whole")
     table = {int(pid): Process(name, kind == "u", place == "apart") for pid, kind, place, name in (r.groups() for r in found)}
     if 1 not in table:
-        raise CannotTell("this user cannot see the processes of others (hidepid, proc(5))")
+        raise FactUnavailable("this user cannot see the processes of others (hidepid, proc(5))")
     return table

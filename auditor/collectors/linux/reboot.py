@@ -9,9 +9,9 @@ Witness of completeness: the script says whether it found the flag, yes or no; w
 
 from __future__ import annotations
 
-from auditor.collectors.collector import Collector, Reading
-from auditor.collectors.linux.script_output import Answers
-from auditor.errors import CannotTell
+from auditor.collectors.collector import Collector, CollectorResult
+from auditor.collectors.linux.script_output import ScriptOutput
+from auditor.errors import FactUnavailable
 from auditor.model.facts import Reboot
 
 SH = r"""
@@ -29,15 +29,15 @@ c_reboot() {
 """
 
 
-def parse(answers: Answers) -> Reading:
-    said = [line.partition("=")[::2] for line in answers.good("reboot").lines(5000)]
+def parse(output: ScriptOutput) -> CollectorResult:
+    said = [line.partition("=")[::2] for line in output.good("reboot").lines(5000)]
     found = dict(said).get("flagged")
     if found not in ("yes", "no"):
-        raise CannotTell("whether the flag is there was not said")
+        raise FactUnavailable("whether the flag is there was not said")
     writers = tuple(value for key, value in said if key == "writer")
     packages = tuple(sorted({value for key, value in said if key == "package"}))
     flagged = found == "yes" or any(key == "flag" for key, _ in said)
-    return Reading({"reboot": Reboot(flagged, packages, writers)})
+    return CollectorResult({"reboot": Reboot(flagged, packages, writers)})
 
 
 COLLECTOR = Collector(name="reboot", sections=("reboot",), sh=SH, parse=parse)

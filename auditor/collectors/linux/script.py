@@ -93,11 +93,11 @@ DIGEST: str = hashlib.sha256(SCRIPT.encode()).hexdigest()
 def command(marker: str, settings: Iterable[str], *, form: str, deep: bool, sudo: str, stdin: bytes = b"") -> Command:
     """The one command of an audit. `form`: gzip | plain; `sudo`: none | sudo | sudo-password (then `stdin` has the
     password once for each of the script's sudo calls). Raises ValueError for a setting of a forbidden form."""
-    asked = sorted(set(settings))
-    for key in asked:
+    keys = sorted(set(settings))
+    for key in keys:
         if setting_key.problem(key) or setting_key.family(key) != "linux":
             raise ValueError(setting_key.problem(key) or f"{key} is nothing that the script can read")
-    argv = ("sh", "-c", SCRIPT, "auditor", marker, form, "deep" if deep else "usual", sudo, *asked)
+    argv = ("sh", "-c", SCRIPT, "auditor", marker, form, "deep" if deep else "usual", sudo, *keys)
     return Command(argv, stdin=stdin, marker=marker)
 
 

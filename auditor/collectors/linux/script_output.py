@@ -13,7 +13,7 @@ import zlib
 from msgspec import Struct
 
 from auditor.collectors.limits import MAX_LINE, MAX_ROWS
-from auditor.errors import CannotTell
+from auditor.errors import FactUnavailable
 from auditor.foundation.sanitize import one_line
 from auditor.transports.command import MAX_STDOUT
 
@@ -31,21 +31,23 @@ class Section(Struct, frozen=True):
     seconds: float | None
 
     def lines(self, most: int = MAX_ROWS, what: str = "lines") -> list[str]:
-        """The lines, without empty ones; CannotTell where there are more than `most`, or one is longer than MAX_LINE."""
+        """The lines, without empty ones; FactUnavailable where there are more than `most`, or one is longer than MAX_LINE."""
         if self.text.count("\n") > most:
-            raise CannotTell(f"its answer has more than {most:,} {what}, the limit up to which they are read")
+            raise FactUnavailable(f"its answer has more than {most:,} {what}, the limit up to which they are read")
         lines = [line for line in self.text.split("\n") if line]
         if any(len(line) > MAX_LINE for line in lines):
-            raise CannotTell(f"its answer has a line of more than {MAX_LINE:,} characters, the limit up to which one is read")
+            raise FactUnavailable(
+                f"its answer has a line of more than {MAX_LINE:,} characters, the limit up to which one is read"
+            )
         return lines
 
 
-class Answers(Struct):
-    """The sections of one answer. `complete` is False where the end marker is missing; `cut` then says why."""
+class ScriptOutput(Struct):
+    """The sections of one answer. `complete` is False where the end marker is missing; `truncated` then says why."""
 
     sections: dict[str, Section]
     complete: bool
-    cut: str
+    truncated: str
 
     @property
     def root(self) -> bool:
@@ -65,27 +67,27 @@ class Answers(Struct):
         return int(found[1]) if found else None
 
     def get(self, name: str) -> Section:
-        """A section whatever its status; CannotTell where it is missing or was cut off."""
+        """A section whatever its status; FactUnavailable where it is missing or was cut off."""
         if name not in self.sections:
-            raise CannotTell(f"no answer: {self.cut or 'the host did not send this part'}")
+            raise FactUnavailable(f"no answer: {self.truncated or 'the host did not send this part'}")
         return self.sections[name]
 
     def good(self, name: str) -> Section:
-        """A section that ended well; CannotTell with the host's own words otherwise."""
+        """A section that ended well; FactUnavailable with the host's own words otherwise."""
         section = self.get(name)
         if section.status not in (0, UNPRIVILEGED):
             said = f": {one_line(section.error)}" if section.error else ""
-            raise CannotTell(f"the host answered with exit status {section.status}{said}")
+            raise FactUnavailable(f"the host answered with exit status {section.status}{said}")
         return section
 
 
-def take_apart(stdout: bytes, marker: str, cut: str | None, stderr: bytes = b"") -> Answers:
-    """Read the framed stream; never raises. `cut` is the transport's reason where the stream may be incomplete; `stderr`
+def parse_output(stdout: bytes, marker: str, truncated: str | None, stderr: bytes = b"") -> ScriptOutput:
+    """Read the framed stream; never raises. `truncated` is the transport's reason where the stream may be incomplete; `stderr`
     is shown where there is no answer."""
     mark = b"\n" + marker.encode()
     _, _, stream = (b"\n" + stdout).partition(mark + b"=")
     form, _, body = stream.partition(b"\n")
-    reason = cut or ""
+    reason = truncated or ""
     if form == b"gzip":
         body, damaged = _unzip(body)
         reason = reason or damaged
@@ -109,8 +111,8 @@ def take_apart(stdout: bytes, marker: str, cut: str | None, stderr: bytes = b"")
                 before = up
             opened = ""
         elif kind == b"." and head[0] == b"end":
-            return Answers(sections, True, "")
-    return Answers(sections, False, reason or "the answer ends in the middle")
+            return ScriptOutput(sections, True, "")
+    return ScriptOutput(sections, False, reason or "the answer ends in the middle")
 
 
 def _no_answer(stderr: bytes) -> str:

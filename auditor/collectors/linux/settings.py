@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from auditor.collectors.collector import Collector, Reading
+from auditor.collectors.collector import Collector, CollectorResult
 from auditor.collectors.linux import file_formats
-from auditor.collectors.linux.script_output import Answers
-from auditor.errors import CannotTell
+from auditor.collectors.linux.script_output import ScriptOutput
+from auditor.errors import FactUnavailable
 from auditor.model.facts import Setting
 
 SH = r"""
@@ -77,8 +77,8 @@ told() {
 """
 
 
-def parse(answers: Answers) -> Reading:
-    lines = answers.good("settings").lines()
+def parse(output: ScriptOutput) -> CollectorResult:
+    lines = output.good("settings").lines()
     found: defaultdict[str, _Found] = defaultdict(_Found)
     settings: dict[str, Setting | None] = {}
     for line in lines:
@@ -91,13 +91,15 @@ def parse(answers: Answers) -> Reading:
         if tab and state != "asked":
             found[argument(key)].add(state, value)  # the exchange of `.` and `/` undoes itself
     for key, said in found.items():
-        settings[key] = said.setting(key, _in_container(answers))
+        settings[key] = said.setting(key, _in_container(output))
     denied = sum(1 for s in settings.values() if s and s.state == "unreadable")
-    return Reading({"settings": settings}, partial=f"{denied} of {len(settings)} settings could not be read" if denied else "")
+    return CollectorResult(
+        {"settings": settings}, partial=f"{denied} of {len(settings)} settings could not be read" if denied else ""
+    )
 
 
-def _in_container(answers: Answers) -> bool:
-    section = answers.sections.get("kernels")
+def _in_container(output: ScriptOutput) -> bool:
+    section = output.sections.get("kernels")
     return section is not None and section.text.startswith("inside=")
 
 
@@ -139,7 +141,7 @@ class _Found:
             return Setting("present", name) if self.lines else Setting("absent")
         try:
             value = file_formats.value(path, name, self.lines, self.included)
-        except CannotTell as e:
+        except FactUnavailable as e:
             return Setting("unreadable", reason=str(e))
         return Setting("absent") if value is None else Setting("present", value)
 
@@ -154,4 +156,4 @@ def argument(key: str) -> str:
 _SWAP = str.maketrans("./", "/.")
 
 
-COLLECTOR = Collector(name="settings", sections=("settings",), sh=SH, parse=parse)
+COLLECTOR = Collector(name="settings", sections=("settings",), sh=SH, parse=parse, reads=("kernels",))

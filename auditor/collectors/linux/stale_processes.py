@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import re
 
-from auditor.collectors.collector import Collector, Reading
+from auditor.collectors.collector import Collector, CollectorResult
 from auditor.collectors.linux import process_table
-from auditor.collectors.linux.script_output import Answers
-from auditor.errors import CannotTell
+from auditor.collectors.linux.script_output import ScriptOutput
+from auditor.errors import FactUnavailable
 from auditor.foundation.sanitize import one_line
 from auditor.model.facts import StaleProcess
 
@@ -65,10 +65,10 @@ def no_packages(path: str) -> bool:
     return bool(_PLACES.match(path) or _THROWN.match(path) or _NAMES.fullmatch(name) or _UNPACKED.fullmatch(name))
 
 
-def parse(answers: Answers) -> Reading:
-    section = answers.get("stale_processes")
+def parse(output: ScriptOutput) -> CollectorResult:
+    section = output.get("stale_processes")
     lines = section.lines(what="mappings")
-    known, unread = _known(answers)
+    known, unread = _known(output)
     stale: dict[str, set[str]] = {}
     pids: dict[str, set[int]] = {}
     for line in lines:
@@ -86,33 +86,37 @@ def parse(answers: Answers) -> Reading:
         "stale_processes": tuple(StaleProcess(name, tuple(sorted(paths))) for name, paths in sorted(stale.items())),
         "pids": {name: tuple(sorted(ids)) for name, ids in pids.items()},
     }
-    why = unread or _not_whole(answers, lines, known)
+    why = unread or _not_whole(output, lines, known)
     if not why and section.status not in (0, 77):
         why = f"the host answered with exit status {section.status}: {one_line(section.error)}"
-    return Reading(facts | {"stale_processes": facts["stale_processes"] or None}, partial=why) if why else Reading(facts)
+    return (
+        CollectorResult(facts | {"stale_processes": facts["stale_processes"] or None}, partial=why)
+        if why
+        else CollectorResult(facts)
+    )
 
 
-def _known(answers: Answers) -> tuple[dict[int, process_table.Process], str]:
+def _known(output: ScriptOutput) -> tuple[dict[int, process_table.Process], str]:
     try:
-        return process_table.processes(answers), ""
-    except CannotTell as e:
+        return process_table.processes(output), ""
+    except FactUnavailable as e:
         return {}, str(e)
 
 
-def _not_whole(answers: Answers, lines: list[str], known: dict[int, process_table.Process]) -> str:
+def _not_whole(output: ScriptOutput, lines: list[str], known: dict[int, process_table.Process]) -> str:
     """Why these lines do not tell of all processes, or ""."""
-    if not (answers.root or answers.sudo):
+    if not (output.root or output.sudo):
         return "without root's rights only this user's own processes can be read"
     read = {int(found[1]) for line in lines if (found := _READ.fullmatch(line))}
     odd = next((ln for ln in lines if _EXECUTABLE.match(ln) and not _MAPPED.fullmatch(ln)), "")
     if odd:
         return f"a line of the maps is not whole: {one_line(odd, 80)}"
     refused = [ln for ln in lines if not ln.startswith(("/proc/", "=rows= ")) and not ln.endswith(_GONE)]
-    if answers.sudo and not answers.root and not read:
+    if output.sudo and not output.root and not read:
         return f"sudo-denied: {one_line(refused[0]) if refused else 'sudo refused'}"
     if lines[-1:] != [f"=rows= {len(lines) - 1}"]:
         return "the list of mapped files is not whole"
-    after = {int(x[6:]) for x in answers.good("processes_after").lines() if re.fullmatch(r"/proc/\d{1,10}", x)}
+    after = {int(x[6:]) for x in output.good("processes_after").lines() if re.fullmatch(r"/proc/\d{1,10}", x)}
     if 1 not in after:
         return "the list of processes is not whole"
     missing = sorted(pid for pid, p in known.items() if p.mapped and pid in after and pid not in read)

@@ -22,10 +22,10 @@ from typing import TypeVar
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from auditor.collectors.collector import Collector, Reading
+from auditor.collectors.collector import Collector, CollectorResult
 from auditor.collectors.limits import MAX_NAME, MAX_PACKAGES
-from auditor.collectors.linux.script_output import Answers
-from auditor.errors import CannotTell
+from auditor.collectors.linux.script_output import ScriptOutput
+from auditor.errors import FactUnavailable
 from auditor.model.facts import Candidate, SourceOffer, UpdateList, Updates
 from auditor.versions.limit import MAX_VERSION
 
@@ -140,20 +140,20 @@ class _List(Struct, frozen=True):
     stanzas: str
 
 
-def parse(answers: Answers) -> Reading:
-    releases = _releases(answers.good("update_lists").lines(what="lines of Release files"))
-    table = answers.good("update_candidates").lines(_MOST_CANDIDATES, "candidates")
+def parse(output: ScriptOutput) -> CollectorResult:
+    releases = _releases(output.good("update_lists").lines(what="lines of Release files"))
+    table = output.good("update_candidates").lines(_MOST_CANDIDATES, "candidates")
     if "=failed=" in table:
-        raise CannotTell("a package list could not be unpacked on the host")
+        raise FactUnavailable("a package list could not be unpacked on the host")
     if table[-1:] != [f"=rows= {len(table) - 1}"]:
-        raise CannotTell("what the security suites offer did not come whole")
+        raise FactUnavailable("what the security suites offer did not come whole")
     lists: list[_List] = []
     offered: list[tuple[str, Candidate | SourceOffer]] = []
     since = 0
     for line in table[:-1]:
         if line.startswith("=list= "):
             if len(lists) >= _MOST_LISTS:
-                raise CannotTell(f"more than {_MOST_LISTS} package lists lie there, the limit up to which they are read")
+                raise FactUnavailable(f"more than {_MOST_LISTS} package lists lie there, the limit up to which they are read")
             if found := _list(line):
                 lists.append(found)
                 offered[since:] = [(found.suite, o) for _, o in offered[since:]]
@@ -166,16 +166,16 @@ def parse(answers: Answers) -> Reading:
     suites = {x.suite: _suite(x, releases.get(x.suite)) for x in lists}
     candidates = {_of_suite(o, s) for s, o in offered if isinstance(o, Candidate)}
     sources = {_of_suite(o, s) for s, o in offered if isinstance(o, SourceOffer)}
-    pins = tuple(" · ".join(p) for p in _stanzas(answers.good("update_pins").lines(1500, "lines of apt preferences")))
+    pins = tuple(" · ".join(p) for p in _stanzas(output.good("update_pins").lines(1500, "lines of apt preferences")))
     updates = Updates(
         tuple(suites[name] for name in sorted(suites)),
         tuple(sorted(candidates, key=lambda c: (c.package, c.arch, c.version, c.suite or ""))),
         pins,
-        _simulated(answers),
+        _simulated(output),
         tuple(sorted(sources, key=lambda o: (o.source, o.version, o.suite or ""))),
-        _uncovered(answers, lists, releases),
+        _uncovered(output, lists, releases),
     )
-    return Reading({"updates": updates})
+    return CollectorResult({"updates": updates})
 
 
 def _stanzas(lines: list[str]) -> list[list[str]]:
@@ -258,9 +258,9 @@ def _all_whole(lists: list[_List], releases: dict[str, _Release]) -> None:
     for x in lists:
         expected = releases.get(x.suite, _Release()).of(x.component, x.arch)
         if not expected:
-            raise CannotTell(f"no Release file says how long the package list {x.file[:200]} has to be")
+            raise FactUnavailable(f"no Release file says how long the package list {x.file[:200]} has to be")
         if x.size not in expected:
-            raise CannotTell(
+            raise FactUnavailable(
                 f"the package list {x.file[:200]} is not whole: {x.size} bytes unpacked, {' or '.join(expected)} expected"
             )
 
@@ -274,13 +274,13 @@ def _suite(x: _List, release: _Release | None) -> UpdateList:
     return UpdateList(x.suite, _date(fields.get("Date", "")), own or None, origin, fields.get("Label"))
 
 
-def _uncovered(answers: Answers, lists: list[_List], releases: dict[str, _Release]) -> tuple[str, ...]:
+def _uncovered(output: ScriptOutput, lists: list[_List], releases: dict[str, _Release]) -> tuple[str, ...]:
     """Installed packages of a component and architecture that a suite has, and of which no list lies here: what is
     offered of them is not known. `NAME (COMPONENT, ARCHITECTURE)`, sorted."""
-    installed = [f for line in answers.get("packages").lines(MAX_PACKAGES, "packages") if len(f := line.split("\t")) > 6]
+    installed = [f for line in output.get("packages").lines(MAX_PACKAGES, "packages") if len(f := line.split("\t")) > 6]
     arches = Counter(f[3] for f in installed if f[3] != "all")
     native = arches.most_common(1)[0][0] if arches else "all"
-    codename = _codename(answers)
+    codename = _codename(output)
     own = [x for x in lists if _of_distribution(_suite(x, releases.get(x.suite)), codename)]
     there = {(x.suite, x.component.rpartition("/")[2], x.arch) for x in own}
     suites = {x.suite for x in own}
@@ -300,9 +300,9 @@ def _uncovered(answers: Answers, lists: list[_List], releases: dict[str, _Releas
     return tuple(sorted(missing)[:500])
 
 
-def _codename(answers: Answers) -> str | None:
+def _codename(output: ScriptOutput) -> str | None:
     """The host's release, VERSION_CODENAME of os-release(5)."""
-    section = answers.sections.get("os_release")
+    section = output.sections.get("os_release")
     found = re.search(r"^VERSION_CODENAME=[\"']?([a-z0-9.-]{1,40})", section.text[:20_000], re.MULTILINE) if section else None
     return found[1] if found else None
 
@@ -330,12 +330,12 @@ def _date(text: str) -> datetime | None:
     return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
 
 
-def _simulated(answers: Answers) -> tuple[Candidate, ...] | None:
-    section = answers.get("update_simulation")
+def _simulated(output: ScriptOutput) -> tuple[Candidate, ...] | None:
+    section = output.get("update_simulation")
     if not section.text.startswith("asked"):
         return None
     if section.status:
-        raise CannotTell(f"apt-get -s ended with exit status {section.status}: {section.error}")
+        raise FactUnavailable(f"apt-get -s ended with exit status {section.status}: {section.error}")
     found = (_INST.match(line) for line in section.lines(what="lines of apt-get"))
     return tuple(Candidate(m[1], m[4], m[2]) for m in found if m)
 
@@ -345,4 +345,6 @@ COLLECTOR = Collector(
     sections=("update_lists", "update_candidates", "update_pins", "update_simulation"),
     sh=SH,
     parse=parse,
+    uses=("PACKAGES",),
+    reads=("packages", "os_release"),
 )

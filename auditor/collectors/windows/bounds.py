@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from auditor.model.windows import Cell, Readings, Subkeys, Table, Value
+from auditor.model.windows import Cell, Subkeys, Table, Value, WindowsRawData
 
 MAX_ROWS = 20_000  # of a table; a large server has 500 services and 2,000 programs
 MAX_NAMES = 20_000  # subkeys of a key
@@ -14,7 +14,7 @@ MAX_CELL = 4_000
 MAX_TEXT = 4_000
 
 
-def bounded(readings: Readings) -> Readings:
+def bounded(readings: WindowsRawData) -> WindowsRawData:
     """The same readings, without what is larger than anything honest."""
     return replace(
         readings,

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import re
 
-from auditor.collectors.collector import Reading
+from auditor.collectors.collector import CollectorResult
 from auditor.collectors.windows.lookup import build_of, cell, found, rows, subkeys
-from auditor.collectors.windows.queries import NT, QFE, VISTA, Ask, Questions, WindowsCollector
-from auditor.errors import CannotTell
+from auditor.collectors.windows.queries import NT, QFE, VISTA, QuerySet, RegistryQuery, WindowsCollector
+from auditor.errors import FactUnavailable
 from auditor.model.facts import Hotfix
-from auditor.model.requirements import Asked
-from auditor.model.windows import Readings
+from auditor.model.requirements import DataRequirements
+from auditor.model.windows import WindowsRawData
 
 _HOTFIX = rf"{NT}\HotFix"
 _UPDATES = r"HKLM\SOFTWARE\Microsoft\Updates"
@@ -26,17 +26,17 @@ _ID = re.compile(r"(Q|KB|)(\d{5,7})(?![\dA-F])", re.IGNORECASE)
 _ARTEFACT = "Q147222"
 
 
-def _asks(asked: Asked) -> Questions:
-    entries = tuple(Ask(_entry(i), before=VISTA) for i in asked.hotfixes)
-    keys = (Ask(_HOTFIX, before=VISTA), Ask(_UPDATES, since=_2000, before=VISTA, deep=True))
-    return Questions(values=entries, keys=keys, tables=(QFE,))
+def _asks(requirements: DataRequirements) -> QuerySet:
+    entries = tuple(RegistryQuery(_entry(i), before=VISTA) for i in requirements.hotfixes)
+    keys = (RegistryQuery(_HOTFIX, before=VISTA), RegistryQuery(_UPDATES, since=_2000, before=VISTA, deep=True))
+    return QuerySet(values=entries, keys=keys, tables=(QFE,))
 
 
 def _entry(ident: str) -> str:
     return rf"{_HOTFIX}\{ident}#Installed"
 
 
-def parse(readings: Readings, asked: Asked) -> Reading:
+def parse(readings: WindowsRawData, requirements: DataRequirements) -> CollectorResult:
     build = build_of(readings)
     hotfixes: dict[tuple[str, str], Hotfix] = {}
     unread: list[str] = []
@@ -47,20 +47,20 @@ def parse(readings: Readings, asked: Asked) -> Reading:
         for key, source in places:
             try:
                 _add(hotfixes, [name.rpartition("\\")[2] for name in subkeys(readings, key) or ()], source)
-            except CannotTell as e:
+            except FactUnavailable as e:
                 unread.append(str(e))
-        _drop_uninstalled(hotfixes, readings, asked)
+        _drop_uninstalled(hotfixes, readings, requirements)
     try:
         listed = rows(readings, QFE)
         _add(hotfixes, [_number(cell(r, "HotFixID"), cell(r, "ServicePackInEffect")) for r in listed], QFE)
         if not listed and (build is None or build >= VISTA):
             unread.append(f"{QFE} is empty, which it also is where the servicing stack cannot be asked")
-    except CannotTell as e:
+    except FactUnavailable as e:
         if build is None or build >= VISTA:
             unread.append(str(e))
     if unread:
-        raise CannotTell("; ".join(unread))
-    return Reading({"hotfixes": tuple(hotfixes[k] for k in sorted(hotfixes))})
+        raise FactUnavailable("; ".join(unread))
+    return CollectorResult({"hotfixes": tuple(hotfixes[k] for k in sorted(hotfixes))})
 
 
 def _add(hotfixes: dict[tuple[str, str], Hotfix], names: list[str], source: str) -> None:
@@ -76,9 +76,11 @@ def _number(ident: str, in_effect: str) -> str:
     return in_effect if ident.lower().startswith("file ") else ident
 
 
-def _drop_uninstalled(hotfixes: dict[tuple[str, str], Hotfix], readings: Readings, asked: Asked) -> None:
+def _drop_uninstalled(
+    hotfixes: dict[tuple[str, str], Hotfix], readings: WindowsRawData, requirements: DataRequirements
+) -> None:
     """An entry that rules ask for counts only with Installed = 1."""
-    for ident in asked.hotfixes:
+    for ident in requirements.hotfixes:
         entry = (ident.upper(), "registry claim: HotFix")
         if entry in hotfixes and _entry(ident) in readings.values:
             value = found(readings, _entry(ident))
@@ -86,4 +88,4 @@ def _drop_uninstalled(hotfixes: dict[tuple[str, str], Hotfix], readings: Reading
                 del hotfixes[entry]
 
 
-COLLECTOR = WindowsCollector(name="hotfixes", asks=_asks, parse=parse)
+COLLECTOR = WindowsCollector(name="hotfixes", queries=_asks, parse=parse)

@@ -8,10 +8,10 @@ import hashlib
 
 from msgspec import Struct
 
-from auditor.collectors.windows.host_facts import questions
+from auditor.collectors.windows.host_facts import all_queries
 from auditor.collectors.windows.queries import FILE_WQL, UNINSTALL, WQL
 from auditor.collectors.windows.readers import powershell, shell, wmi
-from auditor.model.requirements import Asked
+from auditor.model.requirements import DataRequirements
 
 RIGHTS = (
     "WMI (the usual way): membership in the group Remote Management Users (before Windows 8 and Server 2012:",
@@ -39,9 +39,9 @@ class Listing(Struct, frozen=True):
     rights: tuple[str, ...] = RIGHTS
 
 
-def listing(asked: Asked) -> Listing:
+def listing(requirements: DataRequirements) -> Listing:
     """All that the loaded rules may make us ask."""
-    wanted = questions(asked)
+    wanted = all_queries(requirements)
     programs = {wmi.PROGRAM_FILES, *(f"{key}\\..." for key in UNINSTALL if wanted.programs)}
     return Listing(
         wql=tuple(WQL[t] for t in wanted.tables) + ((FILE_WQL,) if wanted.files else ()),

@@ -1,35 +1,35 @@
-"""Looking things up in what a host told: absent is None, everything else that is not there is CannotTell."""
+"""Looking things up in what a host told: absent is None, everything else that is not there is FactUnavailable."""
 
 from __future__ import annotations
 
 import re
 
 from auditor.collectors.windows.queries import NT, OS
-from auditor.errors import CannotTell
-from auditor.model.windows import Cell, Readings, Value
+from auditor.errors import FactUnavailable
+from auditor.model.windows import Cell, Value, WindowsRawData
 
 
-def found(readings: Readings, what: str) -> Value | None:
-    """A registry value, None where it is absent. Raises CannotTell where it was not asked or may not be read."""
+def found(readings: WindowsRawData, what: str) -> Value | None:
+    """A registry value, None where it is absent. Raises FactUnavailable where it was not asked or may not be read."""
     value = readings.values.get(what)
     if value is None:
-        raise CannotTell(f"{what} was not read by this way")
+        raise FactUnavailable(f"{what} was not read by this way")
     if value.state == "unreadable":
-        raise CannotTell(f"{what}: {value.reason}")
+        raise FactUnavailable(f"{what}: {value.reason}")
     return value if value.state == "present" else None
 
 
-def text(readings: Readings, what: str) -> str | None:
+def text(readings: WindowsRawData, what: str) -> str | None:
     """A value as text, REG_MULTI_SZ joined by spaces; None where it is absent."""
     value = found(readings, what)
     return None if value is None else as_text(value)
 
 
-def number(readings: Readings, what: str) -> int | None:
-    """A value as a number; None where it is absent. Raises CannotTell where it is none."""
+def number(readings: WindowsRawData, what: str) -> int | None:
+    """A value as a number; None where it is absent. Raises FactUnavailable where it is none."""
     value = found(readings, what)
     if value is not None and not isinstance(value.data, int):
-        raise CannotTell(f"{what} is {value.type}, not a number")
+        raise FactUnavailable(f"{what} is {value.type}, not a number")
     return None if value is None else int(value.data)  # type: ignore[arg-type]  # checked above
 
 
@@ -37,28 +37,28 @@ def as_text(value: Value) -> str:
     return " ".join(value.data) if isinstance(value.data, tuple) else str(value.data)
 
 
-def is_there(readings: Readings, key: str) -> bool:
-    """Does a registry key exist? CannotTell where that could not be read."""
+def is_there(readings: WindowsRawData, key: str) -> bool:
+    """Does a registry key exist? FactUnavailable where that could not be read."""
     return subkeys(readings, key) is not None
 
 
-def subkeys(readings: Readings, key: str) -> tuple[str, ...] | None:
+def subkeys(readings: WindowsRawData, key: str) -> tuple[str, ...] | None:
     """The names of a key's subkeys, None where there is no such key."""
     names = readings.keys.get(key)
     if names is None:
-        raise CannotTell(f"{key} was not read by this way")
+        raise FactUnavailable(f"{key} was not read by this way")
     if names.state == "unreadable":
-        raise CannotTell(f"{key}: {names.reason}")
+        raise FactUnavailable(f"{key}: {names.reason}")
     return names.names if names.state == "present" else None
 
 
-def rows(readings: Readings, table: str) -> tuple[dict[str, Cell], ...]:
-    """The rows of a table; CannotTell where it could not be read."""
+def rows(readings: WindowsRawData, table: str) -> tuple[dict[str, Cell], ...]:
+    """The rows of a table; FactUnavailable where it could not be read."""
     said = readings.tables.get(table)
     if said is None:
-        raise CannotTell(f"{table} was not read by this way")
+        raise FactUnavailable(f"{table} was not read by this way")
     if said.state == "unreadable":
-        raise CannotTell(f"{table}: {said.reason}")
+        raise FactUnavailable(f"{table}: {said.reason}")
     return said.rows
 
 
@@ -70,7 +70,7 @@ def cell(row: dict[str, Cell], name: str) -> str:
     return "" if value is None else " ".join(value) if isinstance(value, tuple) else str(value).strip()
 
 
-def build_of(readings: Readings) -> int | None:
+def build_of(readings: WindowsRawData) -> int | None:
     """The build line: CurrentBuildNumber (CurrentBuild says "obsolete data, do not use" on Windows NT 4.0), else WMI's
     BuildNumber, else the digits that `ver` prints; None where none of them told."""
     for read in (
@@ -80,7 +80,7 @@ def build_of(readings: Readings) -> int | None:
     ):
         try:
             said = read() or ""
-        except (CannotTell, IndexError, KeyError):
+        except (FactUnavailable, IndexError, KeyError):
             continue
         if re.fullmatch(r"\d{1,6}", said):
             return int(said)

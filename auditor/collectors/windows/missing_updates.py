@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from datetime import date
 
-from auditor.collectors.collector import Reading
+from auditor.collectors.collector import CollectorResult
 from auditor.collectors.windows.lookup import cell, rows
-from auditor.collectors.windows.queries import UPDATES, Questions, WindowsCollector
+from auditor.collectors.windows.queries import UPDATES, QuerySet, WindowsCollector
 from auditor.model.facts import MissingUpdate
-from auditor.model.requirements import Asked
-from auditor.model.windows import Readings
+from auditor.model.requirements import DataRequirements
+from auditor.model.windows import WindowsRawData
 
 _RESTART = {"True": True, "False": False}  # the agents of Windows 2000 and XP do not tell
 
 
-def parse(readings: Readings, asked: Asked) -> Reading:
+def parse(readings: WindowsRawData, requirements: DataRequirements) -> CollectorResult:
     if UPDATES not in readings.tables:
-        return Reading({})
+        return CollectorResult({})
     found = {
         MissingUpdate(cell(r, "KB"), cell(r, "Severity") or None, _RESTART.get(cell(r, "Restart")))
         for r in rows(readings, UPDATES)
     }
     listed = tuple(sorted(found, key=lambda u: (u.kb, u.severity or "", str(u.restart))))
     searched = readings.texts.get(UPDATES, "")
-    return Reading({"missing_updates": listed, "updates_searched": date.fromisoformat(searched) if searched else None})
+    return CollectorResult({"missing_updates": listed, "updates_searched": date.fromisoformat(searched) if searched else None})
 
 
 # No way but PowerShell has it, and whether that is asked is not the rules' to say.
-COLLECTOR = WindowsCollector(name="missing_updates", asks=lambda asked: Questions(), parse=parse)
+COLLECTOR = WindowsCollector(name="missing_updates", queries=lambda requirements: QuerySet(), parse=parse)

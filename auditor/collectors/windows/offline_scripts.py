@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from auditor.collectors.windows.host_facts import questions
-from auditor.collectors.windows.queries import CONTROL, NT, OS, QFE, SERVICES_KEY, UNINSTALL, Questions
+from auditor.collectors.windows.host_facts import all_queries
+from auditor.collectors.windows.queries import CONTROL, NT, OS, QFE, SERVICES_KEY, UNINSTALL, QuerySet
 from auditor.collectors.windows.readers import powershell, shell
-from auditor.model.requirements import Asked
+from auditor.model.requirements import DataRequirements
 from auditor.transports.replay import ANSWER, POWERSHELL_ANSWER
 from auditor.transports.replay import CARRIED_MARKER as MARKER
 
@@ -27,10 +27,10 @@ _SERVICE_VALUES = ("Type", "Start", "DisplayName")
 _PROGRAM_VALUES = ("DisplayName", "DisplayVersion")
 
 
-def scripts(asked: Asked) -> dict[str, str]:
+def scripts(requirements: DataRequirements) -> dict[str, str]:
     """The scripts' texts by file name; cmd's have CRLF line ends."""
-    made = {"collect.cmd": _by_reg(asked), "collect-nt4.cmd": _by_regedit(asked)}
-    script = powershell.command(Questions(tables=(OS, QFE)), MARKER, True).stdin.decode("ascii")
+    made = {"collect.cmd": _by_reg(requirements), "collect-nt4.cmd": _by_regedit(requirements)}
+    script = powershell.command(QuerySet(tables=(OS, QFE)), MARKER, True).stdin.decode("ascii")
     return {name: "\r\n".join((*lines, "")) for name, lines in made.items()} | {"collect.ps1": script}
 
 
@@ -47,7 +47,7 @@ def _folder() -> Iterator[str]:
     yield 'if not exist "%D%\\nul" mkdir "%D%"'
 
 
-def _by_reg(asked: Asked) -> Iterator[str]:
+def _by_reg(requirements: DataRequirements) -> Iterator[str]:
     yield from _head("For Windows XP, Server 2003 and later: registry values by reg.exe, services by sc.")
     yield 'if "%1"=="lines" goto lines'
     yield from _folder()
@@ -57,16 +57,16 @@ def _by_reg(asked: Asked) -> Iterator[str]:
     yield "goto :eof"
     yield ":lines"
     # In a batch file as on stdin: %errorlevel% is read with its own line.
-    yield from shell.framed(questions(asked), MARKER)
+    yield from shell.framed(all_queries(requirements), MARKER)
 
 
-def _by_regedit(asked: Asked) -> Iterator[str]:
+def _by_regedit(requirements: DataRequirements) -> Iterator[str]:
     yield from _head("For Windows NT 4.0 and 2000: exports by regedit, filtered by findstr.")
     yield from _folder()
     yield 'ver > "%D%\\ver.txt"'
     yield 'net start > "%D%\\net-start.txt"'
     yield 'echo REGEDIT4> "%D%\\none.reg"'
-    wanted = questions(asked)
+    wanted = all_queries(requirements)
     old = [a.what for a in (*wanted.values, *wanted.keys) if a.of(_NT4) or a.of(_2000)]
     kept: dict[str, tuple[str, ...]] = {
         NT: tuple(w.rpartition("#")[2] for w in old if w.startswith(f"{NT}#")),

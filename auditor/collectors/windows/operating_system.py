@@ -14,15 +14,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TypeVar
 
-from auditor.collectors.collector import Reading
+from auditor.collectors.collector import CollectorResult
 from auditor.collectors.windows.lookup import build_of, cell, found, number, rows, text
-from auditor.collectors.windows.queries import CONTROL, NT, OS, VISTA, WINDOWS_10, Ask, Questions, WindowsCollector
-from auditor.errors import CannotTell
+from auditor.collectors.windows.queries import CONTROL, NT, OS, VISTA, WINDOWS_10, QuerySet, RegistryQuery, WindowsCollector
+from auditor.errors import FactUnavailable
 from auditor.model.facts import Platform, Volatile
-from auditor.model.requirements import Asked
-from auditor.model.windows import Cell, Readings
+from auditor.model.requirements import DataRequirements
+from auditor.model.windows import Cell, WindowsRawData
 from auditor.versions import service_pack
-from auditor.versions.windows_product import Kind, identify
+from auditor.versions.windows_product import WindowsKind, identify
 
 T = TypeVar("T")
 _NT4, _2000, _FIRST_UBR = 1381, 2195, 9200  # Windows 8 and Server 2012 are the oldest lines that write a UBR
@@ -31,36 +31,36 @@ _SUITE = rf"{CONTROL}\ProductOptions#ProductSuite"
 SP6A = rf"{NT}\HotFix\Q246009#Installed"
 _ARCH = rf"{CONTROL}\Session Manager\Environment#PROCESSOR_ARCHITECTURE"
 _MACHINE = r"HKLM\SOFTWARE\Microsoft\Cryptography#MachineGuid"
-_ASKS = Questions(
+_ASKS = QuerySet(
     values=(
-        Ask(f"{NT}#CurrentVersion", unless=OS),
-        Ask(f"{NT}#CurrentBuildNumber", unless=OS),
-        Ask(f"{NT}#ProductName", unless=OS),
-        Ask(f"{NT}#CSDVersion", before=WINDOWS_10),
-        Ask(f"{NT}#UBR", since=_FIRST_UBR),
-        Ask(f"{NT}#EditionID", since=VISTA),
-        Ask(f"{NT}#InstallationType", since=VISTA),
-        Ask(_TYPE),
-        Ask(_SUITE, before=VISTA),
-        Ask(SP6A, since=_NT4, before=_NT4 + 1),
-        Ask(_ARCH),
-        Ask(_MACHINE, since=2600),
+        RegistryQuery(f"{NT}#CurrentVersion", unless=OS),
+        RegistryQuery(f"{NT}#CurrentBuildNumber", unless=OS),
+        RegistryQuery(f"{NT}#ProductName", unless=OS),
+        RegistryQuery(f"{NT}#CSDVersion", before=WINDOWS_10),
+        RegistryQuery(f"{NT}#UBR", since=_FIRST_UBR),
+        RegistryQuery(f"{NT}#EditionID", since=VISTA),
+        RegistryQuery(f"{NT}#InstallationType", since=VISTA),
+        RegistryQuery(_TYPE),
+        RegistryQuery(_SUITE, before=VISTA),
+        RegistryQuery(SP6A, since=_NT4, before=_NT4 + 1),
+        RegistryQuery(_ARCH),
+        RegistryQuery(_MACHINE, since=2600),
     ),
     tables=(OS,),
 )
 _ARCHITECTURES = {"amd64": "x86_64", "x86": "x86", "arm64": "aarch64", "ia64": "ia64", "alpha": "alpha"}
-_KINDS: dict[str, Kind] = {
+_KINDS: dict[str, WindowsKind] = {
     "WINNT": "workstation", "SERVERNT": "server", "LANMANNT": "server",  # the registry
     "1": "workstation", "2": "server", "3": "server",  # Win32_OperatingSystem; 2 is a domain controller
 }  # fmt: skip
 
 
-def parse(readings: Readings, asked: Asked) -> Reading:
+def parse(readings: WindowsRawData, requirements: DataRequirements) -> CollectorResult:
     os = _os(readings)
     missing: list[str] = []
     version, build = _version(readings, os), build_of(readings)
     if version is None:
-        raise CannotTell("no part of this host told its version: neither its registry, nor WMI, nor `ver`")
+        raise FactUnavailable("no part of this host told its version: neither its registry, nor WMI, nor `ver`")
     if build is not None and build >= WINDOWS_10:
         version = "10.0"
     kind = _kind(readings, os, missing)
@@ -83,24 +83,26 @@ def parse(readings: Readings, asked: Asked) -> Reading:
         name=identity.name or _name(readings, os, build),
         installation=_told(lambda: text(readings, f"{NT}#InstallationType")),
     )
-    return Reading({"platform": platform, "machine_id": _machine_id(readings), "volatile": _volatile(os)}, "; ".join(missing))
+    return CollectorResult(
+        {"platform": platform, "machine_id": _machine_id(readings), "volatile": _volatile(os)}, "; ".join(missing)
+    )
 
 
 def _told(read: Callable[[], T | None], missing: list[str] | None = None) -> T | None:
     """What `read` gives; None, with the reason noted, where the host did not tell."""
     try:
         return read()
-    except CannotTell as e:
+    except FactUnavailable as e:
         if missing is not None:
             missing.append(str(e))
         return None
 
 
-def _os(readings: Readings) -> dict[str, Cell]:
+def _os(readings: WindowsRawData) -> dict[str, Cell]:
     return next(iter(_told(lambda: rows(readings, OS)) or ()), {})
 
 
-def _version(readings: Readings, os: dict[str, Cell]) -> str | None:
+def _version(readings: WindowsRawData, os: dict[str, Cell]) -> str | None:
     """`4.0`: from the registry, else from WMI, else the digits that `ver` prints."""
     said = _told(lambda: text(readings, f"{NT}#CurrentVersion")) or cell(os, "Version") or readings.texts.get("ver", "")
     digits = re.search(r"(\d{1,3}\.\d{1,3})(?!\d)", said[:300])
@@ -109,19 +111,19 @@ def _version(readings: Readings, os: dict[str, Cell]) -> str | None:
     return digits[1][:-1] if re.fullmatch(r"\d\.\d0", digits[1]) else digits[1]  # `ver` writes 3.50 and 5.00
 
 
-def _kind(readings: Readings, os: dict[str, Cell], missing: list[str]) -> Kind | None:
+def _kind(readings: WindowsRawData, os: dict[str, Cell], missing: list[str]) -> WindowsKind | None:
     """ProductType: WinNT is a workstation, ServerNT and LanmanNT (a domain controller) are servers (Q152078)."""
     said = cell(os, "ProductType") or _told(lambda: text(readings, _TYPE), missing) or ""
     return _KINDS.get(said.upper())
 
 
-def _r2(readings: Readings, os: dict[str, Cell]) -> bool | None:
+def _r2(readings: WindowsRawData, os: dict[str, Cell]) -> bool | None:
     """Windows Server 2003 R2 has the build of 2003; WMI and ProductName tell it."""
     name = _told(lambda: text(readings, f"{NT}#ProductName")) or ""
     return cell(os, "OtherTypeDescription").startswith("R2") or name.endswith(" R2") or (False if os or name else None)
 
 
-def _suites(readings: Readings) -> tuple[str, ...]:
+def _suites(readings: WindowsRawData) -> tuple[str, ...]:
     """ProductSuite; absent on plain editions, and then there is none."""
     value = found(readings, _SUITE)
     if value is None:
@@ -130,7 +132,7 @@ def _suites(readings: Readings) -> tuple[str, ...]:
     return tuple(n for n in names if n.strip())
 
 
-def _service_pack(readings: Readings, os: dict[str, Cell], build: int | None, product: str | None) -> str | None:
+def _service_pack(readings: WindowsRawData, os: dict[str, Cell], build: int | None, product: str | None) -> str | None:
     """`0` for none, `6a`; the text as it stands where it is of no known form."""
     if build is not None and build >= WINDOWS_10:
         return "0"  # there are no service packs any more
@@ -149,7 +151,7 @@ def _service_pack(readings: Readings, os: dict[str, Cell], build: int | None, pr
     return plain
 
 
-def _csd_version(readings: Readings, os: dict[str, Cell]) -> str | None:
+def _csd_version(readings: WindowsRawData, os: dict[str, Cell]) -> str | None:
     """CSDVersion; Windows NT 3.1 has it as a number, 0x300 (Q132475), whose meaning its second service pack shared
     (Q110481): it stays `CSD003`, which no rule takes for a pack."""
     if os and f"{NT}#CSDVersion" not in readings.values:
@@ -158,18 +160,18 @@ def _csd_version(readings: Readings, os: dict[str, Cell]) -> str | None:
     return None if value is None else f"CSD{value.data >> 8:03}" if isinstance(value.data, int) else str(value.data)
 
 
-def _arch(readings: Readings) -> str | None:
+def _arch(readings: WindowsRawData) -> str | None:
     said = _told(lambda: text(readings, _ARCH)) or ""
     return _ARCHITECTURES.get(said.lower(), said.lower()) or None
 
 
-def _name(readings: Readings, os: dict[str, Cell], build: int | None) -> str | None:
+def _name(readings: WindowsRawData, os: dict[str, Cell], build: int | None) -> str | None:
     name = cell(os, "Caption") or _told(lambda: text(readings, f"{NT}#ProductName")) or ""
     eleven = build is not None and build >= 22000 and name.startswith("Windows 10")
     return f"Windows 11{name.removeprefix('Windows 10')}" if eleven else name or None
 
 
-def _machine_id(readings: Readings) -> str | None:
+def _machine_id(readings: WindowsRawData) -> str | None:
     guid = (_told(lambda: text(readings, _MACHINE)) or "").strip("{}").lower()
     return hashlib.sha256(b"auditor:" + guid.encode()).hexdigest()[:32] if re.fullmatch(r"[0-9a-f-]{36}", guid) else None
 
@@ -194,4 +196,4 @@ def when(text: str) -> datetime | None:
     return at.astimezone(UTC) if at.tzinfo else None
 
 
-COLLECTOR = WindowsCollector(name="platform", asks=lambda asked: _ASKS, parse=parse, first=True)
+COLLECTOR = WindowsCollector(name="platform", queries=lambda requirements: _ASKS, parse=parse, first=True)

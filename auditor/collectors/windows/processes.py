@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from auditor.collectors.collector import Reading
+from auditor.collectors.collector import CollectorResult
 from auditor.collectors.windows.lookup import cell, rows
-from auditor.collectors.windows.queries import PROCESSES, Questions, WindowsCollector
-from auditor.errors import CannotTell
-from auditor.model.requirements import Asked
-from auditor.model.windows import Readings
+from auditor.collectors.windows.queries import PROCESSES, QuerySet, WindowsCollector
+from auditor.errors import FactUnavailable
+from auditor.model.requirements import DataRequirements
+from auditor.model.windows import WindowsRawData
 
 
-def parse(readings: Readings, asked: Asked) -> Reading:
-    if not asked.processes:
-        return Reading({})
+def parse(readings: WindowsRawData, requirements: DataRequirements) -> CollectorResult:
+    if not requirements.processes:
+        return CollectorResult({})
     names = {cell(r, "Name") for r in rows(readings, PROCESSES)} - {""}
     if not names:
-        raise CannotTell("the list of processes is empty: this account may not see them")
-    return Reading({"processes": tuple(sorted(names))})
+        raise FactUnavailable("the list of processes is empty: this account may not see them")
+    return CollectorResult({"processes": tuple(sorted(names))})
 
 
 COLLECTOR = WindowsCollector(
-    name="processes", asks=lambda asked: Questions(tables=(PROCESSES,) if asked.processes else ()), parse=parse
+    name="processes", queries=lambda requirements: QuerySet(tables=(PROCESSES,) if requirements.processes else ()), parse=parse
 )

@@ -6,34 +6,36 @@ is listed as "Lotus Notes".
 
 from __future__ import annotations
 
-from auditor.collectors.collector import Reading
+from auditor.collectors.collector import CollectorResult
 from auditor.collectors.windows.lookup import build_of, cell, rows, subkeys
-from auditor.collectors.windows.queries import UNINSTALL, Ask, Questions, WindowsCollector
+from auditor.collectors.windows.queries import UNINSTALL, QuerySet, RegistryQuery, WindowsCollector
 from auditor.model.facts import Program
-from auditor.model.requirements import Asked
-from auditor.model.windows import Readings
+from auditor.model.requirements import DataRequirements
+from auditor.model.windows import WindowsRawData
 
 _FIRST_64_BIT = 3790  # Windows XP x64 Edition and Server 2003: before, there is no Wow6432Node
 _SOFTWARE = "HKLM\\SOFTWARE\\"
 
 
-def _asks(asked: Asked) -> Questions:
-    return Questions(keys=tuple(Ask(_SOFTWARE + vendor) for vendor in asked.vendors), programs=asked.programs)
+def _asks(requirements: DataRequirements) -> QuerySet:
+    return QuerySet(
+        keys=tuple(RegistryQuery(_SOFTWARE + vendor) for vendor in requirements.vendors), programs=requirements.programs
+    )
 
 
-def parse(readings: Readings, asked: Asked) -> Reading:
-    if not asked.programs and not asked.vendors:
-        return Reading({})
+def parse(readings: WindowsRawData, requirements: DataRequirements) -> CollectorResult:
+    if not requirements.programs and not requirements.vendors:
+        return CollectorResult({})
     found = []
     build = build_of(readings)
     for key in UNINSTALL if build is None or build >= _FIRST_64_BIT else UNINSTALL[:1]:
         for row in rows(readings, key):
             if cell(row, "DisplayName"):
                 found.append(Program(cell(row, "DisplayName"), cell(row, "DisplayVersion") or None, "Uninstall"))
-    for vendor in asked.vendors:
+    for vendor in requirements.vendors:
         for name in subkeys(readings, _SOFTWARE + vendor) or ():
             found.append(Program(f"{vendor} {name}", None, rf"{_SOFTWARE}{vendor}\{name}"))
-    return Reading({"programs": tuple(sorted(dict.fromkeys(found), key=lambda p: (p.name.lower(), p.version or "")))})
+    return CollectorResult({"programs": tuple(sorted(dict.fromkeys(found), key=lambda p: (p.name.lower(), p.version or "")))})
 
 
-COLLECTOR = WindowsCollector(name="programs", asks=_asks, parse=parse)
+COLLECTOR = WindowsCollector(name="programs", queries=_asks, parse=parse)

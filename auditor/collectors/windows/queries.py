@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from auditor.collectors.collector import Reading
-from auditor.model.requirements import Asked
-from auditor.model.windows import Readings
+from auditor.collectors.collector import CollectorResult
+from auditor.model.requirements import DataRequirements
+from auditor.model.windows import WindowsRawData
 
 NT = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion"
 CONTROL = r"HKLM\SYSTEM\CurrentControlSet\Control"
@@ -36,7 +36,7 @@ FILE_WQL = "SELECT Name, Version FROM CIM_DataFile WHERE Name = '{path}'"
 VISTA, WINDOWS_10 = 6000, 10240  # the builds from which things are kept elsewhere
 
 
-class Ask(Struct, frozen=True):
+class RegistryQuery(Struct, frozen=True):
     """One value or key, and the builds that may have it: a way that knows the build leaves out the others. `unless`: a
     table that tells the same, for ways that have read it. `deep`: a key's subkeys three levels down, as relative paths."""
 
@@ -50,29 +50,29 @@ class Ask(Struct, frozen=True):
         return build is None or self.since <= build < self.before
 
 
-class Questions(Struct, frozen=True):
+class QuerySet(Struct, frozen=True):
     """All that is asked of a host. `files` are paths as rules write them; `programs`: the Uninstall keys too."""
 
-    values: tuple[Ask, ...] = ()
-    keys: tuple[Ask, ...] = ()
+    values: tuple[RegistryQuery, ...] = ()
+    keys: tuple[RegistryQuery, ...] = ()
     tables: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     programs: bool = False
 
 
 class WindowsCollector(Struct, frozen=True, kw_only=True):
-    """`asks` says what it wants read, given what rules ask for; `parse` reads it and raises CannotTell where the readings
+    """`queries` says what it wants read, given what rules ask for; `parse` reads it and raises FactUnavailable where the readings
     do not say. `first`: its answer decides what else is worth asking."""
 
     name: str
-    asks: Callable[[Asked], Questions]
-    parse: Callable[[Readings, Asked], Reading]
+    queries: Callable[[DataRequirements], QuerySet]
+    parse: Callable[[WindowsRawData, DataRequirements], CollectorResult]
     first: bool = False
 
 
-def together(several: list[Questions]) -> Questions:
+def merged(several: list[QuerySet]) -> QuerySet:
     """One set of questions, each asked once."""
-    return Questions(
+    return QuerySet(
         values=tuple(dict.fromkeys(a for q in several for a in q.values)),
         keys=tuple(dict.fromkeys(a for q in several for a in q.keys)),
         tables=tuple(dict.fromkeys(t for q in several for t in q.tables)),

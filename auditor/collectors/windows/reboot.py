@@ -7,25 +7,25 @@ updates use, and so do many other programs: before Vista it leaves the question 
 
 from __future__ import annotations
 
-from auditor.collectors.collector import Reading
+from auditor.collectors.collector import CollectorResult
 from auditor.collectors.windows.lookup import build_of, found, is_there
-from auditor.collectors.windows.queries import CONTROL, VISTA, Ask, Questions, WindowsCollector
-from auditor.errors import CannotTell
+from auditor.collectors.windows.queries import CONTROL, VISTA, QuerySet, RegistryQuery, WindowsCollector
+from auditor.errors import FactUnavailable
 from auditor.model.facts import Reboot
-from auditor.model.requirements import Asked
-from auditor.model.windows import Readings
+from auditor.model.requirements import DataRequirements
+from auditor.model.windows import WindowsRawData
 
 _CBS = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Component Based Servicing\RebootPending"
 _UPDATE = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\WindowsUpdate\Auto Update\RebootRequired"
 _VOLATILE = r"HKLM\SOFTWARE\Microsoft\Updates#UpdateExeVolatile"
 _RENAMES = rf"{CONTROL}\Session Manager#PendingFileRenameOperations"
-_ASKS = Questions(
-    values=(Ask(_VOLATILE, since=2195, before=VISTA), Ask(_RENAMES)),
-    keys=(Ask(_CBS, since=VISTA), Ask(_UPDATE, since=2195)),
+_ASKS = QuerySet(
+    values=(RegistryQuery(_VOLATILE, since=2195, before=VISTA), RegistryQuery(_RENAMES)),
+    keys=(RegistryQuery(_CBS, since=VISTA), RegistryQuery(_UPDATE, since=2195)),
 )
 
 
-def parse(readings: Readings, asked: Asked) -> Reading:
+def parse(readings: WindowsRawData, requirements: DataRequirements) -> CollectorResult:
     build = build_of(readings)
     strong, unread = [], []
     for ask, signal in ((_CBS, "servicing stack"), (_UPDATE, "Windows Update"), (_VOLATILE, "update installer")):
@@ -37,7 +37,7 @@ def parse(readings: Readings, asked: Asked) -> Reading:
             else:
                 value = found(readings, ask)
                 is_set = value is not None and value.data not in (0, "0", "")
-        except CannotTell as e:
+        except FactUnavailable as e:
             unread.append(str(e))
             continue
         if is_set:
@@ -47,13 +47,13 @@ def parse(readings: Readings, asked: Asked) -> Reading:
         renames = found(readings, _RENAMES)
         if renames is not None and any(renames.data if isinstance(renames.data, tuple) else (renames.data,)):
             weak = ("PendingFileRenameOperations",)
-    except CannotTell as e:
+    except FactUnavailable as e:
         unread.append(str(e))
     # From Vista on the strong signals tell of every update; before, an installer may have left nothing but the weak one.
     doubtful = bool(weak) and (build is None or build < VISTA)
     required = True if strong else None if doubtful or unread else False
     reboot = Reboot(required, tuple(strong), ("Session Manager",), weak)
-    return Reading({"reboot": reboot}, partial="; ".join(unread))
+    return CollectorResult({"reboot": reboot}, partial="; ".join(unread))
 
 
-COLLECTOR = WindowsCollector(name="reboot", asks=lambda asked: _ASKS, parse=parse)
+COLLECTOR = WindowsCollector(name="reboot", queries=lambda requirements: _ASKS, parse=parse)

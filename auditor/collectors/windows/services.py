@@ -9,48 +9,48 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
-from auditor.collectors.collector import Reading
+from auditor.collectors.collector import CollectorResult
 from auditor.collectors.windows.lookup import cell, rows, subkeys
-from auditor.collectors.windows.queries import SERVICES, SERVICES_KEY, Ask, Questions, WindowsCollector
-from auditor.errors import CannotTell
+from auditor.collectors.windows.queries import SERVICES, SERVICES_KEY, QuerySet, RegistryQuery, WindowsCollector
+from auditor.errors import FactUnavailable
 from auditor.model.facts import Service
-from auditor.model.requirements import Asked
-from auditor.model.windows import Readings
+from auditor.model.requirements import DataRequirements
+from auditor.model.windows import WindowsRawData
 
 
-def parse(readings: Readings, asked: Asked) -> Reading:
+def parse(readings: WindowsRawData, requirements: DataRequirements) -> CollectorResult:
     listed, partial = _listed(readings)
     try:
         names = subkeys(readings, SERVICES_KEY) or ()
-    except CannotTell as e:
+    except FactUnavailable as e:
         if not listed:
-            raise CannotTell(f"{partial}; {e}") from None
+            raise FactUnavailable(f"{partial}; {e}") from None
         # What is there is known; what is not there is not, and that is what rules ask.
-        raise CannotTell(f"{len(listed)} services are listed, but whether all are cannot be told: {e}") from None
+        raise FactUnavailable(f"{len(listed)} services are listed, but whether all are cannot be told: {e}") from None
     if not names:
-        raise CannotTell("the registry names no service, which no Windows does: this account may not see them")
+        raise FactUnavailable("the registry names no service, which no Windows does: this account may not see them")
     known = {s.name.lower() for s in listed}
-    more = [n for n in names if n.lower() not in known and (not known or _asked_for(n, asked))]
+    more = [n for n in names if n.lower() not in known and (not known or _asked_for(n, requirements))]
     listed += [Service(name) for name in more]
-    return Reading({"services": tuple(sorted(listed, key=lambda s: s.name.lower()))}, partial)
+    return CollectorResult({"services": tuple(sorted(listed, key=lambda s: s.name.lower()))}, partial)
 
 
-def _listed(readings: Readings) -> tuple[list[Service], str]:
+def _listed(readings: WindowsRawData) -> tuple[list[Service], str]:
     try:
         found = [r for r in rows(readings, SERVICES) if cell(r, "Name")]
-    except CannotTell as e:
+    except FactUnavailable as e:
         return [], f"names by the registry only, states not known: {e}"
     if not found:
         return [], "names by the registry only, states not known: the service manager shows this account none"
     return [Service(cell(r, "Name"), cell(r, "State").lower() or None, cell(r, "StartMode").lower() or None) for r in found], ""
 
 
-def _asked_for(name: str, asked: Asked) -> bool:
-    return any(fnmatchcase(name.lower(), pattern.lower()) for pattern in asked.services)
+def _asked_for(name: str, requirements: DataRequirements) -> bool:
+    return any(fnmatchcase(name.lower(), pattern.lower()) for pattern in requirements.services)
 
 
 COLLECTOR = WindowsCollector(
     name="services",
-    asks=lambda asked: Questions(tables=(SERVICES,), keys=(Ask(SERVICES_KEY),)),
+    queries=lambda requirements: QuerySet(tables=(SERVICES,), keys=(RegistryQuery(SERVICES_KEY),)),
     parse=parse,
 )

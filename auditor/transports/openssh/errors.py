@@ -1,4 +1,4 @@
-"""What ssh(1) says in its own log (-E), as one of the design's error kinds, with what to do about it.
+"""What ssh(1) says in its own log (-E), as one of the error kinds of docs/contracts.md, with what to do about it.
 
 The log is our own program's, in English whatever the locale, and apart from all that a remote command prints, so no output can
 pose as a failure. A server's own words stand in it too, even with line ends (SSH_MSG_DEBUG, the reason of a disconnection). With

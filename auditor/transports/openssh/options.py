@@ -41,10 +41,10 @@ def words(ssh: str, target: Target, logs: Sequence[str], command: str, known: Co
     return [*_to(ssh, (*target.jump, target), logs), *later, "-T", "-e", "none", "--", address(target), command]
 
 
-def _to(ssh: str, way: Sequence[Target], logs: Sequence[str]) -> list[str]:
+def _to(ssh: str, route: Sequence[Target], logs: Sequence[str]) -> list[str]:
     """Options for the last host of a way. A jump host is an ssh of its own, as a ProxyCommand: so it is held to the same
     rules, may have a key and known_hosts of its own, and tells in a log of its own what is wrong."""
-    *before, host = way
+    *before, host = route
     out = [ssh, "-k", "-E", logs[len(before)], *login(host)]  # -k: no Kerberos ticket of ours goes to the host
     for option in (*ALWAYS, *_of(host)):
         out += ["-o", option]

@@ -26,18 +26,17 @@ from auditor.transports.command import Command, CommandResult
 from auditor.transports.openssh import errors, options, relaxed
 from auditor.transports.openssh.relaxed import Settings
 from auditor.transports.permits import Permits
-from auditor.transports.session import known_windows
+from auditor.transports.session import LiveSession, SessionKind, known_windows
 
 _NEWEST = 70_000  # bytes at the end of a log in which a line that just came is looked for; a piece has 65,536
 _LOST = TargetError("protocol", "the connection was lost in the middle of the answer; see the host's log")
 
 
-class OpensshSession:
+class OpensshSession(LiveSession):
     """One ssh for the one command; the jump hosts of the inventory are its children."""
 
+    kind: SessionKind = "shell"
     compress = True
-    known_login = None
-    recorded_at = None
 
     def __init__(self, target: Target, deadline: Deadline, permits: Permits) -> None:
         self._target, self._deadline, self._permits = target, deadline, permits
@@ -51,13 +50,13 @@ class OpensshSession:
         return None
 
     def run(self, command: Command) -> CommandResult:
-        """HostError where there is no session; an answer that breaks off is a result with `cut`."""
+        """HostError where there is no session; an answer that breaks off is a result with `truncated`."""
         self._permits.command(command)
         started, target = time.monotonic(), self._target
-        way = (*target.jump, target)
+        route = (*target.jump, target)
         ssh = program(target)
-        limits = [self._deadline.limit(sum(h.timeouts.connect for h in way) * 4, "connecting and logging in")]
-        with _logs(len(way)) as (paths, descriptors):
+        limits = [self._deadline.limit(sum(h.timeouts.connect for h in route) * 4, "connecting and logging in")]
+        with _logs(len(route)) as (paths, descriptors):
             words = options.words(ssh, target, paths, command.quoted, _usual(ssh))
             with Child(words, env=options.environment(os.environ), logs=descriptors) as child:
 
@@ -71,21 +70,21 @@ class OpensshSession:
 
                 limits[0].watch(child.kill)
                 child.feed(command.stdin)
-                stdout, stderr, cut = child.read(heard)
+                stdout, stderr, truncated = child.read(heard)
                 status = child.end()
         for limit in limits:
             limit.done()
         logs = [_text(log) for log in child.logged]
         if limits[0].over or not errors.logged_in(logs[-1]):
-            raise _failure(way, logs, stderr, limits[0])
+            raise _failure(route, logs, stderr, limits[0])
         if limits[-1].over:
-            cut = limits[-1].cut()
+            truncated = limits[-1].truncated()
         if status < 0 or (status == 255 and not errors.status_told(logs[-1])):
             if "open failed: " in logs[-1] or " request failed on channel" in logs[-1]:
                 raise errors.of_log(logs[-1], place(target))
-            cut = cut or _LOST
+            truncated = truncated or _LOST
         self.relaxed = relaxed.relaxed(target, lambda host: _settings(ssh, host, self._deadline), _usual(ssh))
-        return CommandResult(None if cut else status, stdout, stderr, time.monotonic() - started, cut)
+        return CommandResult(None if truncated else status, stdout, stderr, time.monotonic() - started, truncated)
 
 
 def program(target: Target) -> str:
@@ -146,10 +145,10 @@ def _text(log: bytearray) -> str:
     return log.decode("utf-8", "replace")
 
 
-def _failure(way: tuple[Target, ...], logs: list[str], stderr: bytes, limit: Deadline) -> HostError:
+def _failure(route: tuple[Target, ...], logs: list[str], stderr: bytes, limit: Deadline) -> HostError:
     """Why there was no login: the first host on the way that was not reached, or that led no further."""
-    for number, (host, log) in enumerate(zip(way, logs, strict=True)):
-        last, there = number == len(way) - 1, errors.logged_in(log)
+    for number, (host, log) in enumerate(zip(route, logs, strict=True)):
+        last, there = number == len(route) - 1, errors.logged_in(log)
         if there and not last and "open failed: " not in log:
             continue
         if limit.over and (last or not there):
@@ -159,7 +158,7 @@ def _failure(way: tuple[Target, ...], logs: list[str], stderr: bytes, limit: Dea
         if last or error.kind == "interrupted":
             return error
         if there:
-            beyond = place(way[number + 1])
+            beyond = place(route[number + 1])
             return HostError("jump-failed", f"the jump host {host.name}: cannot reach {beyond} from there: {error}")
         return HostError("jump-failed", f"the jump host {host.name}: {error.kind}: {error}")
     raise AssertionError("the last host always gives a reason")

@@ -11,7 +11,7 @@ from typing import Any
 from impacket.dcerpc.v5 import rrp, scmr
 from impacket.dcerpc.v5.dtypes import NULL
 
-from auditor.transports.remote_registry.smb import Line
+from auditor.transports.remote_registry.smb import RpcPipe
 
 _FIRST_SIZE = 1024  # nearly every value fits, and is then read in one call
 _BAD_PATH, _MORE_DATA, _NO_MORE_ITEMS = 161, 234, 259
@@ -25,7 +25,7 @@ _ROOTS = {"HKLM": rrp.OpenLocalMachine, "HKU": rrp.OpenUsers, "HKCR": rrp.OpenCl
 class Registry:
     """Keys stay open until the pipe is closed: most are asked for more than one value."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: RpcPipe) -> None:
         self._rpc = line.pipe("winreg", rrp.MSRPC_UUID_RRP)
         self._open: dict[str, tuple[int, Any]] = {}
 
@@ -90,7 +90,7 @@ class Registry:
         return answer["ErrorCode"], answer["phkResult"]
 
 
-def services(line: Line) -> list[tuple[str, str | None]] | int:
+def services(line: RpcPipe) -> list[tuple[str, str | None]] | int:
     """Every Win32 service with its state, or the code of the refusal."""
     rpc = line.pipe("svcctl", scmr.MSRPC_UUID_SCMR)
     request = scmr.ROpenSCManagerW()

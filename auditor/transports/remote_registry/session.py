@@ -21,10 +21,11 @@ from auditor.model.target import Target
 from auditor.model.windows import Subkeys, Table, Value
 from auditor.transports import tcp
 from auditor.transports.permits import Permits
+from auditor.transports.session import LiveSession, SessionKind
 
 if TYPE_CHECKING:
     from auditor.transports.remote_registry.rpc import Registry
-    from auditor.transports.remote_registry.smb import Line
+    from auditor.transports.remote_registry.smb import RpcPipe
 
 T = TypeVar("T")
 # NT 4.0 has SMB only within a NetBIOS session, on the second port; since 2000 it is on the first.
@@ -49,19 +50,18 @@ _WHY = {
 }
 
 
-class WinregSession:
+class WinregSession(LiveSession):
     """Values and keys as they are asked for, e.g. `HKLM\\SYSTEM\\Select`, `Current`. What concerns one question is in its
     answer (absent, unreadable and why); HostError means that there will be no more answers."""
 
+    kind: SessionKind = "remote-registry"
     compress = False
-    known_login = None
-    recorded_at = None
 
     def __init__(self, target: Target, deadline: Deadline, permits: Permits) -> None:
         self._target, self._deadline, self._permits = target, deadline, permits
         self._place = target.address or target.name
         self._sock: socket.socket | None = None
-        self._line: Line | None = None
+        self._line: RpcPipe | None = None
         self._registry: Registry | None = None
         self._limit: Deadline | None = None
         self._over: HostError | None = None
@@ -161,13 +161,13 @@ class WinregSession:
 
     def _log_in(self, port: int, password: str) -> Registry:
         from auditor.transports.remote_registry.rpc import Registry
-        from auditor.transports.remote_registry.smb import Line
+        from auditor.transports.remote_registry.smb import RpcPipe
 
         assert self._sock
         assert self._limit
         target = self._target
         domain, _, user = (target.user or "").rpartition("\\")
-        self._line = Line(self._sock, target.address or target.name, port, target.timeouts.total)
+        self._line = RpcPipe(self._sock, target.address or target.name, port, target.timeouts.total)
         self._line.log_in(domain, user, password)
         try:
             return Registry(self._line)

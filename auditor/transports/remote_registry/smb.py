@@ -42,7 +42,7 @@ class Meter:
         return getattr(self._sock, name)
 
 
-class Line:
+class RpcPipe:
     """A connection to one server."""
 
     def __init__(self, sock: socket.socket, address: str, port: int, timeout: float) -> None:
@@ -64,8 +64,8 @@ class Line:
 
     def pipe(self, name: str, interface: bytes) -> Any:
         """An RPC connection to the interface behind a pipe."""
-        way = transport.SMBTransport(self._connection.getRemoteHost(), filename=f"\\{name}", smb_connection=self._connection)
-        rpc = way.get_dce_rpc()
+        route = transport.SMBTransport(self._connection.getRemoteHost(), filename=f"\\{name}", smb_connection=self._connection)
+        rpc = route.get_dce_rpc()
         rpc.connect()
         rpc.bind(interface)
         return rpc

@@ -67,7 +67,7 @@ _PLACE = re.compile(r"(?P<file>/[^\n]*?):? line (?P<line>\d+): (?P<what>[^\n]*)"
 _EXEC = re.compile(r"match exec '.*' error")
 _NOWHERE = "/dev/null"  # where a file is asked for and ssh_config says "none"
 
-Said = dict[str, list[str]]
+SshConfigValues = dict[str, list[str]]
 
 
 def resolved(target: Target, deadline: Deadline) -> Target:
@@ -82,10 +82,10 @@ def resolved(target: Target, deadline: Deadline) -> Target:
         command = said["proxycommand"][0]
         why = "ProxyCommand is not run; use ProxyJump there, or `jump` in the inventory, or connection openssh"
         raise HostError("jump-failed", f"{_where('proxycommand', command)}{why}")
-    return replace(_login(target, said), jump=_way(hops, deadline, ()))
+    return replace(_login(target, said), jump=_route(hops, deadline, ()))
 
 
-def _way(hops: tuple[Target, ...], deadline: Deadline, before: tuple[Target, ...]) -> tuple[Target, ...]:
+def _route(hops: tuple[Target, ...], deadline: Deadline, before: tuple[Target, ...]) -> tuple[Target, ...]:
     """The jump hosts by their own settings. Each is an ssh of its own, so the first one's own ProxyJump comes before it."""
     if not hops:
         return ()
@@ -94,18 +94,18 @@ def _way(hops: tuple[Target, ...], deadline: Deadline, before: tuple[Target, ...
     if "proxycommand" in answers[0]:
         why = f"the jump host {hops[0].name} has a ProxyCommand, which is not run; use ProxyJump there"
         raise HostError("jump-failed", f"{_where('proxycommand', answers[0]['proxycommand'][0])}{why}")
-    way = (*found, *before)
-    places = [(h.address, h.port or 22, h.user) for h in way]
-    if len(way) > _MOST_HOPS or len(set(places)) < len(places):
-        raise HostError("jump-failed", f"ProxyJump leads in a circle, or through more than {_MOST_HOPS} hosts: {_names(way)}")
-    return (*_way(_jumps(answers[0], hops[0]), deadline, way), *found)
+    route = (*found, *before)
+    places = [(h.address, h.port or 22, h.user) for h in route]
+    if len(route) > _MOST_HOPS or len(set(places)) < len(places):
+        raise HostError("jump-failed", f"ProxyJump leads in a circle, or through more than {_MOST_HOPS} hosts: {_names(route)}")
+    return (*_route(_jumps(answers[0], hops[0]), deadline, route), *found)
 
 
-def _names(way: tuple[Target, ...]) -> str:
-    return " → ".join(hop.name for hop in way)
+def _names(route: tuple[Target, ...]) -> str:
+    return " → ".join(hop.name for hop in route)
 
 
-def _jumps(said: Said, target: Target) -> tuple[Target, ...]:
+def _jumps(said: SshConfigValues, target: Target) -> tuple[Target, ...]:
     """The value of ProxyJump; a line of `ssh -G` with `none` is a host of that name."""
     if "proxyjump" not in said:
         return ()
@@ -124,7 +124,7 @@ def _hop(word: str) -> Target:
     return parse_hop(f"{unquote(user)}{at}{host}")
 
 
-def _login(target: Target, said: Said) -> Target:
+def _login(target: Target, said: SshConfigValues) -> Target:
     """What the inventory leaves open, from ssh_config."""
     for keyword, name in (("bindaddress", "BindAddress"), ("bindinterface", "BindInterface")):
         if keyword in said:
@@ -154,7 +154,7 @@ def _family(text: str) -> Literal["any", "inet", "inet6"]:
     return "inet" if text == "inet" else "inet6" if text == "inet6" else "any"
 
 
-def _known_hosts(text: str, usual: Said) -> tuple[str, ...]:
+def _known_hosts(text: str, usual: SshConfigValues) -> tuple[str, ...]:
     """ssh expands the paths and leaves out their quotes, so a path with blanks is known by being there."""
     if [text] == usual.get("userknownhostsfile"):
         return ()
@@ -163,7 +163,7 @@ def _known_hosts(text: str, usual: Said) -> tuple[str, ...]:
     return (text,) if " " in text and Path(text).is_file() else tuple(text.split())
 
 
-def _paths(values: list[str], said: Said, target: Target) -> tuple[str, ...]:
+def _paths(values: list[str], said: SshConfigValues, target: Target) -> tuple[str, ...]:
     """Paths as ssh would open them; those that it would not open are none of ours either."""
     try:
         return tuple(_NOWHERE if v.lower() == "none" else _home(_expanded(v, said, target)) for v in values)
@@ -171,7 +171,7 @@ def _paths(values: list[str], said: Said, target: Target) -> tuple[str, ...]:
         raise HostError("auth-failed", f"{_where('identityfile', values[0])}{e}; write the path out") from None
 
 
-def _expanded(text: str, said: Said, target: Target) -> str:
+def _expanded(text: str, said: SshConfigValues, target: Target) -> str:
     """ssh_config(5), TOKENS and ENVIRONMENT VARIABLES. ValueError for one that ssh does not know there."""
     me = pwd.getpwuid(os.getuid())
     host = socket.gethostname()
@@ -211,7 +211,7 @@ def _program() -> str:
     return ssh
 
 
-def _ask(host: Target, deadline: Deadline) -> Said:
+def _ask(host: Target, deadline: Deadline) -> SshConfigValues:
     """What ssh would do for a host: keywords in lower case with their values. HostError with file:line where it refuses."""
     ssh = _program()
     status, out, err = _run(ssh, [*options.login(host), "--", options.address(host)], deadline)
@@ -240,7 +240,7 @@ def _run(ssh: str, words: list[str], deadline: Deadline) -> tuple[int, str, str]
 
 
 @lru_cache(maxsize=4)
-def _usual(ssh: str) -> Said:
+def _usual(ssh: str) -> SshConfigValues:
     """What this ssh does where no file says anything."""
     status, out, err = _run(ssh, ["-F", "none", "--", "localhost"], Deadline(_SECONDS, "asking ssh for its defaults"))
     if status:
@@ -250,8 +250,8 @@ def _usual(ssh: str) -> Said:
     return _read(out)
 
 
-def _read(text: str) -> Said:
-    said: Said = {}
+def _read(text: str) -> SshConfigValues:
+    said: SshConfigValues = {}
     for line in text.splitlines():
         key, _, value = line.partition(" ")
         said.setdefault(key, []).append(value.strip())

@@ -1,4 +1,4 @@
-"""Every exception of paramiko and of sockets as one of the design's error kinds, with what to do about it."""
+"""Every exception of paramiko and of sockets as one of the error kinds of docs/contracts.md, with what to do about it."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from auditor.foundation import own_files
 from auditor.foundation.sanitize import counted
 from auditor.model.target import Target
 from auditor.transports.ssh import known_hosts
-from auditor.transports.ssh.known_hosts import Entry, KnownHosts
+from auditor.transports.ssh.known_hosts import KnownHost, KnownHosts
 from auditor.transports.ssh.stamp import Stamp, stamp
 
 USUAL = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2", "/etc/ssh/ssh_known_hosts")
@@ -46,7 +46,7 @@ def known_types(target: Target) -> tuple[str, ...]:
     return tuple(dict.fromkeys(e.key_type for e in _entries(target) if not e.marker))
 
 
-def _entries(target: Target) -> list[Entry]:
+def _entries(target: Target) -> list[KnownHost]:
     try:
         return _known(files(target)).keys(*name_of(target))
     except OSError as e:

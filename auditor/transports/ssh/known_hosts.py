@@ -21,7 +21,7 @@ MAX_BYTES = 32_000_000
 _MOST_BAD = 50  # places of bad lines that are kept
 
 
-class Entry(Struct, frozen=True):
+class KnownHost(Struct, frozen=True):
     """One usable line. `hosts` as written; `marker` is "", "@revoked" or "@cert-authority"."""
 
     marker: str
@@ -38,12 +38,12 @@ class KnownHosts:
 
     def __init__(self) -> None:
         self.bad: list[str] = []
-        self._plain: dict[str, list[tuple[int, Entry]]] = {}
-        self._others: list[tuple[int, Entry]] = []
+        self._plain: dict[str, list[tuple[int, KnownHost]]] = {}
+        self._others: list[tuple[int, KnownHost]] = []
         self._count = 0
-        self._found: dict[tuple[str, int], list[Entry]] = {}
+        self._found: dict[tuple[str, int], list[KnownHost]] = {}
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: KnownHost) -> None:
         self._count += 1
         self._found.clear()
         if re.search(r"[|*?!]", entry.hosts):
@@ -52,13 +52,13 @@ class KnownHosts:
             for name in entry.hosts.lower().split(","):
                 self._plain.setdefault(name, []).append((self._count, entry))
 
-    def keys(self, host: str, port: int) -> list[Entry]:
+    def keys(self, host: str, port: int) -> list[KnownHost]:
         """The entries for a host: certificates' authorities and revoked keys too."""
         if (host, port) not in self._found:
             self._found[host, port] = self._look(host, port)
         return self._found[host, port]
 
-    def _look(self, host: str, port: int) -> list[Entry]:
+    def _look(self, host: str, port: int) -> list[KnownHost]:
         name = host.lower() if port == 22 else f"[{host.lower()}]:{port}"
         found = [*self._plain.get(name, ()), *(other for other in self._others if _covers(other[1].hosts, name))]
         return [entry for _, entry in sorted(found, key=lambda numbered: numbered[0])]
@@ -75,14 +75,14 @@ def read(paths: Iterable[str | Path]) -> KnownHosts:
             continue
         for number, line in enumerate(text.split("\n"), 1):
             entry = parse_line(line, f"{path}:{number}")
-            if isinstance(entry, Entry):
+            if isinstance(entry, KnownHost):
                 known.add(entry)
             elif entry and len(known.bad) < _MOST_BAD:
                 known.bad.append(f"{path}:{number}")
     return known
 
 
-def parse_line(line: str, place: str = "") -> Entry | bool:
+def parse_line(line: str, place: str = "") -> KnownHost | bool:
     """One line: an entry, False for a blank or comment, True for a line that cannot be read."""
     words = line.split()
     if not words or words[0].startswith("#"):
@@ -98,7 +98,7 @@ def parse_line(line: str, place: str = "") -> Entry | bool:
         return True
     if inner != words[1]:  # the blob names its own type; a line whose words differ is damaged
         return True
-    return Entry(marker, words[0], words[1], key, place)
+    return KnownHost(marker, words[0], words[1], key, place)
 
 
 def _covers(hosts: str, name: str) -> bool:

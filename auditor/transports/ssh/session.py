@@ -20,7 +20,7 @@ from auditor.model.run import TargetError
 from auditor.model.target import KnownLogin, Target
 from auditor.transports.command import MAX_STDERR, MAX_STDOUT, Command, CommandResult, too_much
 from auditor.transports.permits import Permits
-from auditor.transports.session import known_windows
+from auditor.transports.session import LiveSession, SessionKind, known_windows
 from auditor.transports.ssh import host_keys
 from auditor.transports.ssh.algorithms import offer
 from auditor.transports.ssh.errors import as_host_error
@@ -34,11 +34,11 @@ T = TypeVar("T")
 _LOST = TargetError("protocol", "the connection was lost in the middle of the answer; see the host's log")
 
 
-class SshSession:
+class SshSession(LiveSession):
     """Connects when the first command is run, so that the command can travel with the login."""
 
+    kind: SessionKind = "shell"
     compress = True
-    recorded_at = None
 
     def __init__(self, target: Target, deadline: Deadline, permits: Permits) -> None:
         self._target, self._deadline, self._permits = target, deadline, permits
@@ -54,7 +54,7 @@ class SshSession:
             close(transport)
 
     def run(self, command: Command) -> CommandResult:
-        """HostError where there is no session; an answer that breaks off is a result with `cut`."""
+        """HostError where there is no session; an answer that breaks off is a result with `truncated`."""
         self._permits.command(command)
         started = time.monotonic()
         channel = self._start(command)
@@ -66,9 +66,9 @@ class SshSession:
                 channel.shutdown_write()
             except OSError:
                 pass  # it did not want its stdin, or is gone: what it said tells
-        stdout, stderr, status, cut = collect(channel, limit)
+        stdout, stderr, status, truncated = collect(channel, limit)
         limit.done()
-        return CommandResult(status, stdout, stderr, time.monotonic() - started, cut)
+        return CommandResult(status, stdout, stderr, time.monotonic() - started, truncated)
 
     def _shut(self) -> None:
         for transport in self._transports:
@@ -124,11 +124,11 @@ class SshSession:
 
     def beyond_jumps(self) -> Channel:
         """Log in to each jump host in turn; returns the way from the last one to the target's own port."""
-        way = [*self._target.jump, self._target]
+        route = [*self._target.jump, self._target]
         link: Any = None
         for number, hop in enumerate(self._target.jump):
             try:
-                link = self._hop(link, hop, login(hop), way[number + 1 :])
+                link = self._hop(link, hop, login(hop), route[number + 1 :])
             except HostError as e:
                 if e.kind == "interrupted":
                     raise
@@ -223,16 +223,16 @@ def collect(channel: Channel, limit: Deadline) -> tuple[bytes, bytes, int | None
                 err += channel.recv_stderr(65536)[: max(0, MAX_STDERR - len(err))]
         except (EOFError, OSError, SSHException):
             # Reading tells the host that it may send more, which fails where the connection is gone.
-            return bytes(out), bytes(err), None, limit.cut() if limit.over else _LOST
+            return bytes(out), bytes(err), None, limit.truncated() if limit.over else _LOST
         if len(out) > MAX_STDOUT:
             return bytes(out[:MAX_STDOUT]), bytes(err), None, too_much()
         if over:
             break
         if not bell.wait(limit.left) or limit.over:
             limit.expire("timeout")
-            return bytes(out), bytes(err), None, limit.cut()
+            return bytes(out), bytes(err), None, limit.truncated()
     if limit.over:
-        return bytes(out), bytes(err), None, limit.cut()
+        return bytes(out), bytes(err), None, limit.truncated()
     told = channel.status_event.wait(min(limit.left, 5.0)) and channel.exit_status != -1
     if not told and not channel.eof_received:
         return bytes(out), bytes(err), None, _LOST

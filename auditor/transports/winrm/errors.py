@@ -1,4 +1,4 @@
-"""Every exception of pywinrm, requests, spnego and TLS as one of the design's error kinds, with what to do about it; and
+"""Every exception of pywinrm, requests, spnego and TLS as one of the error kinds of docs/contracts.md, with what to do about it; and
 WS-Management's fault codes (wsmerror.h, MS-WSMV) and WMI's (wbemcli.h) as reasons.
 """
 

@@ -1,6 +1,6 @@
 """WS-Management messages: what is asked of WMI (DSP0226, MS-WSMV), and reading what comes back.
 
-Answers are untrusted: no document type declaration, no entity, bounded in size.
+ScriptOutput are untrusted: no document type declaration, no entity, bounded in size.
 """
 
 from __future__ import annotations

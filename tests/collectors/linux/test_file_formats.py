@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from auditor.collectors.linux.file_formats import takes_first, value
-from auditor.errors import CannotTell
+from auditor.errors import FactUnavailable
 
 MAIN = "/etc/ssh/sshd_config"
 BELOW = "/etc/ssh/sshd_config.d/a.conf"
@@ -65,5 +65,5 @@ def test_who_takes_the_first(path: str, first: bool) -> None:
 
 def test_the_last_one_counts_elsewhere() -> None:
     assert value("/etc/sysctl.conf", "a", ["a = 1", "a=2"], {}) == "2"
-    with pytest.raises(CannotTell, match="includes /elsewhere"):
+    with pytest.raises(FactUnavailable, match="includes /elsewhere"):
         value(MAIN, "PermitRootLogin", ["Include\t/elsewhere", "PermitRootLogin no"], {})

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditor.collectors.linux.host_facts import read_answer
+from auditor.collectors.linux.host_facts import linux_facts
 from auditor.evaluation.evaluate import evaluate
 from auditor.transports.command import CommandResult
 from tests.given import RULES
@@ -34,7 +34,7 @@ LACKING = {
 
 
 def verdicts(stdout: bytes) -> dict[str, str]:
-    facts = read_answer(CommandResult(0, stdout, b"", 0.0), MARK, target="t", way="x", now=NOW)
+    facts = linux_facts(CommandResult(0, stdout, b"", 0.0), MARK, target="t", method="x", now=NOW)
     if facts.platform.family is None:
         return {}
     return {f.rule: f.verdict for f in evaluate(facts, [r for r in RULES if r.family == "linux"], today=NOW.date())}

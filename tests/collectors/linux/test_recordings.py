@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from auditor.audit.context import Audit
+from auditor.audit.context import AuditContext
 from auditor.audit.scan import scan
 from auditor.foundation.deadline import Stop
-from auditor.inventory.native import Inventory
+from auditor.inventory.inventory import Inventory
 from auditor.inventory.selection import select
 from auditor.rulebook.loader import Rulebook
 from tests.places import RECORDINGS
@@ -22,7 +22,7 @@ FOLDERS = sorted(p.parent for p in RECORDINGS.glob("*/recording.json"))
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda p: p.name)
 def test_recording(folder: Path, rulebook: Rulebook) -> None:
-    audit = Audit(rulebook=rulebook, clock=lambda: datetime(2026, 11, 30, 12, tzinfo=UTC), marker=lambda: "another")
+    audit = AuditContext(rulebook=rulebook, clock=lambda: datetime(2026, 11, 30, 12, tzinfo=UTC), marker=lambda: "another")
     result = scan(select([f"replay:{folder}"], Inventory())[0], audit, Stop())
     assert result.facts
     assert result.outcome in ("assessed", "partial")
@@ -45,7 +45,7 @@ def test_a_recording_cut_off_anywhere_never_gets_better(share: float, rulebook: 
     for name in ("recording.json", "stderr", "stdout"):
         content = (whole / name).read_bytes()
         (tmp_path / name).write_bytes(content[: int(len(content) * share)] if name == "stdout" else content)
-    audit = Audit(rulebook=rulebook, clock=lambda: datetime(2026, 11, 30, 12, tzinfo=UTC), marker=lambda: "another")
+    audit = AuditContext(rulebook=rulebook, clock=lambda: datetime(2026, 11, 30, 12, tzinfo=UTC), marker=lambda: "another")
     before = scan(select([f"replay:{whole}"], Inventory())[0], audit, Stop())
     after = scan(select([f"replay:{tmp_path}"], Inventory())[0], audit, Stop())
     verdicts = {f.rule: f.verdict for f in before.findings}
@@ -59,7 +59,7 @@ def test_a_recording_cut_off_anywhere_never_gets_better(share: float, rulebook: 
 
 
 def test_what_is_no_recording(tmp_path: Path, rulebook: Rulebook) -> None:
-    audit = Audit(rulebook=rulebook, clock=lambda: datetime(2026, 11, 30, tzinfo=UTC), marker=lambda: "x")
+    audit = AuditContext(rulebook=rulebook, clock=lambda: datetime(2026, 11, 30, tzinfo=UTC), marker=lambda: "x")
     for text in (None, "{}", "not json", '{"schema": "auditor.recording/9"}'):
         if text is not None:
             (tmp_path / "recording.json").write_text(text)

@@ -16,22 +16,22 @@ from pathlib import Path
 
 import pytest
 
-from auditor.collectors.linux.host_facts import arguments, read_answer
+from auditor.collectors.linux.host_facts import arguments, linux_facts
 from auditor.collectors.linux.script import DIGEST, PRIVILEGED, SCRIPT, command
-from auditor.collectors.linux.script_output import take_apart
+from auditor.collectors.linux.script_output import parse_output
 from auditor.model.facts import HostFacts
 from auditor.transports.command import CommandResult
 from tests.conftest import NOW
 
 SHELLS = ["dash", "bash", "busybox sh", "ksh", "mksh"]
-ASKED = ["sysctl:net.core.somaxconn", "sysctl:no.such.thing", "file:/etc/passwd#root", "line:/etc/passwd#no such line"]
+REQUIREMENTS = ["sysctl:net.core.somaxconn", "sysctl:no.such.thing", "file:/etc/passwd#root", "line:/etc/passwd#no such line"]
 
 
 def run(shell: str, *prefix: str, form: str = "plain") -> tuple[HostFacts, subprocess.CompletedProcess[bytes]]:
-    asked = command("mark", arguments(ASKED), form=form, deep=False, sudo="none")
+    asked = command("mark", arguments(REQUIREMENTS), form=form, deep=False, sudo="none")
     done = subprocess.run([*prefix, *shell.split(), *asked.argv[1:]], capture_output=True, stdin=subprocess.DEVNULL, timeout=60)
     result = CommandResult(done.returncode, done.stdout, done.stderr, 0.0)
-    return read_answer(result, "mark", target="t", way="local", now=NOW), done
+    return linux_facts(result, "mark", target="t", method="local", now=NOW), done
 
 
 def test_the_text_means_the_same_to_every_login_shell() -> None:
@@ -203,7 +203,7 @@ def test_what_sudo_may_run_is_absolute_and_constant() -> None:
 
 def test_a_login_shells_banner_is_no_answer() -> None:
     _, done = run("dash")
-    answers = take_apart(b"Welcome!\nmark<packages\nnonsense\n" + done.stdout, "mark", None)
+    answers = parse_output(b"Welcome!\nmark<packages\nnonsense\n" + done.stdout, "mark", None)
     assert answers.complete
     assert "managers=" in answers.good("packages").text
 

@@ -7,8 +7,8 @@ import gzip
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditor.collectors.linux.host_facts import read_answer
-from auditor.collectors.linux.script_output import take_apart
+from auditor.collectors.linux.host_facts import linux_facts
+from auditor.collectors.linux.script_output import parse_output
 from auditor.model.facts import Candidate
 from auditor.transports.command import MAX_STDOUT, CommandResult
 from tests.conftest import NOW
@@ -19,7 +19,7 @@ MARK = "5f0c2a9be1d34c7786aa10b2"
 
 
 def facts_of(stdout: bytes):  # type: ignore[no-untyped-def]
-    return read_answer(CommandResult(0, stdout, b"", 0.0), MARK, target="t", way="x", now=NOW)
+    return linux_facts(CommandResult(0, stdout, b"", 0.0), MARK, target="t", method="x", now=NOW)
 
 
 @given(st.binary(max_size=300))
@@ -40,24 +40,24 @@ def test_damage_anywhere(at: int, noise: bytes, lost: int) -> None:
 def test_a_gzip_stream_cut_off_keeps_what_came(at: int) -> None:
     head, _, body = RECORDED.partition(b"=plain\n")
     packed = head + b"=gzip\n" + gzip.compress(body, 1)
-    answers = take_apart(packed[:at], MARK, "the time was up")
-    assert answers.complete or answers.cut
+    answers = parse_output(packed[:at], MARK, "the time was up")
+    assert answers.complete or answers.truncated
 
 
 def test_two_gzip_members_are_one_stream() -> None:
     head, _, body = RECORDED.partition(b"=plain\n")
     packed = head + b"=gzip\n" + gzip.compress(body[:3000]) + gzip.compress(body[3000:])
-    assert take_apart(packed, MARK, None).complete
+    assert parse_output(packed, MARK, None).complete
 
 
 def test_a_gzip_bomb_is_bounded() -> None:
-    answers = take_apart(f"{MARK}=gzip\n".encode() + gzip.compress(bytes(MAX_STDOUT * 4)), MARK, None)
+    answers = parse_output(f"{MARK}=gzip\n".encode() + gzip.compress(bytes(MAX_STDOUT * 4)), MARK, None)
     assert not answers.complete
-    assert answers.cut == "the answer is larger than 16 MB"
+    assert answers.truncated == "the answer is larger than 16 MB"
 
 
 def test_a_section_whose_end_names_another_is_lost() -> None:
-    answers = take_apart(b"m=plain\n\nm<a\nx\nm>b 0 1.0 \n\nm<c\ny\nm>c 0 1.0 \n\nm.end\n", "m", None)
+    answers = parse_output(b"m=plain\n\nm<a\nx\nm>b 0 1.0 \n\nm<c\ny\nm>c 0 1.0 \n\nm.end\n", "m", None)
     assert list(answers.sections) == ["c"]
 
 
@@ -80,9 +80,9 @@ def test_a_package_list_that_was_cut_off_is_not_compared() -> None:
     """Its length is held against what the suite's Release file says."""
     import re
 
-    cut = re.sub(rb"(=list= \S+_Packages\S* )(\d+)", lambda m: m[1] + b"1000", RECORDED)
-    assert cut != RECORDED
-    facts = facts_of(cut)
+    truncated = re.sub(rb"(=list= \S+_Packages\S* )(\d+)", lambda m: m[1] + b"1000", RECORDED)
+    assert truncated != RECORDED
+    facts = facts_of(truncated)
     assert facts.updates is None
     assert "is not whole: 1000 bytes unpacked" in next(o.reason for o in facts.outcomes if o.name == "updates")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from auditor.collectors.linux.host_facts import read_answer
+from auditor.collectors.linux.host_facts import linux_facts
 from auditor.evaluation.evaluate import evaluate
 from auditor.transports.command import CommandResult
 from tests.collectors.linux.test_omission import MARK, NOW, RULES, WHOLE
@@ -63,6 +63,8 @@ def test_who_covers_the_packages(name: str) -> None:
     releases, lists, expected = SUITES[name]
     rows = "\n".join([*lists, f"=rows= {len(lists)}"])
     text = with_section(with_section(ANSWER, "update_lists", releases), "update_candidates", rows)
-    facts = read_answer(CommandResult(0, text.encode("utf-8", "surrogateescape"), b"", 0.0), MARK, target="t", way="x", now=NOW)
+    facts = linux_facts(
+        CommandResult(0, text.encode("utf-8", "surrogateescape"), b"", 0.0), MARK, target="t", method="x", now=NOW
+    )
     (found,) = evaluate(facts, [r for r in RULES if r.id == "linux-security-updates"], today=NOW.date())
     assert found.verdict == expected, found.why

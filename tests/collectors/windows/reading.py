@@ -15,13 +15,14 @@ import pytest
 from msgspec.structs import replace
 
 import auditor.audit.scan
-from auditor.audit.context import Audit, judge_facts
+from auditor.audit.assessment import evaluate_facts
+from auditor.audit.context import AuditContext
 from auditor.audit.scan import scan
 from auditor.foundation.deadline import Deadline, Stop
 from auditor.model.finding import Attestation
 from auditor.model.run import TargetResult
 from auditor.model.target import Target
-from auditor.model.windows import Readings, Subkeys, Table, Value
+from auditor.model.windows import Subkeys, Table, Value, WindowsRawData
 from auditor.rulebook.loader import load
 from auditor.transports.command import Command, CommandResult
 from tests.lab.sshd import Sshd, keygen, user
@@ -35,7 +36,7 @@ WAYS: tuple[Way, ...] = ("wmi", "shell", "regedit4", "unicode")
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 MARKER = "0123456789abcdef01234567"
 RULEBOOK = load()
-AUDIT = Audit(rulebook=RULEBOOK, clock=lambda: NOW, marker=lambda: MARKER)
+AUDIT = AuditContext(rulebook=RULEBOOK, clock=lambda: NOW, marker=lambda: MARKER)
 # What somebody exports who only knows that it is about Windows, from Windows 2000 on.
 WHOLE = {"software.reg": r"HKLM\SOFTWARE", "system.reg": r"HKLM\SYSTEM"}
 
@@ -43,7 +44,8 @@ WHOLE = {"software.reg": r"HKLM\SOFTWARE", "system.reg": r"HKLM\SYSTEM"}
 class Console:
     """A session that runs the lab's cmd in this process."""
 
-    compress, windows, known_login, recorded_at = False, True, None, None
+    kind = "shell"
+    compress, windows, known_login, recorded_at, relaxed, has_update_agent_answer = False, True, None, None, (), None
 
     def __init__(self, host: WindowsHost) -> None:
         self._host = host
@@ -60,23 +62,23 @@ class Console:
 
 
 @cache
-def scanned(name: str, way: Way) -> TargetResult:
+def scanned(name: str, method: Way) -> TargetResult:
     """The whole audit of a posed host by one way."""
-    return audited(load_host(name), way)
+    return audited(load_host(name), method)
 
 
-def audited(host: WindowsHost, way: Way) -> TargetResult:
+def audited(host: WindowsHost, method: Way) -> TargetResult:
     name = host.name
-    if way == "wmi":
+    if method == "wmi":
         with WsmanServer(host) as server, environment("LAB_PASSWORD", "Secret-1"):
             target = Target(name=name, connection="winrm", address="127.0.0.1", port=server.port, scheme="http", user="auditor",
                             password="env:LAB_PASSWORD")  # fmt: skip
             return scan(target, AUDIT, Stop())
-    if way == "shell":
+    if method == "shell":
         with transport("ssh", lambda target, deadline: Console(host)):
             return scan(Target(name=name, connection="ssh", address="127.0.0.1"), AUDIT, Stop())
     with tempfile.TemporaryDirectory() as folder:
-        offline.carry_home(host, Path(folder), way, offline.KEYS if way == "regedit4" else WHOLE)
+        offline.carry_home(host, Path(folder), method, offline.KEYS if method == "regedit4" else WHOLE)
         return scan(Target(name=name, connection="replay", path=folder), AUDIT, Stop())
 
 
@@ -116,7 +118,7 @@ def transport(name: str, factory: Any) -> Iterator[None]:
 def verdicts(result: TargetResult, *attestations: Attestation) -> dict[str, str]:
     """The verdict of every shipped rule."""
     assert result.facts
-    judged = judge_facts(result.facts, result.target, replace(AUDIT, attestations=attestations))
+    judged = evaluate_facts(result.facts, result.target, replace(AUDIT, attestations=attestations))
     return {f.rule: f.verdict for f in judged.findings}
 
 
@@ -131,10 +133,10 @@ def readings(
     keys: dict[str, tuple[str, ...] | Subkeys | None] | None = None,
     tables: dict[str, list[dict[str, Any]] | Table] | None = None,
     **texts: str,
-) -> Readings:
+) -> WindowsRawData:
     """What is None is absent, what is missing was not read."""
-    return Readings(
-        way="by hand",
+    return WindowsRawData(
+        method="by hand",
         values={
             k: Value("absent") if v is None else v if isinstance(v, Value) else value(v) for k, v in (values or {}).items()
         },

@@ -8,9 +8,9 @@ import pytest
 
 from auditor.collectors.windows.hotfixes import parse
 from auditor.collectors.windows.queries import NT, QFE
-from auditor.errors import CannotTell
+from auditor.errors import FactUnavailable
 from auditor.model.facts import Hotfix
-from auditor.model.requirements import Asked
+from auditor.model.requirements import DataRequirements
 from auditor.model.windows import Subkeys, Table, Value
 from tests.collectors.windows.reading import readings
 
@@ -19,12 +19,14 @@ CLOSED = Subkeys("unreadable", reason="access denied")
 CLAIM, UPDATED = "registry claim: HotFix", "registry claim: Updates"
 
 
-def told(build: str | None, keys: dict[str, Any], qfe: Any = None, asked: tuple[str, ...] = (), **values: Any) -> list[Hotfix]:
+def told(
+    build: str | None, keys: dict[str, Any], qfe: Any = None, requirements: tuple[str, ...] = (), **values: Any
+) -> list[Hotfix]:
     """`values`: Installed by id."""
     read = {f"{NT}#CurrentBuildNumber": build} if build else {}
     read |= {rf"{HOTFIX}\{k}#Installed": v for k, v in values.items()}
     tables = {} if qfe is None else {QFE: qfe}
-    found = parse(readings(read, keys, tables), Asked(hotfixes=asked)).facts["hotfixes"]
+    found = parse(readings(read, keys, tables), DataRequirements(hotfixes=requirements)).facts["hotfixes"]
     return list(found)
 
 
@@ -41,19 +43,19 @@ def test_windows_nt_40() -> None:
 
 
 def test_only_installed_1_counts_where_rules_look() -> None:
-    keys, asked = {HOTFIX: ("Q246009", "Q238009", "Q246467")}, ("Q238009", "Q246009", "Q246467")
-    installed = told("1381", keys, asked=asked, Q246009=1, Q238009=0, Q246467=None)
+    keys, requirements = {HOTFIX: ("Q246009", "Q238009", "Q246467")}, ("Q238009", "Q246009", "Q246467")
+    installed = told("1381", keys, requirements=requirements, Q246009=1, Q238009=0, Q246467=None)
     assert installed == [Hotfix("Q246009", CLAIM)]
-    assert told("1381", keys, asked=asked, Q246009="1", Q238009="0", Q246467="") == [Hotfix("Q246009", CLAIM)]
+    assert told("1381", keys, requirements=requirements, Q246009="1", Q238009="0", Q246467="") == [Hotfix("Q246009", CLAIM)]
 
 
 def test_an_entry_that_may_not_be_looked_at_is_unknown() -> None:
-    with pytest.raises(CannotTell):
-        told("1381", {HOTFIX: ("Q246009",)}, asked=("Q246009",), Q246009=Value("unreadable", reason="access denied"))
+    with pytest.raises(FactUnavailable):
+        told("1381", {HOTFIX: ("Q246009",)}, requirements=("Q246009",), Q246009=Value("unreadable", reason="access denied"))
 
 
 def test_an_entry_that_was_asked_under_other_letters() -> None:
-    assert told("1381", {HOTFIX: ("q246009",)}, asked=("Q246009",), Q246009=0) == []
+    assert told("1381", {HOTFIX: ("q246009",)}, requirements=("Q246009",), Q246009=0) == []
 
 
 def test_windows_2000_to_2003_have_two_places() -> None:
@@ -63,9 +65,9 @@ def test_windows_2000_to_2003_have_two_places() -> None:
     }
     assert told("2195", keys) == [Hotfix("KB329115", UPDATED), Hotfix("KB823182", CLAIM), Hotfix("KB823182", UPDATED)]
     for place in (HOTFIX, UPDATES):
-        with pytest.raises(CannotTell, match="denied"):
+        with pytest.raises(FactUnavailable, match="denied"):
             told("2195", keys | {place: CLOSED})
-        with pytest.raises(CannotTell, match="not read"):
+        with pytest.raises(FactUnavailable, match="not read"):
             told("2195", {k: v for k, v in keys.items() if k != place})
     assert told("1381", {HOTFIX: ("Q1472220",)}) == [Hotfix("Q1472220", CLAIM)]  # not the artefact
 
@@ -120,16 +122,16 @@ def test_vista_leaves_the_letters_out() -> None:
 
 def test_from_vista_on_only_wmi_has_the_list() -> None:
     assert told("20348", {}, [row("KB5035857")]) == [Hotfix("KB5035857", QFE)]
-    with pytest.raises(CannotTell):
+    with pytest.raises(FactUnavailable):
         told("20348", {HOTFIX: (), UPDATES: ()})
-    with pytest.raises(CannotTell, match="denied"):
+    with pytest.raises(FactUnavailable, match="denied"):
         told("20348", {}, Table("unreadable", reason="access denied"))
 
 
 def test_an_empty_list_from_vista_on_is_no_list() -> None:
     """It also is empty where the servicing stack cannot be asked."""
     for build in ("6002", "7601", "20348", None):
-        with pytest.raises(CannotTell, match="empty"):
+        with pytest.raises(FactUnavailable, match="empty"):
             told(build, {HOTFIX: (), UPDATES: ()}, [])
     assert told("2600", {HOTFIX: (), UPDATES: None}, []) == []
 
@@ -137,7 +139,7 @@ def test_an_empty_list_from_vista_on_is_no_list() -> None:
 def test_before_vista_wmi_only_adds() -> None:
     keys = {HOTFIX: ("KB958644",), UPDATES: None}
     assert len(told("2600", keys)) == len(told("2600", keys, Table("unreadable", reason="access denied"))) == 1
-    with pytest.raises(CannotTell):
+    with pytest.raises(FactUnavailable):
         told("2600", {HOTFIX: CLOSED, UPDATES: None}, [row("KB958644")])  # what WMI lists is not all
 
 
@@ -148,5 +150,5 @@ def test_rows_without_a_number() -> None:
 
 def test_without_a_build_every_place_must_be_read() -> None:
     assert told(None, {HOTFIX: ("Q246009",), UPDATES: None}, [row("Q246009")])
-    with pytest.raises(CannotTell):
+    with pytest.raises(FactUnavailable):
         told(None, {HOTFIX: ("Q246009",), UPDATES: None})

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from auditor.audit.context import Audit
-from auditor.audit.scan import scan, utc_now
+from auditor.audit.context import AuditContext
+from auditor.audit.scan import scan
 from auditor.collectors.windows.offline_scripts import scripts
 from auditor.collectors.windows.readers.powershell import ARGV
+from auditor.foundation.clock import utc_now
 from auditor.foundation.deadline import Stop
 from auditor.model.run import TargetResult
 from auditor.model.target import Target
@@ -27,12 +28,12 @@ from tests.lab.wine import Wine
 from tests.places import ROOT
 
 RULES = load()
-SCRIPTS = scripts(RULES.asked())
+SCRIPTS = scripts(RULES.requirements())
 POSED = ROOT / "tests" / "lab/windows/hosts"
 
 
 def replay(path: Path) -> TargetResult:
-    audit = Audit(rulebook=RULES, clock=utc_now, marker=lambda: "0123456789abcdef")
+    audit = AuditContext(rulebook=RULES, clock=utc_now, marker=lambda: "0123456789abcdef")
     return scan(Target(name="carried", connection="replay", path=str(path)), audit, Stop())
 
 

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditor.collectors.windows.host_facts import read_windows
+from auditor.collectors.windows.host_facts import windows_facts
 from auditor.collectors.windows.operating_system import COLLECTOR, SP6A, parse, when
 from auditor.collectors.windows.queries import CONTROL, NT, OS, UNINSTALL
-from auditor.errors import CannotTell
+from auditor.errors import FactUnavailable
 from auditor.model.facts import Platform
-from auditor.model.requirements import Asked
-from auditor.model.windows import Readings, Subkeys, Table, Value
+from auditor.model.requirements import DataRequirements
+from auditor.model.windows import Subkeys, Table, Value, WindowsRawData
 from tests.collectors.windows.reading import NOW, RULEBOOK, readings
 
 TYPE, SUITE = rf"{CONTROL}\ProductOptions#ProductType", rf"{CONTROL}\ProductOptions#ProductSuite"
@@ -33,12 +33,14 @@ NT4: dict[str, Any] = {
 
 
 def told(values: dict[str, Any], os: dict[str, Any] | None = None, **texts: str) -> Platform:
-    found: Platform = parse(readings(values, tables={OS: [os]} if os is not None else {}, **texts), Asked()).facts["platform"]
+    found: Platform = parse(readings(values, tables={OS: [os]} if os is not None else {}, **texts), DataRequirements()).facts[
+        "platform"
+    ]
     return found
 
 
 def why(values: dict[str, Any]) -> str:
-    return parse(readings(values), Asked()).partial
+    return parse(readings(values), DataRequirements()).partial
 
 
 # --------------------------------------------------------------------------------------------------------- service packs
@@ -215,7 +217,7 @@ def test_server_2003_r2(os: dict[str, Any] | None, name: str | None, product: st
 
 def test_server_2003_or_its_r2_is_open_where_neither_sign_was_read() -> None:
     values = {f"{NT}#CurrentVersion": "5.2", f"{NT}#CurrentBuildNumber": "3790", f"{NT}#CSDVersion": "Service Pack 2", TYPE: "ServerNT", SUITE: ("Terminal Server",), f"{NT}#ProductName": CLOSED}  # fmt: skip
-    found = parse(readings(values), Asked())
+    found = parse(readings(values), DataRequirements())
     assert found.facts["platform"].product in (None, "windows-server-2003")
     assert found.partial
 
@@ -246,9 +248,9 @@ def test_ver_alone(ver: str, version: str, build: str | None, product: str | Non
 
 @pytest.mark.parametrize("ver", ["", "bash: ver: command not found", "'ver' is not recognized", "Linux", "1", "x" * 10_000])
 def test_without_any_version_nothing_is_claimed(ver: str) -> None:
-    with pytest.raises(CannotTell):
-        parse(readings({}, ver=ver), Asked())
-    found = read_windows(readings({}, ver=ver), Asked(), target="x", way="x", now=NOW)
+    with pytest.raises(FactUnavailable):
+        parse(readings({}, ver=ver), DataRequirements())
+    found = windows_facts(readings({}, ver=ver), DataRequirements(), target="x", method="x", now=NOW)
     assert (found.platform, found.hotfixes, found.services) == (Platform(), None, None)
 
 
@@ -262,7 +264,7 @@ def test_wmi_alone() -> None:
 
 def test_the_machine_is_known_by_a_digest() -> None:
     def ident(guid: Any) -> Any:
-        return parse(readings(NT4 | {GUID: guid}), Asked()).facts["machine_id"]
+        return parse(readings(NT4 | {GUID: guid}), DataRequirements()).facts["machine_id"]
 
     guid = "2f4c3b6a-0001-4abc-8def-0123456789ab"
     assert ident(guid) == ident(f"{{{guid.upper()}}}") != ident(guid[:-1] + "c")
@@ -292,14 +294,16 @@ def test_times(text: str, at: datetime | None) -> None:
 
 def test_uptime() -> None:
     os = {"Version": "5.2.3790", "BuildNumber": "3790", "LocalDateTime": "20240312101500.000000+060", "LastBootUpTime": "20240312091400.000000+000"}  # fmt: skip
-    volatile = parse(readings({}, tables={OS: [os]}), Asked()).facts["volatile"]
+    volatile = parse(readings({}, tables={OS: [os]}), DataRequirements()).facts["volatile"]
     assert volatile.uptime == 60
     assert volatile.clock == datetime(2024, 3, 12, 9, 15, tzinfo=UTC)
-    assert parse(readings({}, tables={OS: [os | {"LastBootUpTime": None}]}), Asked()).facts["volatile"].uptime is None
+    assert (
+        parse(readings({}, tables={OS: [os | {"LastBootUpTime": None}]}), DataRequirements()).facts["volatile"].uptime is None
+    )
 
 
 # ------------------------------------------------------------------------------------------------------- nothing breaks it
-WHATS = [a.what for c in (COLLECTOR,) for a in c.asks(Asked()).values]
+WHATS = [a.what for c in (COLLECTOR,) for a in c.queries(DataRequirements()).values]
 cells = st.none() | st.text(max_size=8) | st.integers() | st.booleans() | st.lists(st.text(max_size=4), max_size=2).map(tuple)
 data = st.text(max_size=12) | st.integers() | st.sampled_from(["6.3", "4.0", "1381", "22631", "Service Pack 6", "ServerNT"]) | st.lists(st.text(max_size=5), max_size=2).map(tuple)  # fmt: skip
 some_values = st.builds(
@@ -326,17 +330,21 @@ ROWS = [*OSES, "Name", "State", "StartMode", "HotFixID", "ServicePackInEffect", 
 some_tables = st.builds(
     Table, st.sampled_from(["present", "unreadable"]), st.lists(st.dictionaries(st.sampled_from(ROWS), cells, max_size=5), max_size=3).map(tuple)
 )  # fmt: skip
-ASKED = RULEBOOK.asked()
+REQUIREMENTS = RULEBOOK.requirements()
 
 
 @given(
-    st.dictionaries(st.sampled_from([*WHATS, SP6A, GUID, *(k.removeprefix("registry:") for k in ASKED.windows)]), some_values),
+    st.dictionaries(st.sampled_from([*WHATS, SP6A, GUID, *(k.removeprefix("registry:") for k in REQUIREMENTS.windows)]), some_values),
     st.dictionaries(st.sampled_from([rf"{NT}\HotFix", r"HKLM\SOFTWARE\Microsoft\Updates", r"HKLM\SOFTWARE\Lotus", r"HKLM\SYSTEM\CurrentControlSet\Services"]), some_keys),
     st.dictionaries(st.sampled_from([OS, "Win32_QuickFixEngineering", "Win32_Service", *UNINSTALL]), some_tables),
     st.dictionaries(st.just("ver"), st.text(max_size=30)),
 )  # fmt: skip
 def test_no_readings_make_any_collector_raise(values: Any, keys: Any, tables: Any, texts: Any) -> None:
-    found = read_windows(
-        Readings(way="x", values=values, keys=keys, tables=tables, texts=texts), ASKED, target="x", way="x", now=NOW
+    found = windows_facts(
+        WindowsRawData(method="x", values=values, keys=keys, tables=tables, texts=texts),
+        REQUIREMENTS,
+        target="x",
+        method="x",
+        now=NOW,
     )
     assert not [o for o in found.outcomes if "malformed" in o.reason]

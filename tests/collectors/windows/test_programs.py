@@ -9,20 +9,22 @@ import pytest
 from auditor.collectors.windows.processes import parse as parse_processes
 from auditor.collectors.windows.programs import COLLECTOR, parse
 from auditor.collectors.windows.queries import PROCESSES, UNINSTALL
-from auditor.errors import CannotTell
+from auditor.errors import FactUnavailable
 from auditor.model.facts import Program
-from auditor.model.requirements import Asked
+from auditor.model.requirements import DataRequirements
 from auditor.model.windows import Subkeys, Table
 from tests.collectors.windows.reading import readings
 
 BOTH: dict[str, Any] = {UNINSTALL[0]: [], UNINSTALL[1]: []}
 LOTUS = r"HKLM\SOFTWARE\Lotus"
-PROGRAMS = Asked(programs=True)
+PROGRAMS = DataRequirements(programs=True)
 CLOSED = Table("unreadable", reason="access denied")
 
 
-def told(tables: dict[str, Any], keys: dict[str, Any] | None = None, asked: Asked = PROGRAMS) -> tuple[Program, ...]:
-    found: tuple[Program, ...] = parse(readings(keys=keys or {}, tables=tables), asked).facts["programs"]
+def told(
+    tables: dict[str, Any], keys: dict[str, Any] | None = None, requirements: DataRequirements = PROGRAMS
+) -> tuple[Program, ...]:
+    found: tuple[Program, ...] = parse(readings(keys=keys or {}, tables=tables), requirements).facts["programs"]
     return found
 
 
@@ -31,8 +33,8 @@ def row(name: str | None, version: str | None = None) -> dict[str, Any]:
 
 
 def test_not_asked_is_not_known() -> None:
-    assert parse(readings(), Asked()).facts == {}
-    assert not COLLECTOR.asks(Asked()).programs
+    assert parse(readings(), DataRequirements()).facts == {}
+    assert not COLLECTOR.queries(DataRequirements()).programs
 
 
 def test_both_lists_and_no_doubles() -> None:
@@ -49,32 +51,32 @@ def test_both_lists_and_no_doubles() -> None:
 
 def test_a_list_that_was_not_read_leaves_it_unknown() -> None:
     for tables in ({UNINSTALL[0]: []}, {UNINSTALL[1]: []}, BOTH | {UNINSTALL[1]: CLOSED}, {}):
-        with pytest.raises(CannotTell):
+        with pytest.raises(FactUnavailable):
             told(tables)
 
 
 def test_a_vendors_own_key() -> None:
     """A program of those days often has no entry in the list."""
-    asked = Asked(programs=True, vendors=("Lotus",))
-    assert COLLECTOR.asks(asked).keys[0].what == LOTUS
-    assert told(BOTH, {LOTUS: ("Notes", "Domino")}, asked) == (
+    requirements = DataRequirements(programs=True, vendors=("Lotus",))
+    assert COLLECTOR.queries(requirements).keys[0].what == LOTUS
+    assert told(BOTH, {LOTUS: ("Notes", "Domino")}, requirements) == (
         Program("Lotus Domino", None, rf"{LOTUS}\Domino"),
         Program("Lotus Notes", None, rf"{LOTUS}\Notes"),
     )
-    assert told(BOTH, {LOTUS: None}, asked) == ()
-    with pytest.raises(CannotTell):
-        told(BOTH, {LOTUS: Subkeys("unreadable", reason="access denied")}, asked)
-    with pytest.raises(CannotTell):
-        told(BOTH, {}, asked)
+    assert told(BOTH, {LOTUS: None}, requirements) == ()
+    with pytest.raises(FactUnavailable):
+        told(BOTH, {LOTUS: Subkeys("unreadable", reason="access denied")}, requirements)
+    with pytest.raises(FactUnavailable):
+        told(BOTH, {}, requirements)
 
 
 def test_processes() -> None:
-    asked = Asked(processes=True)
+    requirements = DataRequirements(processes=True)
     rows = [{"Name": "nserver.exe"}, {"Name": "System"}, {"Name": "nserver.exe"}]
-    assert parse_processes(readings(tables={PROCESSES: rows}), asked).facts["processes"] == ("System", "nserver.exe")
-    assert parse_processes(readings(), Asked()).facts == {}
+    assert parse_processes(readings(tables={PROCESSES: rows}), requirements).facts["processes"] == ("System", "nserver.exe")
+    assert parse_processes(readings(), DataRequirements()).facts == {}
     for nothing in ([], [{"Name": None}], CLOSED):
-        with pytest.raises(CannotTell):
-            parse_processes(readings(tables={PROCESSES: nothing}), asked)
-    with pytest.raises(CannotTell):
-        parse_processes(readings(), asked)
+        with pytest.raises(FactUnavailable):
+            parse_processes(readings(tables={PROCESSES: nothing}), requirements)
+    with pytest.raises(FactUnavailable):
+        parse_processes(readings(), requirements)

@@ -8,7 +8,7 @@ import pytest
 
 from auditor.collectors.windows.queries import CONTROL, NT
 from auditor.collectors.windows.reboot import parse
-from auditor.model.requirements import Asked
+from auditor.model.requirements import DataRequirements
 from auditor.model.windows import Subkeys, Value
 from tests.collectors.windows.reading import readings
 
@@ -72,7 +72,7 @@ def test_required(
         {k: v for k, v in values.items() if v is not Q},
         {k: v for k, v in {CBS: cbs, UPDATE: update}.items() if v is not Q},
     )
-    found = parse(told, Asked())
+    found = parse(told, DataRequirements())
     reboot = found.facts["reboot"]
     assert (reboot.required, len(reboot.packages), bool(reboot.weak)) == (required, signals, weak)
     assert bool(found.partial) is not whole

@@ -8,23 +8,24 @@ import pytest
 
 from auditor.collectors.windows.queries import SERVICES, SERVICES_KEY
 from auditor.collectors.windows.services import parse
-from auditor.errors import CannotTell
+from auditor.errors import FactUnavailable
 from auditor.model.facts import Service
-from auditor.model.requirements import Asked
+from auditor.model.requirements import DataRequirements
 from auditor.model.windows import Subkeys, Table
 from tests.collectors.windows.reading import readings
 
 CLOSED_TABLE, CLOSED_KEY = Table("unreadable", reason="access denied"), Subkeys("unreadable", reason="access denied")
-ASKED = Asked(services=("ClusSvc", "Lotus Domino Server*"))
+REQUIREMENTS = DataRequirements(services=("ClusSvc", "Lotus Domino Server*"))
 
 
 def row(name: Any, state: str | None = "Running", start: str | None = "Auto") -> dict[str, Any]:
     return {"Name": name, "State": state, "StartMode": start}
 
 
-def told(table: Any, names: Any, asked: Asked = ASKED) -> tuple[tuple[Service, ...], str]:
+def told(table: Any, names: Any, requirements: DataRequirements = REQUIREMENTS) -> tuple[tuple[Service, ...], str]:
     found = parse(
-        readings(keys={} if names == "-" else {SERVICES_KEY: names}, tables={} if table == "-" else {SERVICES: table}), asked
+        readings(keys={} if names == "-" else {SERVICES_KEY: names}, tables={} if table == "-" else {SERVICES: table}),
+        requirements,
     )
     return found.facts["services"], found.partial
 
@@ -50,21 +51,21 @@ def test_without_a_list_all_names_of_the_registry_are_there() -> None:
 
 def test_without_the_registry_absence_cannot_be_told() -> None:
     for names in ("-", CLOSED_KEY):
-        with pytest.raises(CannotTell, match="whether all"):
+        with pytest.raises(FactUnavailable, match="whether all"):
             told([row("W3SVC")], names)
-        with pytest.raises(CannotTell):
+        with pytest.raises(FactUnavailable):
             told(CLOSED_TABLE, names)
 
 
 def test_no_windows_is_without_services() -> None:
     for names in ((), None):
-        with pytest.raises(CannotTell, match="no service"):
+        with pytest.raises(FactUnavailable, match="no service"):
             told([], names)
 
 
 def test_a_list_beside_a_registry_without_services_proves_nothing() -> None:
     for names in ((), None):
-        with pytest.raises(CannotTell, match="no service"):
+        with pytest.raises(FactUnavailable, match="no service"):
             told([row("Spooler", "Running", "Auto")], names)
 
 

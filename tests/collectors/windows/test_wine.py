@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from auditor.collectors.windows.host_facts import questions, read_windows
-from auditor.collectors.windows.queries import SERVICES, SERVICES_KEY, Ask, Questions
+from auditor.collectors.windows.host_facts import all_queries, windows_facts
+from auditor.collectors.windows.queries import SERVICES, SERVICES_KEY, QuerySet, RegistryQuery
 from auditor.collectors.windows.readers import shell
-from auditor.model.requirements import Asked
-from auditor.model.windows import Readings, Subkeys, Value
+from auditor.model.requirements import DataRequirements
+from auditor.model.windows import Subkeys, Value, WindowsRawData
 from auditor.transports.command import CommandResult
 from tests.lab.windows.host import RegValue, WindowsHost, load_host
 from tests.lab.windows.offline import export
@@ -87,9 +87,9 @@ def said(wine: Wine, *lines: str) -> list[str]:
     return [line for line in text.split("\r\n") if line.strip()]
 
 
-def readings(wine: Wine, asked: Questions) -> Readings:
-    done = wine.cmd(shell.command(asked, MARKER).stdin)
-    return shell.read(CommandResult(done.returncode, done.stdout, done.stderr, 1.0), MARKER, asked)
+def readings(wine: Wine, requirements: QuerySet) -> WindowsRawData:
+    done = wine.cmd(shell.command(requirements, MARKER).stdin)
+    return shell.read(CommandResult(done.returncode, done.stdout, done.stderr, 1.0), MARKER, requirements)
 
 
 def test_lines_are_framed_by_their_own_status(wine: Wine) -> None:
@@ -124,19 +124,19 @@ def test_programs_that_succeed_and_say_nothing(wine: Wine, program: str) -> None
 
 
 def test_values(wine: Wine) -> None:
-    asked = Questions(values=tuple(Ask(f"{KEY}#{name}") for name in SHOULD_BE))
-    assert readings(wine, asked).values == {f"{KEY}#{name}": value for name, value in SHOULD_BE.items()}
+    requirements = QuerySet(values=tuple(RegistryQuery(f"{KEY}#{name}") for name in SHOULD_BE))
+    assert readings(wine, requirements).values == {f"{KEY}#{name}": value for name, value in SHOULD_BE.items()}
 
 
 def test_a_number_that_reg_exe_cannot_print_is_unknown(wine: Wine) -> None:
-    value = readings(wine, Questions(values=(Ask(f"{KEY}#long number"),))).values[f"{KEY}#long number"]
+    value = readings(wine, QuerySet(values=(RegistryQuery(f"{KEY}#long number"),))).values[f"{KEY}#long number"]
     assert (value.state, "(null)" in value.reason) == ("unreadable", True)
 
 
 def test_keys(wine: Wine) -> None:
     """For an empty key reg.exe prints nothing and succeeds."""
     absent = r"HKLM\SOFTWARE\Lab\None"
-    assert readings(wine, Questions(keys=(Ask(KEY), Ask(absent), Ask(rf"{KEY}\Below")))).keys == {
+    assert readings(wine, QuerySet(keys=(RegistryQuery(KEY), RegistryQuery(absent), RegistryQuery(rf"{KEY}\Below")))).keys == {
         KEY: Subkeys("present", ("Below", "Below too")),
         absent: Subkeys("absent"),
         rf"{KEY}\Below": Subkeys("present"),
@@ -144,7 +144,7 @@ def test_keys(wine: Wine) -> None:
 
 
 def test_services_are_unknown(wine: Wine) -> None:
-    table = readings(wine, Questions(tables=(SERVICES,))).tables[SERVICES]
+    table = readings(wine, QuerySet(tables=(SERVICES,))).tables[SERVICES]
     assert (table.state, table.rows) == ("unreadable", ())
 
 
@@ -160,7 +160,7 @@ def test_code_pages(tmp_path: Path, locale: str, page: str) -> None:
 """
     with Wine(tmp_path, locale=locale) as wine:
         wine.import_registry(f"Windows Registry Editor Version 5.00\n\n{reg}")
-        values = readings(wine, Questions(values=(Ask(r"HKLM\SOFTWARE\Lab#text"),))).values
+        values = readings(wine, QuerySet(values=(RegistryQuery(r"HKLM\SOFTWARE\Lab#text"),))).values
     assert values == {r"HKLM\SOFTWARE\Lab#text": Value("present", "REG_SZ", text)}
 
 
@@ -181,10 +181,10 @@ def wines_own(what: str) -> bool:
 @pytest.mark.parametrize("name", HOSTS)
 def test_posed_hosts(tmp_path: Path, name: str) -> None:
     host: WindowsHost = load_host(name)
-    asked = questions(Asked(programs=True))
+    requirements = all_queries(DataRequirements(programs=True))
     with Wine(tmp_path, locale=HOSTS[name]) as wine:
         wine.import_registry(export(host, "HKEY_LOCAL_MACHINE", "unicode").decode("utf-16"))
-        found = readings(wine, asked)
+        found = readings(wine, requirements)
     wrong = {
         what: (value, expected)
         for what, value in found.values.items()
@@ -196,7 +196,7 @@ def test_posed_hosts(tmp_path: Path, name: str) -> None:
             assert subkeys == Subkeys("absent"), what
         elif host.subkeys(what):
             assert {n.lower() for n in host.subkeys(what)} <= {n.lower() for n in subkeys.names}, what
-    facts = read_windows(found, Asked(), target=name, way="wine", now=datetime(2026, 11, 23, tzinfo=UTC))
+    facts = windows_facts(found, DataRequirements(), target=name, method="wine", now=datetime(2026, 11, 23, tzinfo=UTC))
     for word in ("product", "version", "service_pack"):
         assert getattr(facts.platform, word) == host.expected[word], word
     assert facts.services

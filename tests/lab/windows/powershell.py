@@ -80,14 +80,14 @@ def answer(host: WindowsHost, command_line: str, stdin: bytes) -> tuple[bytes, b
     given = re.fullmatch(r"\$auditor = ('(?:[^']|'')*'(?:, '(?:[^']|'')*')*)", first.decode("ascii"))
     if rest != SCRIPT or not given:
         raise NotImplementedError(stdin[:200])
-    marker, options, *questions = [w.replace("''", "'") for w in re.findall(r"'((?:[^']|'')*)'", given[1])]
+    marker, options, *all_queries = [w.replace("''", "'") for w in re.findall(r"'((?:[^']|'')*)'", given[1])]
     about = {"version": posed.version, "mode": posed.mode, "arch": "AMD64", "wow64": posed.wow64}
     parts = [section(marker, "powershell", [about])]
     for name, (wmi_class, names) in _CLASSES.items():
         denied = host.class_denied(wmi_class) or not host.wmi
         rows = [] if denied else [{n: r.get(n) for n in names} for r in host.wmi.get(wmi_class, [])]
         parts.append(section(marker, name, [_denied("GetWmiObject")] if denied else rows, int(denied)))
-    parts.append(section(marker, "registry", [_registry(host, q) for q in questions]))
+    parts.append(section(marker, "registry", [_registry(host, q) for q in all_queries]))
     if options == "wua":
         parts.append(_agent(marker, posed))
     return stream(marker, parts), b"", 0
@@ -106,8 +106,8 @@ def section(marker: str, name: str, rows: list[dict[str, Any]], status: int = 0)
 def pieces(row: dict[str, Any]) -> str:
     """A row as it is printed: JSON in ASCII, 70 characters to a line, a backslash at the end of what goes on."""
     text = json.dumps(row, separators=(",", ":")).replace("\\\\", "\\u005c").replace('\\"', "\\u0022")
-    cut = [text[i : i + WIDTH] for i in range(0, len(text), WIDTH)]
-    return "\\\n".join(cut) + "\n"
+    truncated = [text[i : i + WIDTH] for i in range(0, len(text), WIDTH)]
+    return "\\\n".join(truncated) + "\n"
 
 
 def _agent(marker: str, posed: Pose) -> str:
@@ -147,10 +147,10 @@ def _registry(host: WindowsHost, question: str) -> dict[str, Any]:
 def _value(value: RegValue) -> dict[str, Any]:
     kind = {"REG_EXPAND_SZ": "REG_SZ", "REG_NONE": "REG_BINARY"}.get(value.type, value.type)
     data, most = value.data, {"REG_SZ": 4096, "REG_BINARY": 1024, "REG_MULTI_SZ": 512}.get(kind, 0)
-    cut = not isinstance(data, int) and len(data) > most
+    truncated = not isinstance(data, int) and len(data) > most
     if not isinstance(data, int):
         data = data[:most]
-    return {"type": kind, "data": data.hex() if isinstance(data, bytes) else data, "cut": cut}
+    return {"type": kind, "data": data.hex() if isinstance(data, bytes) else data, "cut": truncated}
 
 
 def _subkeys(host: WindowsHost, question: str) -> dict[str, Any]:

@@ -83,8 +83,8 @@ def test_every_plain_rule_is_judged_as_its_file_and_the_host_say(name: str) -> N
 
 def test_what_an_nt_40_server_lacks_is_one_step_not_hundreds_of_complaints() -> None:
     result = scanned("nt40-enterprise-sp5-node", "unicode")
-    together, _ = bundles(f for f in result.findings if f.obligation == "required")
-    first = together[0]
+    merged, _ = bundles(f for f in result.findings if f.obligation == "required")
+    first = merged[0]
     assert first.what == "Windows NT 4.0 Service Pack 6a"
     assert len(first.findings) > 100
     assert {"Q238009", "windows-latest-service-pack"} <= {f.rule for f in first.findings}
@@ -99,7 +99,7 @@ def test_a_host_with_the_last_pack_lacks_no_pack() -> None:
         assert not [
             f.rule
             for f in scanned(name, "unicode").findings
-            if f.verdict == "noncompliant" and f.step and f.step.kind == "service_pack"
+            if f.verdict == "noncompliant" and f.remedy and f.remedy.kind == "service_pack"
         ]
 
 

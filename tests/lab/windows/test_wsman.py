@@ -95,13 +95,13 @@ def client(server: WsmanServer, seconds: int = 20, **given: Any) -> Protocol:
     return Protocol(server.url, proxy=None, read_timeout_sec=seconds + 1, operation_timeout_sec=seconds, **given)
 
 
-class Asked:
+class DataRequirements:
     """A client that is closed at the end, and the requests a WMI client makes."""
 
     def __init__(self, server: WsmanServer, **given: Any) -> None:
         self.protocol = client(server, **given)
 
-    def __enter__(self) -> Asked:
+    def __enter__(self) -> DataRequirements:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -154,13 +154,13 @@ def names(found: ET.Element) -> list[str | None]:
 
 
 @pytest.fixture
-def asked(host: WindowsHost) -> Iterator[Asked]:
-    with WsmanServer(host) as server, Asked(server) as asked:
+def asked(host: WindowsHost) -> Iterator[DataRequirements]:
+    with WsmanServer(host) as server, DataRequirements(server) as asked:
         yield asked
 
 
 def test_a_login_costs_two_connections_and_three_requests(host: WindowsHost) -> None:
-    with WsmanServer(host) as server, Asked(server) as asked:
+    with WsmanServer(host) as server, DataRequirements(server) as asked:
         asked.registry("GetStringValue", r"SOFTWARE\Lab", "Text")
         asked.registry("GetStringValue", r"SOFTWARE\Lab", "Text")
         assert (server.requests, server.connections) == (5, 2)
@@ -170,7 +170,7 @@ def test_a_login_costs_two_connections_and_three_requests(host: WindowsHost) -> 
 # WMI
 
 
-def test_instances_are_written_as_windows_writes_them(asked: Asked) -> None:
+def test_instances_are_written_as_windows_writes_them(asked: DataRequirements) -> None:
     asked.enumerate("SELECT * FROM Win32_OperatingSystem")
     assert re.search(rb"<w:Items>(.*)</n:EnumerateResponse>", asked.raw)[1].decode() == (  # type: ignore[index]
         '<p:Win32_OperatingSystem xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
@@ -183,7 +183,7 @@ def test_instances_are_written_as_windows_writes_them(asked: Asked) -> None:
     )
 
 
-def test_named_properties_come_as_nameless_fragments(asked: Asked) -> None:
+def test_named_properties_come_as_nameless_fragments(asked: DataRequirements) -> None:
     asked.enumerate("select lastbootuptime, Caption from win32_operatingsystem")
     assert re.search(rb"<w:XmlFragment[^>]*>(.*)</w:XmlFragment>", asked.raw)[1].decode() == (  # type: ignore[index]
         "<Caption>Microsoft &lt;Windows&gt;</Caption>"
@@ -202,7 +202,7 @@ def test_named_properties_come_as_nameless_fragments(asked: Asked) -> None:
         (r"Name = 'C:\\x' OR Name = 'it\'s'", []),
     ],
 )
-def test_where(asked: Asked, where: str, expected: list[str]) -> None:
+def test_where(asked: DataRequirements, where: str, expected: list[str]) -> None:
     assert names(asked.enumerate(f"SELECT Name FROM Win32_Service WHERE {where}")) == expected
 
 
@@ -210,13 +210,13 @@ def test_where(asked: Asked, where: str, expected: list[str]) -> None:
     "query",
     ["SELECT", "SELECT * FROM Win32_Nothing", "SELECT Nothing FROM Win32_Service", "SELECT * FROM Win32_Service WHERE x"],
 )
-def test_a_query_that_wmi_cannot_process(asked: Asked, query: str) -> None:
+def test_a_query_that_wmi_cannot_process(asked: DataRequirements, query: str) -> None:
     with pytest.raises(WSManFaultError) as e:
         asked.enumerate(query)
     assert e.value.wsman_fault_code == 2150858778
 
 
-def test_a_big_table_needs_pulls_and_every_answer_fits(asked: Asked) -> None:
+def test_a_big_table_needs_pulls_and_every_answer_fits(asked: DataRequirements) -> None:
     size, seen, answers = 12_000, [], 1
     found = asked.enumerate("SELECT * FROM Win32_Service", size=size)
     while True:
@@ -233,14 +233,14 @@ def test_a_big_table_needs_pulls_and_every_answer_fits(asked: Asked) -> None:
     assert context is None
 
 
-def test_a_batch_that_was_just_filled_does_not_know_that_it_is_the_last(asked: Asked) -> None:
+def test_a_batch_that_was_just_filled_does_not_know_that_it_is_the_last(asked: DataRequirements) -> None:
     found = asked.enumerate("SELECT * FROM Win32_OperatingSystem", most=1)
     assert [e.tag.split("}")[1] for e in found] == ["EnumerationContext", "Items"]
     rest = asked.pull(found[0].text)
     assert [(e.tag, len(e)) for e in rest] == [(f"{ENUMERATION}Items", 0), (f"{ENUMERATION}EndOfSequence", 0)]
 
 
-def test_without_optimisation_the_first_answer_is_only_a_context(asked: Asked) -> None:
+def test_without_optimisation_the_first_answer_is_only_a_context(asked: DataRequirements) -> None:
     found = asked.enumerate("SELECT Name FROM Win32_Service", most=None)
     assert len(found) == 1
     first = asked.pull(found[0].text, most=2)
@@ -254,18 +254,18 @@ def test_without_optimisation_the_first_answer_is_only_a_context(asked: Asked) -
         asked.pull(first[0].text)
 
 
-def test_no_rows(asked: Asked) -> None:
+def test_no_rows(asked: DataRequirements) -> None:
     found = asked.enumerate("SELECT A, B FROM Win32_None")
     assert [(e.tag.split("}")[1], len(e)) for e in found] == [("EnumerationContext", 0), ("Items", 0), ("EndOfSequence", 0)]
 
 
-def test_a_class_that_is_denied(asked: Asked) -> None:
+def test_a_class_that_is_denied(asked: DataRequirements) -> None:
     with pytest.raises(WSManFaultError) as e:
         asked.enumerate("SELECT * FROM Win32_Secret")
     assert e.value.wsman_fault_code == 2150859012
 
 
-def test_a_row_larger_than_the_envelope(asked: Asked) -> None:
+def test_a_row_larger_than_the_envelope(asked: DataRequirements) -> None:
     with pytest.raises(WSManFaultError) as e:
         asked.enumerate("SELECT * FROM Win32_OperatingSystem", size=1500)
     assert e.value.wsman_fault_code == 2150858824
@@ -298,11 +298,13 @@ def test_a_row_larger_than_the_envelope(asked: Asked) -> None:
         ("GetStringValue", r"SOFTWARE\Lab\A", "", "0", ["alone"]),
     ],
 )
-def test_stdregprov(asked: Asked, method: str, key: str, name: str | None, code: str, values: list[str | None]) -> None:
+def test_stdregprov(
+    asked: DataRequirements, method: str, key: str, name: str | None, code: str, values: list[str | None]
+) -> None:
     assert asked.registry(method, key, name) == (code, values)
 
 
-def test_stdregprov_names_and_types(asked: Asked) -> None:
+def test_stdregprov_names_and_types(asked: DataRequirements) -> None:
     code, cells = asked.registry("EnumValues", r"SOFTWARE\Lab")
     half = len(cells) // 2
     assert code == "0"
@@ -317,7 +319,7 @@ def test_large_and_odd_values(host: WindowsHost) -> None:
     assert lab is not None
     lab["Large"] = RegValue("REG_SZ", "x" * 2_000_000)
     lab["Nul"] = RegValue("REG_MULTI_SZ", ["a\0b", ""])
-    with WsmanServer(host, faults=Faults(service_envelope=9_000_000)) as server, Asked(server) as asked:
+    with WsmanServer(host, faults=Faults(service_envelope=9_000_000)) as server, DataRequirements(server) as asked:
         assert len(asked.registry("GetStringValue", r"SOFTWARE\Lab", "Large", size=8_000_000)[1][0]) == 2_000_000
         with pytest.raises(WSManFaultError) as e:
             asked.registry("GetStringValue", r"SOFTWARE\Lab", "Large")
@@ -342,7 +344,7 @@ def shell(host: WindowsHost, monkeypatch: pytest.MonkeyPatch) -> Iterator[WsmanS
 
 
 def test_a_command_with_input(shell: WsmanServer) -> None:
-    with Asked(shell) as asked:
+    with DataRequirements(shell) as asked:
         p = asked.protocol
         shell_id = p.open_shell(codepage=65001)
         command = p.run_command(shell_id, "cmd", ["/q", "/d"], console_mode_stdin=False)
@@ -368,7 +370,7 @@ def test_a_command_with_input(shell: WsmanServer) -> None:
 
 
 def test_an_interpreter_without_input_waits_until_the_operation_times_out(shell: WsmanServer) -> None:
-    with Asked(shell, seconds=1) as asked:
+    with DataRequirements(shell, seconds=1) as asked:
         shell_id = asked.protocol.open_shell()
         command = asked.protocol.run_command(shell_id, "cmd", ["/q"])
         with pytest.raises(WinRMOperationTimeoutError):
@@ -386,7 +388,7 @@ def test_the_session_that_people_use(shell: WsmanServer) -> None:
 
 @pytest.mark.parametrize(("user", "password"), [("auditor", "wrong"), ("nobody", "Secret-1"), (r"OTHER\auditor", "Secret-1")])
 def test_wrong_credentials(host: WindowsHost, user: str, password: str) -> None:
-    with WsmanServer(host) as server, Asked(server, username=user, password=password) as asked:
+    with WsmanServer(host) as server, DataRequirements(server, username=user, password=password) as asked:
         with pytest.raises(InvalidCredentialsError):
             asked.registry("EnumKey", "SOFTWARE")
         assert server.log == []
@@ -395,7 +397,7 @@ def test_wrong_credentials(host: WindowsHost, user: str, password: str) -> None:
 def test_a_domain_account(host: WindowsHost) -> None:
     with WsmanServer(host, user=r"CORP\audit") as server:
         for user in (r"CORP\audit", "audit"):
-            with Asked(server, username=user) as asked:
+            with DataRequirements(server, username=user) as asked:
                 assert asked.registry("EnumKey", "SOFTWARE")[0] == "0"
 
 
@@ -406,7 +408,7 @@ def test_two_servers_with_two_passwords_at_once(host: WindowsHost) -> None:
         def log_in(server: WsmanServer, password: str) -> None:
             try:
                 for _ in range(5):
-                    with Asked(server, password=password) as asked:
+                    with DataRequirements(server, password=password) as asked:
                         asked.registry("EnumKey", "SOFTWARE")
             except BaseException as e:
                 failed.append(e)
@@ -443,7 +445,7 @@ def test_spnego_with_message_encryption(host: WindowsHost) -> None:
 
 def test_unencrypted_messages_are_refused(host: WindowsHost) -> None:
     for given in ({"message_encryption": "never"}, {"transport": "basic"}):
-        with WsmanServer(host, auth=("ntlm", "basic")) as server, Asked(server, **given) as asked:
+        with WsmanServer(host, auth=("ntlm", "basic")) as server, DataRequirements(server, **given) as asked:
             with pytest.raises(WinRMTransportError) as e:
                 asked.registry("EnumKey", "SOFTWARE")
             assert (e.value.code, server.log) == (500, [])
@@ -451,15 +453,15 @@ def test_unencrypted_messages_are_refused(host: WindowsHost) -> None:
 
 def test_a_server_that_offers_only_basic(host: WindowsHost) -> None:
     with WsmanServer(host, auth=("basic",), require_encryption=False) as server:
-        with Asked(server) as asked, pytest.raises(InvalidCredentialsError) as e:
+        with DataRequirements(server) as asked, pytest.raises(InvalidCredentialsError) as e:
             asked.registry("EnumKey", "SOFTWARE")
         refused = e.value.__context__
         assert isinstance(refused, requests.HTTPError)
         assert refused.response is not None
         assert refused.response.headers["WWW-Authenticate"] == 'Basic realm="WSMAN"'
-        with Asked(server, transport="basic") as asked:
+        with DataRequirements(server, transport="basic") as asked:
             assert asked.registry("EnumKey", "SOFTWARE")[0] == "0"
-        with Asked(server, transport="basic", password="wrong") as asked, pytest.raises(InvalidCredentialsError):
+        with DataRequirements(server, transport="basic", password="wrong") as asked, pytest.raises(InvalidCredentialsError):
             asked.registry("EnumKey", "SOFTWARE")
 
 
@@ -469,7 +471,7 @@ def test_a_server_that_offers_only_basic(host: WindowsHost) -> None:
 @pytest.mark.parametrize("auth", ["ntlm", "basic"])
 def test_tls(host: WindowsHost, authority: Authority, auth: str) -> None:
     given = {"transport": auth, "ca_trust_path": str(authority.file)}
-    with WsmanServer(host, auth=(auth,), tls=authority.server()) as server, Asked(server, **given) as asked:
+    with WsmanServer(host, auth=(auth,), tls=authority.server()) as server, DataRequirements(server, **given) as asked:
         assert asked.registry("EnumKey", "SOFTWARE")[0] == "0"
 
 
@@ -478,10 +480,10 @@ def test_channel_bindings_of_another_certificate(
 ) -> None:
     """A login that was relayed: CbtHardeningLevel=Relaxed refuses a wrong binding, and takes none at all."""
     with WsmanServer(host, tls=authority.server()) as server:
-        with Asked(server, ca_trust_path=str(authority.file), send_cbt=False) as asked:
+        with DataRequirements(server, ca_trust_path=str(authority.file), send_cbt=False) as asked:
             assert asked.registry("EnumKey", "SOFTWARE")[0] == "0"
         monkeypatch.setattr("requests_ntlm.HttpNtlmAuth._get_server_cert", lambda *_: b"x" * 32)
-        with Asked(server, ca_trust_path=str(authority.file)) as asked, pytest.raises(InvalidCredentialsError):
+        with DataRequirements(server, ca_trust_path=str(authority.file)) as asked, pytest.raises(InvalidCredentialsError):
             asked.registry("EnumKey", "SOFTWARE")
 
 
@@ -493,7 +495,10 @@ def test_channel_bindings_of_another_certificate(
 def test_bad_certificates(host: WindowsHost, authority: Authority, names: Any, expired: bool, trusted: bool, code: int) -> None:
     ca = str(authority.file) if trusted else None
     cause: Any = None
-    with WsmanServer(host, tls=authority.server(*names, expired=expired)) as server, Asked(server, ca_trust_path=ca) as asked:
+    with (
+        WsmanServer(host, tls=authority.server(*names, expired=expired)) as server,
+        DataRequirements(server, ca_trust_path=ca) as asked,
+    ):
         try:
             asked.registry("EnumKey", "SOFTWARE")
         except requests.exceptions.SSLError as e:
@@ -510,12 +515,18 @@ def test_client_certificates(host: WindowsHost, authority: Authority, tmp_path: 
         return {"transport": "certificate", "ca_trust_path": str(authority.file), **pem}
 
     with WsmanServer(host, auth=("certificate",), tls=authority.server(clients=True)) as server:
-        with Asked(server, **given(authority.client("auditor@localhost"))) as asked:
+        with DataRequirements(server, **given(authority.client("auditor@localhost"))) as asked:
             assert asked.registry("EnumKey", "SOFTWARE")[0] == "0"
-        with Asked(server, **given(authority.client("nobody@localhost"))) as asked, pytest.raises(InvalidCredentialsError):
+        with (
+            DataRequirements(server, **given(authority.client("nobody@localhost"))) as asked,
+            pytest.raises(InvalidCredentialsError),
+        ):
             asked.registry("EnumKey", "SOFTWARE")
         other = Authority(tmp_path / "other", "Other authority").client("auditor@localhost")
-        with Asked(server, **given(other)) as asked, pytest.raises(requests.ConnectionError):  # an SSLError is one, too
+        with (
+            DataRequirements(server, **given(other)) as asked,
+            pytest.raises(requests.ConnectionError),
+        ):  # an SSLError is one, too
             asked.registry("EnumKey", "SOFTWARE")
 
 
@@ -528,7 +539,7 @@ def test_every_posed_host_can_be_served() -> None:
     """Each class and each key of the data, written and read."""
     for name in HOSTS:
         host = load_host(name)
-        with WsmanServer(host) as server, Asked(server) as asked:
+        with WsmanServer(host) as server, DataRequirements(server) as asked:
             for table, rows in host.wmi.items():
                 if not host.class_denied(table):
                     items = asked.enumerate(f"SELECT * FROM {table}")[1]
@@ -561,14 +572,14 @@ def test_every_posed_host_can_be_served() -> None:
 def test_a_fault_at_the_second_value(host: WindowsHost, answer: Any, raised: type[Exception]) -> None:
     with (
         WsmanServer(host, faults=Faults(answer=answer, match="GetStringValue", nth=2)) as server,
-        Asked(server, seconds=1) as asked,
+        DataRequirements(server, seconds=1) as asked,
     ):
         asked.registry("EnumKey", "SOFTWARE")
         asked.registry("GetStringValue", r"SOFTWARE\Lab", "Text")
         with pytest.raises(raised):
             asked.registry("GetStringValue", r"SOFTWARE\Lab", "Text")
     if answer in ("http-500", "soap-500", "bomb"):
-        with WsmanServer(host, faults=Faults(answer=answer, nth=1, times=2)) as server, Asked(server) as asked:
+        with WsmanServer(host, faults=Faults(answer=answer, nth=1, times=2)) as server, DataRequirements(server) as asked:
             for expected in (raised, raised, None):
                 if expected is None:
                     assert asked.registry("EnumKey", "SOFTWARE")[0] == "0"
@@ -579,7 +590,7 @@ def test_a_fault_at_the_second_value(host: WindowsHost, answer: Any, raised: typ
 
 def test_an_answer_in_clear(host: WindowsHost) -> None:
     """pywinrm takes it; who requires encryption must look at the Content-Type."""
-    with WsmanServer(host, faults=Faults(answer="plain")) as server, Asked(server) as asked:
+    with WsmanServer(host, faults=Faults(answer="plain")) as server, DataRequirements(server) as asked:
         asked.protocol.transport.build_session().hooks["response"].append(
             lambda r, **_: kinds.append(r.headers["Content-Type"])
         )
@@ -617,7 +628,7 @@ def test_what_is_refused_throughout(host: WindowsHost) -> None:
         (Faults(quota="users"), (None, None, 2150859179)),
         (Faults(quota="operations"), (2150859174, 2150859174, 2150859174)),
     ):
-        with WsmanServer(host, faults=faults) as server, Asked(server) as asked:
+        with WsmanServer(host, faults=faults) as server, DataRequirements(server) as asked:
             got: list[int | None] = []
             for ask in (
                 lambda: asked.enumerate("SELECT * FROM Win32_OperatingSystem"),
@@ -633,7 +644,7 @@ def test_what_is_refused_throughout(host: WindowsHost) -> None:
 
 
 def test_an_enumeration_that_never_ends(host: WindowsHost) -> None:
-    with WsmanServer(host, faults=Faults(endless=True)) as server, Asked(server) as asked:
+    with WsmanServer(host, faults=Faults(endless=True)) as server, DataRequirements(server) as asked:
         found = asked.enumerate("SELECT * FROM Win32_OperatingSystem")
         for _ in range(5):
             assert found.find(f"{WSMAN}EndOfSequence") is None
@@ -651,7 +662,7 @@ def test_no_output(shell: WsmanServer, host: WindowsHost) -> None:
 
 def test_redirects_come_before_any_login(host: WindowsHost) -> None:
     with WsmanServer(host) as other, WsmanServer(host, faults=Faults(redirect=other.url)) as server:
-        with Asked(server) as asked:
+        with DataRequirements(server) as asked:
             session = asked.protocol.transport
             with pytest.raises(WinRMTransportError):
                 session.build_session()  # requests goes there, with a GET, which Windows does not take

@@ -12,7 +12,7 @@ from typing import Literal
 
 from tests.lab.windows.wsman_soap import SoapFault
 
-Answer = Literal[
+RawCollection = Literal[
     "http-500",  # no body
     "soap-500",  # a SOAP fault with `code`
     "garbage",  # not XML, status 200
@@ -41,7 +41,7 @@ class Faults:
     """`match`: only requests whose line in the log contains it; of these the `nth` and, from there, `times` in all
     (None: every further one). The fault is made after `delay` seconds."""
 
-    answer: Answer | None = None
+    answer: RawCollection | None = None
     match: str = ""
     nth: int = 1
     times: int | None = 1
@@ -66,7 +66,7 @@ class Mischief:
     def __init__(self, faults: Faults) -> None:
         self.faults, self._seen, self._lock = faults, 0, threading.Lock()
 
-    def due(self, line: str) -> Answer | None:
+    def due(self, line: str) -> RawCollection | None:
         f = self.faults
         if f.answer is None or f.match not in line:
             return None

@@ -1,6 +1,6 @@
 """One client's connection to the WS-Management server: HTTP, the login that belongs to it, and its requests.
 
-Answers carry the headers that Windows sends. Where a fault is due, it is made here.
+ScriptOutput carry the headers that Windows sends. Where a fault is due, it is made here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 from tests.lab.windows.wsman_auth import ENCRYPTED, MUTUAL, Login, decrypt, encrypt, principal
-from tests.lab.windows.wsman_faults import GARBAGE, PAGE, Answer, bomb, quota_exceeded
+from tests.lab.windows.wsman_faults import GARBAGE, PAGE, RawCollection, bomb, quota_exceeded
 from tests.lab.windows.wsman_registry import RESOURCE as STDREGPROV
 from tests.lab.windows.wsman_registry import StdRegProv
 from tests.lab.windows.wsman_shell import RESOURCE as SHELL
@@ -189,7 +189,7 @@ class Connection:
         else:
             self._send(200, text)
 
-    # Answers
+    # ScriptOutput
 
     def _send(self, status: int, text: str) -> None:
         self._reply(status, *self._packed(text))
@@ -211,7 +211,7 @@ class Connection:
         head = f"HTTP/1.1 {status} \r\n{lines}Server: Microsoft-HTTPAPI/2.0\r\nDate: {date}\r\nContent-Length: {size}\r\n\r\n"
         self._sock.sendall(head.encode() + body)
 
-    def _instead(self, due: Answer) -> bool:
+    def _instead(self, due: RawCollection) -> bool:
         """An answer that has nothing to do with the request; False where the right one is needed first."""
         match due:
             case "http-500":
@@ -238,7 +238,7 @@ class Connection:
                 return False
         return True
 
-    def _spoilt(self, due: Answer, text: str) -> None:
+    def _spoilt(self, due: RawCollection, text: str) -> None:
         """The right answer, sent wrongly."""
         body, kind = self._packed(text)
         match due:

@@ -1,7 +1,7 @@
 """WS-Management on paper: reading a request's envelope, and the envelopes of answers and faults as Windows writes them.
 
 Requests are read with regular expressions: the lab's own clients write them, and the server must be cheap enough to
-be measured against. Answers are text templates for the same reason; the order of their elements is the recorded one. The texts of faults are the
+be measured against. ScriptOutput are text templates for the same reason; the order of their elements is the recorded one. The texts of faults are the
 lab's own words: real ones come in the host's language, and nothing may depend on them.
 """
 

@@ -9,6 +9,7 @@ import shutil
 import socket
 import struct
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from auditor.audit.context import Audit
+from auditor.audit.context import AuditContext
 from auditor.audit.scan import scan
 from auditor.errors import ERROR_KINDS, HostError
 from auditor.foundation.deadline import Deadline, Stop
@@ -95,13 +96,13 @@ def run(target: Target, script: str = "echo out", stdin: bytes = b"", stop: Stop
 
 def test_output_errors_status_and_input(host: Host) -> None:
     done = run(by_ssh(host), "cat; echo err >&2; exit 3", b"secret\n")
-    assert (done.stdout, done.stderr, done.exit_status, done.cut) == (b"secret\n", b"err\n", 3, None)
+    assert (done.stdout, done.stderr, done.exit_status, done.truncated) == (b"secret\n", b"err\n", 3, None)
 
 
-def test_a_whole_scan_is_that_of_the_other_transport(host: Host, audit: Audit) -> None:
+def test_a_whole_scan_is_that_of_the_other_transport(host: Host, audit: AuditContext) -> None:
     usual, own = scan(host.target(), audit, Stop()), scan(by_ssh(host), audit, Stop())
     assert own.facts
-    assert (own.facts.way or "").startswith("openssh, ")
+    assert (own.facts.method or "").startswith("openssh, ")
     assert (own.outcome, own.error, own.facts.platform) == (usual.outcome, None, usual.facts and usual.facts.platform)
     assert {f.rule: f.verdict for f in own.findings} == {f.rule: f.verdict for f in usual.findings}
 
@@ -135,7 +136,7 @@ class OldHost(Host):
         self.opens()
 
 
-def test_a_server_that_speaks_sha_1_only(old: Host, audit: Audit, config: Path) -> None:
+def test_a_server_that_speaks_sha_1_only(old: Host, audit: AuditContext, config: Path) -> None:
     failed(old.target(), audit, "no-common-algorithm")
     message = failed(by_ssh(old), audit, "no-common-algorithm", "diffie-hellman-group14-sha1")
     assert "KexAlgorithms +NAME" in message
@@ -145,7 +146,7 @@ def test_a_server_that_speaks_sha_1_only(old: Host, audit: Audit, config: Path) 
 
 
 @pytest.mark.parametrize("missing", ["KexAlgorithms", "HostKeyAlgorithms", "Ciphers"])
-def test_what_is_not_allowed_is_named(old: Host, audit: Audit, config: Path, missing: str) -> None:
+def test_what_is_not_allowed_is_named(old: Host, audit: AuditContext, config: Path, missing: str) -> None:
     config.write_text("\n".join(line for line in ALLOWED.splitlines() if not line.startswith(missing)))
     failed(by_ssh(old), audit, "no-common-algorithm", missing)
 
@@ -165,7 +166,7 @@ def test_what_the_operator_allowed_is_told(old: Host, config: Path) -> None:
 
 
 @pytest.mark.parametrize(("principal", "kind"), [("127.0.0.1", ""), ("elsewhere.example", "unknown-host-key")])
-def test_a_host_known_by_its_authority_only(audit: Audit, tmp_path: Path, principal: str, kind: str) -> None:
+def test_a_host_known_by_its_authority_only(audit: AuditContext, tmp_path: Path, principal: str, kind: str) -> None:
     authority, place = keygen(tmp_path / "ca"), tmp_path / "host"
     with Certified(place, authority, principal) as h:
         public = authority.with_suffix(".pub").read_text()
@@ -198,7 +199,14 @@ def test_the_name_and_all_else_may_be_ssh_configs(host: Host, config: Path) -> N
 # --- what ssh_config may not do
 
 
-def test_what_ssh_config_says_against_us(host: Host, config: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder whose path leaves room for the name of a socket: 107 bytes in all (unix(7))."""
+    with tempfile.TemporaryDirectory(prefix="a-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def test_what_ssh_config_says_against_us(host: Host, config: Path, short: Path) -> None:
     """Each of these alone would change where the answer goes, what runs, or leave something behind."""
     config.write_text(
         f"""
@@ -210,7 +218,7 @@ ForwardAgent yes
 LocalForward 127.0.0.1:{host.port} 127.0.0.1:1
 ExitOnForwardFailure yes
 ControlMaster yes
-ControlPath {tmp_path}/%C
+ControlPath {short}/%C
 ControlPersist 60
 LogLevel QUIET
 BatchMode no
@@ -220,8 +228,8 @@ SessionType none
 """
     )
     done = run(by_ssh(host), "cat; tty; echo $SSH_AUTH_SOCK; exit 3", b"in\n")
-    assert (done.stdout, done.stderr, done.exit_status, done.cut) == (b"in\nnot a tty\n\n", b"", 3, None)
-    assert not list(tmp_path.glob("*.*")), "a shared connection was left behind"
+    assert (done.stdout, done.stderr, done.exit_status, done.truncated) == (b"in\nnot a tty\n\n", b"", 3, None)
+    assert not list(short.iterdir()), "a shared connection was left behind"
 
 
 def test_a_shared_connection_of_the_operator_is_used(host: Host, config: Path, tmp_path: Path) -> None:
@@ -274,7 +282,7 @@ def test_the_locale_and_askpass_stay_here(host: Host, config: Path, monkeypatch:
 
 @pytest.mark.parametrize("said", ["StrictHostKeyChecking no", "NoHostAuthenticationForLocalhost yes"])
 def test_host_keys_are_checked_whatever_ssh_config_says(
-    host: Host, audit: Audit, config: Path, tmp_path: Path, said: str
+    host: Host, audit: AuditContext, config: Path, tmp_path: Path, said: str
 ) -> None:
     config.write_text(f"{said}\n")
     empty = known_hosts(tmp_path, "")
@@ -282,7 +290,7 @@ def test_host_keys_are_checked_whatever_ssh_config_says(
     assert Path(empty[0]).read_text() == ""
 
 
-def test_addresses_that_are_options(host: Host, audit: Audit, tmp_path: Path) -> None:
+def test_addresses_that_are_options(host: Host, audit: AuditContext, tmp_path: Path) -> None:
     for more in ({"address": f"-oProxyCommand=touch {tmp_path}/done"}, {"user": "-oProxyCommand=x"}):
         failed(by_ssh(host, **more), audit, "resolve")
     evil = Target(name="hop", address=f"a;touch {tmp_path}/done", port=22)
@@ -294,7 +302,7 @@ def test_addresses_that_are_options(host: Host, audit: Audit, tmp_path: Path) ->
 # --- failures
 
 
-def test_host_keys(host: Host, audit: Audit, tmp_path: Path) -> None:
+def test_host_keys(host: Host, audit: AuditContext, tmp_path: Path) -> None:
     seen = host.log().count("Accepted publickey")
     message = failed(by_ssh(host, known_hosts=known_hosts(tmp_path, "")), audit, "unknown-host-key", "SHA256:")
     assert "No ED25519 host key is known" in message
@@ -313,7 +321,7 @@ def test_accept_new_keeps_the_key(host: Host, tmp_path: Path) -> None:
     assert host.known_hosts_line().split()[2] in file.read_text()
 
 
-def test_keys(host: Host, audit: Audit, tmp_path: Path) -> None:
+def test_keys(host: Host, audit: AuditContext, tmp_path: Path) -> None:
     stranger, locked = keygen(tmp_path / "stranger"), keygen(tmp_path / "locked", "ed25519", "pass phrase")
     failed(by_ssh(host, key_file=str(stranger)), audit, "auth-failed", "authorized_keys")
     failed(by_ssh(host, key_file=str(tmp_path / "none")), audit, "auth-failed", "no such identity")
@@ -325,7 +333,7 @@ def test_keys(host: Host, audit: Audit, tmp_path: Path) -> None:
         host.opens()
 
 
-def test_what_cannot_be_given_to_ssh(host: Host, audit: Audit, hop: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_given_to_ssh(host: Host, audit: AuditContext, hop: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     failed(by_ssh(host, password="env:X"), audit, "auth-failed", "BatchMode")
     failed(by_ssh(host, key_passphrase="env:X"), audit, "key-locked", "agent")
     error = scan(by_ssh(host, jump=(hop.target(password="env:X"),)), audit, Stop()).error
@@ -337,7 +345,7 @@ def test_what_cannot_be_given_to_ssh(host: Host, audit: Audit, hop: Host, monkey
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_what_answers_on_the_port(host: Host, audit: Audit, name: str) -> None:
+def test_what_answers_on_the_port(host: Host, audit: AuditContext, name: str) -> None:
     _, kind, _, hangs = SERVERS[name]
     if name == "http":  # ssh waits for more of such lines than it is given here
         kind, hangs = "timeout", True
@@ -348,22 +356,22 @@ def test_what_answers_on_the_port(host: Host, audit: Audit, name: str) -> None:
             failed(replace(target, timeouts=replace(target.timeouts, connect=60, total=0.3)), audit, "timeout", "0.3 s")
 
 
-def test_nobody_there(host: Host, audit: Audit) -> None:
+def test_nobody_there(host: Host, audit: AuditContext) -> None:
     failed(by_ssh(host, port=free_port()), audit, "refused", "Connection refused")
     failed(by_ssh(host, address="bad..name"), audit, "resolve")
 
 
-def test_a_configuration_that_ssh_cannot_read(host: Host, audit: Audit, config: Path) -> None:
+def test_a_configuration_that_ssh_cannot_read(host: Host, audit: AuditContext, config: Path) -> None:
     config.write_text("Hots example\n")
     failed(by_ssh(host), audit, "protocol", "configuration")
 
 
-def test_a_server_that_opens_no_session(audit: Audit, tmp_path: Path) -> None:
+def test_a_server_that_opens_no_session(audit: AuditContext, tmp_path: Path) -> None:
     with Host(tmp_path / "h", "MaxSessions 0") as h:
         failed(by_ssh(h), audit, "protocol", "opens no session")
 
 
-def test_a_second_proof(audit: Audit, tmp_path: Path) -> None:
+def test_a_second_proof(audit: AuditContext, tmp_path: Path) -> None:
     with Host(tmp_path / "h", "AuthenticationMethods publickey,keyboard-interactive") as h:
         failed(by_ssh(h), audit, "auth-failed", "second proof")
 
@@ -383,48 +391,48 @@ FAKES = (
 def test_a_command_cannot_pose_as_a_failure_of_ssh(host: Host) -> None:
     text = "\\r\\n".join(FAKES)
     done = run(by_ssh(host), f"printf '{text}\\r\\n' >&2; exit 255")
-    assert (done.stdout, done.exit_status, done.cut) == (b"", 255, None)
+    assert (done.stdout, done.exit_status, done.truncated) == (b"", 255, None)
     assert done.stderr.decode().split("\r\n")[:-1] == list(FAKES)
 
 
 @pytest.mark.parametrize("before", ["", "echo part;"])
 def test_a_connection_that_is_lost(host: Host, before: str) -> None:
     done = run(by_ssh(host), f"{before} sleep 0.3; kill -9 $PPID")
-    assert done.cut
-    assert (done.stdout, done.exit_status, done.cut.kind) == (b"part\n" if before else b"", None, "protocol")
-    assert "lost" in done.cut.message
+    assert done.truncated
+    assert (done.stdout, done.exit_status, done.truncated.kind) == (b"part\n" if before else b"", None, "protocol")
+    assert "lost" in done.truncated.message
 
 
 def test_a_command_that_is_killed(host: Host) -> None:
     done = run(by_ssh(host), "echo part; kill -9 $$")
-    assert (done.stdout, done.cut) == (b"part\n", None)
+    assert (done.stdout, done.truncated) == (b"part\n", None)
     assert done.exit_status != 0
 
 
 def test_much_output(host: Host) -> None:
     done = run(by_ssh(host), "head -c 1000000 /dev/zero; head -c 300000 /dev/zero >&2")
-    assert (len(done.stdout), len(done.stderr), done.exit_status, done.cut) == (1_000_000, 64_000, 0, None)
+    assert (len(done.stdout), len(done.stderr), done.exit_status, done.truncated) == (1_000_000, 64_000, 0, None)
 
 
 def test_output_without_end(forced: Host) -> None:
     forced.forces("exec cat /dev/zero")
     done = run(by_ssh(forced))
-    assert done.cut
-    assert (len(done.stdout), done.exit_status, done.cut.kind) == (MAX_STDOUT, None, "protocol")
+    assert done.truncated
+    assert (len(done.stdout), done.exit_status, done.truncated.kind) == (MAX_STDOUT, None, "protocol")
 
 
 def test_a_command_without_end(forced: Host) -> None:
     forced.forces("echo part; exec sleep 1000")
     done = run(by_ssh(forced, times=(20, 0.5, 60)))
-    assert done.cut
-    assert (done.stdout, done.exit_status, done.cut.kind) == (b"part\n", None, "timeout")
-    assert "0.5 s" in done.cut.message
+    assert done.truncated
+    assert (done.stdout, done.exit_status, done.truncated.kind) == (b"part\n", None, "timeout")
+    assert "0.5 s" in done.truncated.message
 
 
 # --- jump hosts
 
 
-def jump_failed(target: Target, audit: Audit) -> str:
+def jump_failed(target: Target, audit: AuditContext) -> str:
     error = scan(target, audit, Stop()).error
     assert error
     assert error.kind == "jump-failed", error
@@ -448,7 +456,7 @@ def test_two_jump_hosts_each_with_a_key_of_its_own(host: Host, hop: Host, tmp_pa
         assert [h.log().count("Accepted publickey") for h in (hop, second)] == [n + 1 for n in seen]
 
 
-def test_what_is_wrong_with_a_jump_host(host: Host, hop: Host, audit: Audit, tmp_path: Path, config: Path) -> None:
+def test_what_is_wrong_with_a_jump_host(host: Host, hop: Host, audit: AuditContext, tmp_path: Path, config: Path) -> None:
     config.write_text("StrictHostKeyChecking no\n")
     tried = hop.log().count("publickey")
     wrong = hop.target(name="hop", known_hosts=known_hosts(tmp_path, ""))
@@ -461,7 +469,7 @@ def test_what_is_wrong_with_a_jump_host(host: Host, hop: Host, audit: Audit, tmp
     assert "the jump host far: refused: " in jump_failed(by_ssh(host, jump=(replace(nobody, name="far"), stranger)), audit)
 
 
-def test_what_is_wrong_behind_a_jump_host(host: Host, hop: Host, audit: Audit, tmp_path: Path) -> None:
+def test_what_is_wrong_behind_a_jump_host(host: Host, hop: Host, audit: AuditContext, tmp_path: Path) -> None:
     jump, port = (hop.target(name="hop"),), free_port()
     message = jump_failed(by_ssh(host, jump=jump, port=port), audit)
     assert f"the jump host hop: cannot reach 127.0.0.1 port {port} from there" in message
@@ -470,7 +478,7 @@ def test_what_is_wrong_behind_a_jump_host(host: Host, hop: Host, audit: Audit, t
 
 
 @pytest.mark.parametrize("where", ["jump host", "target"])
-def test_the_limit_holds_on_the_way(host: Host, hop: Host, audit: Audit, where: str) -> None:
+def test_the_limit_holds_on_the_way(host: Host, hop: Host, audit: AuditContext, where: str) -> None:
     with listening(says(b"")) as address:
         if where == "target":
             target = by_ssh(
@@ -482,7 +490,7 @@ def test_the_limit_holds_on_the_way(host: Host, hop: Host, audit: Audit, where: 
             assert "the jump host hop: timeout: " in jump_failed(by_ssh(host, jump=(jump,), times=(60, 60, 0.8)), audit)
 
 
-def test_a_jump_host_of_ssh_config(host: Host, hop: Host, audit: Audit, config: Path) -> None:
+def test_a_jump_host_of_ssh_config(host: Host, hop: Host, audit: AuditContext, config: Path) -> None:
     """It is the operator's: what it relaxes is told, and when it fails, that."""
     config.write_text(
         f"Host target\nHostName {host.address}\nProxyJump hop\nHost hop\nHostName {hop.address}\nPort {hop.port}\n"
@@ -502,14 +510,14 @@ def test_a_jump_host_of_ssh_config(host: Host, hop: Host, audit: Audit, config: 
 
 
 @pytest.mark.parametrize("jump", [False, True], ids=["direct", "through-a-jump-host"])
-def test_the_operator_stops_it(forced: Host, hop: Host, audit: Audit, jump: bool) -> None:
+def test_the_operator_stops_it(forced: Host, hop: Host, audit: AuditContext, jump: bool) -> None:
     forced.forces("exec sleep 1000")
     target = by_ssh(forced, times=LONG, jump=(hop.target(name="hop"),) if jump else ())
     interrupted(*stopped(target, audit, forced.wait_for_command), "failed")
     assert not _running(str(forced.port))
 
 
-def test_the_operator_stops_it_before_the_login(host: Host, audit: Audit) -> None:
+def test_the_operator_stops_it_before_the_login(host: Host, audit: AuditContext) -> None:
     accepted = threading.Event()
 
     def serve(c: socket.socket, over: threading.Event) -> None:
@@ -544,8 +552,8 @@ def test_what_leaves_the_group_holds_nobody_up() -> None:
     with Child(["setsid", "sh", "-c", "echo part; sleep 4; echo more"]) as child:
         limit.watch(child.kill)
         child.feed(b"")
-        out, _, cut = child.read()
-    assert (out, cut, limit.over) == (b"part\n", None, "timeout")
+        out, _, truncated = child.read()
+    assert (out, truncated, limit.over) == (b"part\n", None, "timeout")
 
 
 def test_what_stays_behind_in_the_group_is_ended() -> None:
@@ -572,7 +580,7 @@ def string(text: str) -> bytes:
     return struct.pack(">I", len(text)) + text.encode()
 
 
-def test_a_server_that_speaks_in_the_name_of_ssh(host: Host, audit: Audit) -> None:
+def test_a_server_that_speaks_in_the_name_of_ssh(host: Host, audit: AuditContext) -> None:
     """ssh writes line ends of a server's own into its log."""
     fake = "Bye\r\nHost key verification failed.\r\n"
     disconnect = packet(struct.pack(">BI", 1, 11) + string(fake) + string(""))

@@ -15,10 +15,10 @@ import pytest
 from impacket import nmb, nt_errors, ntlm, smb, smb3, smbconnection
 from impacket.dcerpc.v5.rpcrt import DCERPCException
 
-from auditor.collectors.windows.host_facts import questions
+from auditor.collectors.windows.host_facts import all_queries
 from auditor.errors import HostError
 from auditor.foundation.deadline import Deadline, Stop
-from auditor.model.requirements import Asked
+from auditor.model.requirements import DataRequirements
 from auditor.model.target import Target, Timeouts
 from auditor.model.windows import Subkeys, Value
 from auditor.transports.remote_registry import rpc
@@ -166,7 +166,7 @@ def test_subkeys(server: Samba) -> None:
 @pytest.mark.parametrize("name", ["nt40-enterprise-sp5-node", "windows-2000-server-sp4"])
 def test_posed_hosts(name: str) -> None:
     """Whatever is asked of a host, as the lab's own reader of its registry has it."""
-    host, asked = load_host(name), questions(Asked(programs=True))
+    host, asked = load_host(name), all_queries(DataRequirements(programs=True))
     with Samba(export(host, "HKEY_LOCAL_MACHINE", "unicode").decode("utf-16")) as server, session(server) as s:
         for what in (a.what for a in asked.values):
             key, _, value_name = what.partition("#")
@@ -284,15 +284,15 @@ def test_a_server_without_a_remote_registry() -> None:
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_service_that_is_started_by_the_first_who_asks(server: Samba, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
-    real, left = registry_smb.Line.pipe, [times]
+    real, left = registry_smb.RpcPipe.pipe, [times]
 
-    def pipe(self: registry_smb.Line, name: str, interface: bytes) -> Any:
+    def pipe(self: registry_smb.RpcPipe, name: str, interface: bytes) -> Any:
         left[0] -= 1
         if left[0] >= 0:
             raise smbconnection.SessionError(nt_errors.STATUS_PIPE_NOT_AVAILABLE)
         return real(self, name, interface)
 
-    monkeypatch.setattr(registry_smb.Line, "pipe", pipe)
+    monkeypatch.setattr(registry_smb.RpcPipe, "pipe", pipe)
     monkeypatch.setattr(registry_session, "START_SECONDS", 0.0)
     if times == 2:
         refused(server, "no-listener", "STATUS_PIPE_NOT_AVAILABLE")
@@ -456,7 +456,7 @@ def test_a_server_that_sends_without_end(server: Samba, monkeypatch: pytest.Monk
 
 
 def test_after_an_error_there_are_no_more_answers(server: Samba, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Answers and questions may be out of step then."""
+    """ScriptOutput and questions may be out of step then."""
 
     def stumble(*_: object) -> None:
         raise TypeError("'NoneType' object is not subscriptable")

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 from paramiko import Transport
 
-from auditor.audit.context import Audit
+from auditor.audit.context import AuditContext
 from auditor.audit.scan import scan
 from auditor.foundation.deadline import Stop
 from auditor.transports.ssh import algorithms
@@ -30,7 +30,9 @@ CONFIG = {w: (w, "Ciphers aes128-ctr") if w.startswith("MACs") else (w,) for w i
 
 @pytest.mark.parametrize("connection", ["ssh", "openssh"])
 @pytest.mark.parametrize("weak", WEAK)
-def test_weak_ones_are_refused_and_a_relaxation_is_said(tmp_path: Path, audit: Audit, weak: str, connection: str) -> None:
+def test_weak_ones_are_refused_and_a_relaxation_is_said(
+    tmp_path: Path, audit: AuditContext, weak: str, connection: str
+) -> None:
     with Host(tmp_path / "host", *CONFIG[weak]) as host:
         target = host.target(connection=connection)
         result = scan(target, audit, Stop())

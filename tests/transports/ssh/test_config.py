@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from auditor.audit.context import Audit
-from auditor.audit.scan import prepared, scan_all
+from auditor.audit.context import AuditContext
+from auditor.audit.executor import scan_all
+from auditor.audit.scan import prepared
 from auditor.errors import HostError
 from auditor.foundation.deadline import Deadline, Stop
 from auditor.model.target import Target, parse_hop
@@ -201,7 +202,7 @@ def test_what_is_refused_is_said_with_its_place_and_nothing_is_run(ssh_folder: P
     assert not ran.exists()
 
 
-def test_one_fault_is_one_hosts(ssh_folder: Path, audit: Audit, tmp_path: Path) -> None:
+def test_one_fault_is_one_hosts(ssh_folder: Path, audit: AuditContext, tmp_path: Path) -> None:
     """A ProxyCommand, and a Match exec that concerns one host, stop nobody else."""
     from concurrent.futures import ThreadPoolExecutor
 
@@ -234,12 +235,12 @@ def test_files_that_say_nothing_that_matters_cost_no_process(ssh_folder: Path, m
     assert config.resolved(Target(name="w", connection="winrm"), Deadline(1, "x")).name == "w"
 
 
-def test_a_known_login_counts_for_the_same_way_in(ssh_folder: Path, audit: Audit) -> None:
+def test_a_known_login_counts_for_the_same_way_in(ssh_folder: Path, audit: AuditContext) -> None:
     from auditor.model.target import KnownLogin
 
     known = KnownLogin("SSH-2.0-x", "SHA256:x", "k")
     target = Target(name="w", address="w")
-    same = replace(audit, known_logins={("w", target.way_in): known})
+    same = replace(audit, known_logins={("w", target.login_route): known})
     assert prepared(target, same, Stop()).known_login == known
     lay(ssh_folder, {"config": "Host w\n Port 2222\n"})
     assert prepared(target, same, Stop()).known_login is None

@@ -70,9 +70,9 @@ def login(to: Sshd | Address, auth: Any, command: str = "echo out; echo err >&2;
 
 def answer(opened: Opened) -> tuple[bytes, bytes, int | None]:
     """The whole answer of a command that ends by itself."""
-    out, err, status, cut = collect(opened.channel, Deadline(SOON, "reading"))
+    out, err, status, truncated = collect(opened.channel, Deadline(SOON, "reading"))
     opened.transport.end()
-    assert cut is None
+    assert truncated is None
     return out, err, status
 
 

@@ -123,23 +123,23 @@ def test_a_deadline_that_ends_the_output_keeps_what_came(host: Host, key: Any, k
     limit = Deadline(30, "reading").watch(lambda: opened.transport.wire.close())
     timer = threading.Timer(0.2, limit.expire, (why,))
     timer.start()
-    out, _, status, cut = collect(opened.channel, limit)
+    out, _, status, truncated = collect(opened.channel, limit)
     timer.join()
     opened.transport.end()
     assert (out, status) == (b"x\n", None)
-    assert cut
-    assert cut.kind == why
+    assert truncated
+    assert truncated.kind == why
 
 
 def test_a_lost_connection_is_not_an_ordinary_end(host: Host, key: Any, known: KnownLogin) -> None:
     """paramiko gives it as an end of file with exit status -1."""
     opened = login(host, key, "echo x; exec sleep 2", level=Level.FLIGHT)
     opened.transport.wire.close()
-    _, _, status, cut = collect(opened.channel, Deadline(30, "reading"))
+    _, _, status, truncated = collect(opened.channel, Deadline(30, "reading"))
     opened.transport.end()
     assert status is None
-    assert cut
-    assert cut.kind == "protocol"
+    assert truncated
+    assert truncated.kind == "protocol"
 
 
 def test_a_connection_that_is_gone_while_its_output_is_still_read(host: Host, key: Any) -> None:
@@ -150,8 +150,8 @@ def test_a_connection_that_is_gone_while_its_output_is_still_read(host: Host, ke
         while len(opened.channel.in_buffer) < 200_000 and time.monotonic() < end:
             time.sleep(0.005)
         opened.transport.sock.shutdown(socket.SHUT_WR)  # the relay keeps its end open: only our writing fails
-        _, _, status, cut = collect(opened.channel, Deadline(30, "reading"))
+        _, _, status, truncated = collect(opened.channel, Deadline(30, "reading"))
         opened.transport.end()
     assert status is None
-    assert cut
-    assert cut.kind == "protocol"
+    assert truncated
+    assert truncated.kind == "protocol"

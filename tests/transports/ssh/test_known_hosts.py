@@ -13,7 +13,7 @@ import pytest
 from auditor.errors import HostError
 from auditor.model.target import Target
 from auditor.transports.ssh import host_keys, known_hosts
-from auditor.transports.ssh.known_hosts import Entry, parse_line
+from auditor.transports.ssh.known_hosts import KnownHost, parse_line
 
 A, B, C, D, E, F = (paramiko.ECDSAKey.generate() for _ in range(6))
 
@@ -62,7 +62,7 @@ BAD = [
     "short.example ssh-ed25519 AAAA",
     "ssh1.example 1024 35 1234567890123456789",
 ]
-ASKED = [
+REQUIREMENTS = [
     *(
         "plain.example",
         "10.0.0.5",
@@ -114,7 +114,7 @@ def split(asked: str) -> tuple[str, int]:
     return host, int(port)
 
 
-@pytest.mark.parametrize("asked", ASKED)
+@pytest.mark.parametrize("asked", REQUIREMENTS)
 def test_as_ssh_keygen_reads_it(written: Path, asked: str) -> None:
     markers = {"": "", "@revoked": "REVOKED", "@cert-authority": "CA"}
     known = known_hosts.read([written])
@@ -218,4 +218,4 @@ def test_accept_new_writes_one_line_for_one_host_met_by_many(tmp_path: Path) -> 
     "line", [*BAD, "\0", "a b c", "|1|x| ssh-ed25519 A", "@revoked @revoked a b c", "x ssh-ed25519 " + "A" * 4000]
 )
 def test_no_line_raises(line: str) -> None:
-    assert parse_line(line) is True or isinstance(parse_line(line), Entry)
+    assert parse_line(line) is True or isinstance(parse_line(line), KnownHost)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from auditor.audit.context import Audit
+from auditor.audit.context import AuditContext
 from auditor.audit.scan import scan
 from auditor.foundation.deadline import Stop
 from auditor.model.target import Target
@@ -28,12 +28,12 @@ def host(home: Path) -> Iterator[tuple[Sshd, Target]]:
         yield s, Target(name="h", address="127.0.0.1", port=s.port, user=user(), known_hosts=(str(home / "known"),))
 
 
-def outcome(target: Target, audit: Audit) -> str:
+def outcome(target: Target, audit: AuditContext) -> str:
     result = scan(target, audit, Stop())
     return result.error.kind if result.error else "read"
 
 
-def test_the_usual_keys_are_found(home: Path, host: tuple[Sshd, Target], audit: Audit) -> None:
+def test_the_usual_keys_are_found(home: Path, host: tuple[Sshd, Target], audit: AuditContext) -> None:
     server, target = host
     assert outcome(target, audit) == "auth-failed", "there is nothing to log in with yet"
     keygen(home / ".ssh" / "id_rsa", "rsa")
@@ -42,7 +42,7 @@ def test_the_usual_keys_are_found(home: Path, host: tuple[Sshd, Target], audit: 
 
 
 @pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
-def test_a_certificate_beside_the_key(home: Path, host: tuple[Sshd, Target], audit: Audit, kind: str) -> None:
+def test_a_certificate_beside_the_key(home: Path, host: tuple[Sshd, Target], audit: AuditContext, kind: str) -> None:
     _, target = host
     key = keygen(home / "certified", kind)
     with_key = replace(target, key_file=str(key))
@@ -54,7 +54,7 @@ def test_a_certificate_beside_the_key(home: Path, host: tuple[Sshd, Target], aud
     assert outcome(replace(target, key_file=str(renamed)), audit) == "read"
 
 
-def test_the_agent(home: Path, host: tuple[Sshd, Target], audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_agent(home: Path, host: tuple[Sshd, Target], audit: AuditContext, monkeypatch: pytest.MonkeyPatch) -> None:
     """A real ssh-agent that holds a key whose file is gone."""
     server, target = host
     key = keygen(home / "key")
@@ -73,7 +73,7 @@ def test_the_agent(home: Path, host: tuple[Sshd, Target], audit: Audit, monkeypa
         subprocess.run(["kill", pid[1]], check=False)
 
 
-def test_encrypted_keys(home: Path, host: tuple[Sshd, Target], audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_encrypted_keys(home: Path, host: tuple[Sshd, Target], audit: AuditContext, monkeypatch: pytest.MonkeyPatch) -> None:
     server, target = host
     key = keygen(home / "locked", "ed25519", "pass phrase")
     server.allow(key.with_suffix(".pub"))
@@ -88,13 +88,15 @@ def test_encrypted_keys(home: Path, host: tuple[Sshd, Target], audit: Audit, mon
 @pytest.mark.parametrize(
     "content", ["", "no key at all", "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n"]
 )
-def test_what_is_no_key(home: Path, host: tuple[Sshd, Target], audit: Audit, content: str) -> None:
+def test_what_is_no_key(home: Path, host: tuple[Sshd, Target], audit: AuditContext, content: str) -> None:
     _, target = host
     (home / f"broken{len(content)}").write_text(content)
     assert outcome(replace(target, key_file=str(home / f"broken{len(content)}")), audit) == "auth-failed"
 
 
-def test_a_target_that_is_known_takes_the_fast_path_and_falls_back(home: Path, host: tuple[Sshd, Target], audit: Audit) -> None:
+def test_a_target_that_is_known_takes_the_fast_path_and_falls_back(
+    home: Path, host: tuple[Sshd, Target], audit: AuditContext
+) -> None:
     server, target = host
     key = keygen(home / "key")
     server.allow(key.with_suffix(".pub"))

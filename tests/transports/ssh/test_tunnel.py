@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from auditor.audit.context import Audit
+from auditor.audit.context import AuditContext
 from tests.lab.hostile import Host, listening, says
 from tests.lab.sshd import free_port, keygen
 from tests.lab.windows.wsman_faults import Faults
@@ -25,18 +25,18 @@ def hop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
         yield h
 
 
-def test_through_a_jump_host(hop: Host, audit: Audit) -> None:
+def test_through_a_jump_host(hop: Host, audit: AuditContext) -> None:
     with serving() as server:
         direct = read(server, audit)
         result = read(server, audit, jump=(hop.target(name="hop"),))
     assert (result.outcome, result.error) == ("assessed", None)
     assert result.facts
     assert direct.facts
-    assert result.facts.way == "winrm through hop, WMI"
+    assert result.facts.method == "winrm through hop, WMI"
     assert (result.facts.platform, result.facts.hotfixes) == (direct.facts.platform, direct.facts.hotfixes)
 
 
-def test_tls_through_a_jump_host(hop: Host, audit: Audit, tmp_path: Path) -> None:
+def test_tls_through_a_jump_host(hop: Host, audit: AuditContext, tmp_path: Path) -> None:
     """The certificate is held against the host's name, not the jump host's."""
     ca = Authority(tmp_path / "ca")
     jump = (hop.target(name="hop"),)
@@ -47,16 +47,16 @@ def test_tls_through_a_jump_host(hop: Host, audit: Audit, tmp_path: Path) -> Non
         assert server.requests == 0
 
 
-def test_two_jump_hosts_and_a_shell(hop: Host, audit: Audit, tmp_path: Path) -> None:
+def test_two_jump_hosts_and_a_shell(hop: Host, audit: AuditContext, tmp_path: Path) -> None:
     with Host(tmp_path / "second") as second, serving(faults=Faults(no_wmi=True)) as server:
         result = read(server, audit, jump=(hop.target(name="one"), second.target(name="two")))
         assert server.shells.open == {}
     assert result.facts
-    assert (result.facts.way or "").startswith("winrm through one, two, one shell command")
+    assert (result.facts.method or "").startswith("winrm through one, two, one shell command")
     assert verdicts(result)["windows-latest-service-pack"] == "compliant"
 
 
-def test_jump_hosts_that_let_nothing_through(hop: Host, audit: Audit, tmp_path: Path) -> None:
+def test_jump_hosts_that_let_nothing_through(hop: Host, audit: AuditContext, tmp_path: Path) -> None:
     port = free_port()
     error = read(port, audit, jump=(hop.target(name="hop"),)).error
     assert error
@@ -75,7 +75,7 @@ def test_jump_hosts_that_let_nothing_through(hop: Host, audit: Audit, tmp_path: 
         assert server.connections == 0
 
 
-def test_time_limits_hold_behind_a_jump_host(hop: Host, audit: Audit) -> None:
+def test_time_limits_hold_behind_a_jump_host(hop: Host, audit: AuditContext) -> None:
     jump = (hop.target(name="hop"),)
     start = time.monotonic()
     with serving(faults=Faults(answer="trickle", match=KEY, pace=0.05)) as server:
@@ -87,7 +87,7 @@ def test_time_limits_hold_behind_a_jump_host(hop: Host, audit: Audit) -> None:
     assert time.monotonic() - start < PROMPT
 
 
-def test_a_connection_that_is_dropped_behind_a_jump_host(hop: Host, audit: Audit) -> None:
+def test_a_connection_that_is_dropped_behind_a_jump_host(hop: Host, audit: AuditContext) -> None:
     with serving(faults=Faults(answer="drop", match=KEY)) as server:
         result = read(server, audit, jump=(hop.target(name="hop"),))
         assert server.connections == 2
@@ -95,7 +95,7 @@ def test_a_connection_that_is_dropped_behind_a_jump_host(hop: Host, audit: Audit
     assert "closed the connection" in reason(result, "hotfixes")
 
 
-def test_stopped_behind_a_jump_host(hop: Host, audit: Audit) -> None:
+def test_stopped_behind_a_jump_host(hop: Host, audit: AuditContext) -> None:
     with serving(faults=Faults(answer="silence", match=FIRST)) as server:
         through = target(server, jump=(hop.target(name="hop"),), times=(60, 60, 60))
         result, took = stopped(through, audit, waits_for(server, FIRST))

@@ -8,10 +8,10 @@ import tracemalloc
 
 import pytest
 
-from auditor.audit.context import Audit
+from auditor.audit.context import AuditContext
 from auditor.model.run import TargetResult
 from tests.lab.hostile import listening, says
-from tests.lab.windows.wsman_faults import Answer, Faults
+from tests.lab.windows.wsman_faults import Faults, RawCollection
 from tests.transports.winrm.test_session import failed, posed, read, reason, serving, verdicts
 
 FIRST, KEY = "Win32_OperatingSystem", "EnumKey HKLM\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion\\HotFix"
@@ -28,7 +28,7 @@ def partly(result: TargetResult, *words: str) -> None:
 
 
 @pytest.mark.parametrize("answer", ["http-500", "soap-500", "garbage", "garbage-500"])
-def test_a_question_that_is_answered_badly(audit: Audit, answer: Answer) -> None:
+def test_a_question_that_is_answered_badly(audit: AuditContext, answer: RawCollection) -> None:
     """It costs one fact; the connection goes on."""
     with serving(faults=Faults(answer=answer, match=KEY)) as server:
         result = read(server, audit)
@@ -38,16 +38,16 @@ def test_a_question_that_is_answered_badly(audit: Audit, answer: Answer) -> None
 
 
 @pytest.mark.parametrize("answer", ["http-500", "soap-500", "garbage"])
-def test_a_first_question_that_is_answered_badly(audit: Audit, answer: Answer) -> None:
+def test_a_first_question_that_is_answered_badly(audit: AuditContext, answer: RawCollection) -> None:
     """WMI is broken there, which a shell does not need."""
     with serving(faults=Faults(answer=answer, match=FIRST)) as server:
         result = read(server, audit)
     assert result.facts
-    assert "because WMI refused" in (result.facts.way or "")
+    assert "because WMI refused" in (result.facts.method or "")
     assert verdicts(result)["windows-latest-service-pack"] == "compliant"
 
 
-OVER: dict[Answer, str] = {
+OVER: dict[RawCollection, str] = {
     "bomb": "declares XML entities",
     "bomb-500": "declares XML entities",
     "tampered": "altered",
@@ -61,7 +61,7 @@ OVER: dict[Answer, str] = {
 
 
 @pytest.mark.parametrize("answer", OVER)
-def test_a_connection_that_cannot_go_on(audit: Audit, answer: Answer) -> None:
+def test_a_connection_that_cannot_go_on(audit: AuditContext, answer: RawCollection) -> None:
     """No second login behind its back: the seals of the first would not fit, and what is lost is told."""
     tracemalloc.start()
     try:
@@ -79,7 +79,7 @@ def test_a_connection_that_cannot_go_on(audit: Audit, answer: Answer) -> None:
 
 
 @pytest.mark.parametrize("answer", ["silence", "trickle", "long"])
-def test_a_deadline_that_holds_from_outside(audit: Audit, answer: Answer) -> None:
+def test_a_deadline_that_holds_from_outside(audit: AuditContext, answer: RawCollection) -> None:
     start = time.monotonic()
     with serving(faults=Faults(answer=answer, match=KEY, pace=0.05)) as server:
         partly(read(server, audit, times=SHORT), "no end within 0.5 s", "`timeouts`")
@@ -88,7 +88,7 @@ def test_a_deadline_that_holds_from_outside(audit: Audit, answer: Answer) -> Non
     assert time.monotonic() - start < PROMPT
 
 
-def test_a_packed_answer_that_swells(audit: Audit) -> None:
+def test_a_packed_answer_that_swells(audit: AuditContext) -> None:
     body = gzip.compress(bytes(200_000_000), 1)
     head = f"HTTP/1.1 401 x\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     tracemalloc.start()
@@ -100,14 +100,14 @@ def test_a_packed_answer_that_swells(audit: Audit) -> None:
         tracemalloc.stop()
 
 
-def test_an_enumeration_that_never_ends(audit: Audit) -> None:
+def test_an_enumeration_that_never_ends(audit: AuditContext) -> None:
     with serving(faults=Faults(endless=True)) as server:
         result = read(server, audit)
         assert server.log.count("Pull") < 1000
         assert server.log.count("Release") == 1
         assert server.wmi._open == {}
     assert result.facts
-    assert "the enumeration has no end" in (result.facts.way or "")
+    assert "the enumeration has no end" in (result.facts.method or "")
     assert verdicts(result)["windows-latest-service-pack"] == "compliant"  # by a shell
 
 
@@ -119,7 +119,7 @@ def test_an_enumeration_that_never_ends(audit: Audit) -> None:
     ],
     ids=["silent", "says-so"],
 )
-def test_a_receive_that_goes_on_past_its_time(audit: Audit, faults: Faults) -> None:
+def test_a_receive_that_goes_on_past_its_time(audit: AuditContext, faults: Faults) -> None:
     """Our deadline ends it, and the shell does not stay on the host."""
     start = time.monotonic()
     with serving(faults=faults) as server:
@@ -131,12 +131,12 @@ def test_a_receive_that_goes_on_past_its_time(audit: Audit, faults: Faults) -> N
     assert time.monotonic() - start < PROMPT
 
 
-def test_a_receive_that_times_out_once_is_asked_again(audit: Audit) -> None:
+def test_a_receive_that_times_out_once_is_asked_again(audit: AuditContext) -> None:
     with serving(faults=Faults(no_wmi=True, answer="soap-500", match="Receive", code=2150858793)) as server:
         assert verdicts(read(server, audit))["windows-latest-service-pack"] == "compliant"
 
 
-def test_a_shell_of_which_a_part_is_told(audit: Audit) -> None:
+def test_a_shell_of_which_a_part_is_told(audit: AuditContext) -> None:
     """The connection ends after the first piece: that much is known."""
     host = posed()
     host.services |= {f"svc{n}": {"display": "x" * 200, "state": "Running", "start": "Auto"} for n in range(300)}
@@ -148,6 +148,6 @@ def test_a_shell_of_which_a_part_is_told(audit: Audit) -> None:
     assert "closed the connection" in reason(result, "services")
 
 
-def test_the_error_of_a_shell_that_was_cut_off(audit: Audit) -> None:
+def test_the_error_of_a_shell_that_was_cut_off(audit: AuditContext) -> None:
     with serving(faults=Faults(no_wmi=True, answer="silence", match="Receive")) as server:
         failed(read(server, audit, times=SHORT), "timeout", "0.5 s", outcome="failed")

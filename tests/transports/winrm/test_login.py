@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from auditor.audit.context import Audit
+from auditor.audit.context import AuditContext
 from tests.lab.hostile import Serve, listening, says
 from tests.lab.windows.wsman_faults import Faults
 from tests.lab.windows.wsman_tls import Authority, TlsFiles
@@ -43,14 +43,14 @@ def http(status: int, *lines: str) -> bytes:
 
 
 @pytest.mark.parametrize("how", [{"password": "env:LAB_WRONG"}, {"user": "nobody"}], ids=["password", "user"])
-def test_a_login_that_is_refused(audit: Audit, how: dict[str, Any]) -> None:
+def test_a_login_that_is_refused(audit: AuditContext, how: dict[str, Any]) -> None:
     with serving() as server:
         failed(read(server, audit, **how), "auth-failed", "password", "the server offers: Negotiate, Kerberos")
         assert server.requests == 3  # one attempt: accounts are locked after a few
         assert server.log == []
 
 
-def test_a_certificate_of_a_known_authority(audit: Audit, ca: Authority) -> None:
+def test_a_certificate_of_a_known_authority(audit: AuditContext, ca: Authority) -> None:
     with serving(tls=ca.server()) as server:
         for address in ("127.0.0.1", "localhost"):
             result = read(server, audit, ca_file=str(ca.file), address=address)
@@ -67,7 +67,7 @@ def test_a_certificate_of_a_known_authority(audit: Audit, ca: Authority) -> None
     ids=["name", "expired", "unknown"],
 )
 def test_certificates_that_are_not_trusted(
-    audit: Audit, ca: Authority, names: tuple[str, ...], expired: bool, trusted: bool, kind: str, word: str
+    audit: AuditContext, ca: Authority, names: tuple[str, ...], expired: bool, trusted: bool, kind: str, word: str
 ) -> None:
     with serving(tls=ca.server(*names, expired=expired)) as server:
         more = {"ca_file": str(ca.file)} if trusted else {}
@@ -78,13 +78,13 @@ def test_certificates_that_are_not_trusted(
     assert ignoring.target.relaxed == ("w: the server's certificate is not checked",)
 
 
-def test_a_ca_file_that_is_none(audit: Audit, ca: Authority, tmp_path: Path) -> None:
+def test_a_ca_file_that_is_none(audit: AuditContext, ca: Authority, tmp_path: Path) -> None:
     with serving(tls=ca.server()) as server:
         failed(read(server, audit, ca_file=str(tmp_path / "no")), "tls-untrusted", "there is no file")
         failed(read(server, audit, ca_file=__file__), "tls-untrusted", "no certificate in PEM form")
 
 
-def test_client_certificates(audit: Audit, ca: Authority, other: Authority) -> None:
+def test_client_certificates(audit: AuditContext, ca: Authority, other: Authority) -> None:
     def given(certificate: tuple[Path, Path], key: Path | None = None) -> dict[str, Any]:
         return {"auth": "certificate", "cert_file": str(certificate[0]), "cert_key_file": str(key or certificate[1]),
                 "ca_file": str(ca.file), "user": None, "password": None}  # fmt: skip
@@ -105,20 +105,20 @@ def test_client_certificates(audit: Audit, ca: Authority, other: Authority) -> N
         failed(read(server, audit, **given(ours) | {"cert_file": None}), "auth-failed", "`cert_file`")
 
 
-def test_basic_over_tls(audit: Audit, ca: Authority) -> None:
+def test_basic_over_tls(audit: AuditContext, ca: Authority) -> None:
     with serving(auth=("basic",), tls=ca.server()) as server:
         assert read(server, audit, auth="basic", ca_file=str(ca.file)).outcome == "assessed"
         wrong = {"auth": "basic", "password": "env:LAB_WRONG", "ca_file": str(ca.file)}
         failed(read(server, audit, **wrong), "auth-failed", "the server offers: Basic")
 
 
-def test_basic_over_http_is_not_even_tried(audit: Audit) -> None:
+def test_basic_over_http_is_not_even_tried(audit: AuditContext) -> None:
     with serving(auth=("basic",)) as server:
         failed(read(server, audit, auth="basic"), "unencrypted-refused", "use scheme https")
         assert server.connections == 0
 
 
-def test_a_server_that_offers_only_basic_over_http(audit: Audit) -> None:
+def test_a_server_that_offers_only_basic_over_http(audit: AuditContext) -> None:
     told: TOLD = []
     with listening(recording(says(http(401, 'WWW-Authenticate: Basic realm="a, b"', "Connection: close")), told)) as (_, port):
         failed(read(port, audit), "unencrypted-refused", "only Basic over HTTP")
@@ -129,13 +129,13 @@ def test_a_server_that_offers_only_basic_over_http(audit: Audit) -> None:
 @pytest.mark.parametrize(
     "faults", [Faults(answer="plain", match="Enumerate"), Faults(answer="html", match="Enumerate")], ids=["right", "html"]
 )
-def test_an_answer_in_clear_where_encryption_was_agreed(audit: Audit, faults: Faults) -> None:
+def test_an_answer_in_clear_where_encryption_was_agreed(audit: AuditContext, faults: Faults) -> None:
     with serving(faults=faults) as server:
         failed(read(server, audit), "unencrypted-refused", "came unencrypted", "not read")
         assert len(server.log) == 1
 
 
-def test_a_server_that_lets_anybody_in(audit: Audit) -> None:
+def test_a_server_that_lets_anybody_in(audit: AuditContext) -> None:
     """Without a login there are no keys; nothing is asked in clear."""
     told: TOLD = []
     with listening(recording(says(http(200)), told)) as (_, port):
@@ -145,7 +145,7 @@ def test_a_server_that_lets_anybody_in(audit: Audit) -> None:
 
 @pytest.mark.parametrize("where", ["http://127.0.0.1:{port}/wsman", "http://[bad", "file:///etc/passwd"])
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_redirects_are_not_followed(audit: Audit, ca: Authority, scheme: str, where: str) -> None:
+def test_redirects_are_not_followed(audit: AuditContext, ca: Authority, scheme: str, where: str) -> None:
     tls: TlsFiles | None = ca.server() if scheme == "https" else None
     with serving() as elsewhere, serving(tls=tls, faults=Faults(redirect=where.format(port=elsewhere.port))) as server:
         failed(read(server, audit, ca_file=str(ca.file)), "protocol", "HTTP 302", "the login was not given away")
@@ -153,7 +153,7 @@ def test_redirects_are_not_followed(audit: Audit, ca: Authority, scheme: str, wh
         assert server.requests == 1
 
 
-def test_what_cannot_work_is_told_before_anything_is_sent(audit: Audit) -> None:
+def test_what_cannot_work_is_told_before_anything_is_sent(audit: AuditContext) -> None:
     with serving() as server:
         for more, kind, word in (
             ({"user": None}, "auth-failed", "needs `user`"),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from auditor.audit.context import Audit
+from auditor.audit.context import AuditContext
 from tests.lab.hostile import Serve, listening, says, shut, trickles
 from tests.lab.sshd import free_port
 from tests.lab.windows.wsman_tls import Authority
@@ -22,7 +22,7 @@ __all__ = ["ca", "other"]  # fixtures
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_the_environment_has_no_effect(
-    audit: Audit, ca: Authority, other: Authority, scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    audit: AuditContext, ca: Authority, other: Authority, scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
@@ -78,7 +78,7 @@ def proxy(asked: TOLD) -> Serve:
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_proxy_that_the_inventory_names(audit: Audit, ca: Authority, scheme: str) -> None:
+def test_a_proxy_that_the_inventory_names(audit: AuditContext, ca: Authority, scheme: str) -> None:
     asked: TOLD = []
     with listening(proxy(asked)) as (_, port), serving(tls=ca.server() if scheme == "https" else None) as server:
         result = read(server, audit, proxy=f"http://127.0.0.1:{port}", ca_file=str(ca.file))
@@ -98,7 +98,9 @@ def test_a_proxy_that_the_inventory_names(audit: Audit, ca: Authority, scheme: s
     ],
     ids=["forbidden", "wants-a-login", "silent", "trickles", "none"],
 )
-def test_proxies_that_do_not_let_us_through(audit: Audit, answers: Serve | None, kind: str, words: tuple[str, ...]) -> None:
+def test_proxies_that_do_not_let_us_through(
+    audit: AuditContext, answers: Serve | None, kind: str, words: tuple[str, ...]
+) -> None:
     with listening(answers or says(b"")) as (_, port), serving() as server:
         dead = f"http://127.0.0.1:{port if answers else free_port()}"
         failed(read(server, audit, scheme="https", proxy=dead, times=(0.3, 1, 5)), kind, *words)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from auditor.audit.context import Audit
+from auditor.audit.context import AuditContext
 from tests.lab.hostile import BANNER, Serve, black_hole, listening, says, trickles
 from tests.lab.sshd import free_port
 from tests.lab.windows.wsman import WsmanServer
@@ -58,7 +58,7 @@ OTHERS: dict[str, tuple[Serve, str, str]] = {
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_what_else_may_listen_there(audit: Audit, name: str) -> None:
+def test_what_else_may_listen_there(audit: AuditContext, name: str) -> None:
     serve, kind, word = OTHERS[name]
     start = time.monotonic()
     with listening(serve) as (_, port):
@@ -70,7 +70,7 @@ def test_what_else_may_listen_there(audit: Audit, name: str) -> None:
 @pytest.mark.parametrize(
     "serve", [says(b""), says(b"SSH-2.0-x\r\n"), says(b"", then_closes=True)], ids=["silent", "ssh", "closes"]
 )
-def test_what_speaks_no_tls(audit: Audit, serve: Serve) -> None:
+def test_what_speaks_no_tls(audit: AuditContext, serve: Serve) -> None:
     with listening(serve) as (_, port):
         result = read(port, audit, scheme="https", times=(0.1, 20, 30))
     assert result.error
@@ -78,7 +78,7 @@ def test_what_speaks_no_tls(audit: Audit, serve: Serve) -> None:
     assert result.seconds < PROMPT
 
 
-def test_hosts_that_cannot_be_reached(audit: Audit) -> None:
+def test_hosts_that_cannot_be_reached(audit: AuditContext) -> None:
     failed(read(free_port(), audit), "refused", "Connection refused", "enable WinRM")
     failed(read(5985, audit, address="no-such-host.invalid"), "resolve", "name service")
     with black_hole() as (_, port):
@@ -105,7 +105,7 @@ def waits_for(server: WsmanServer, word: str) -> Callable[[], None]:
     ],
     ids=["first-question", "shell", "later-question"],
 )
-def test_stopped_by_the_operator(audit: Audit, faults: dict[str, Any], word: str, outcome: str) -> None:
+def test_stopped_by_the_operator(audit: AuditContext, faults: dict[str, Any], word: str, outcome: str) -> None:
     with serving(faults=Faults(answer="silence", **faults)) as server:
         result, took = stopped(target(server, times=(60, 60, 60)), audit, waits_for(server, word))
     assert took < 2
@@ -116,7 +116,7 @@ def test_stopped_by_the_operator(audit: Audit, faults: dict[str, Any], word: str
         failed(result, "interrupted", "stopped by the operator", outcome=outcome)
 
 
-def test_stopped_while_logging_in(audit: Audit) -> None:
+def test_stopped_while_logging_in(audit: AuditContext) -> None:
     accepted = threading.Event()
 
     def serve(c: socket.socket, over: threading.Event) -> None:

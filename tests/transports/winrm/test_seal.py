@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spnego._ntlm_raw.messages import NegotiateFlags
 
-from auditor.audit.context import Audit
+from auditor.audit.context import AuditContext
 from auditor.errors import HostError
 from auditor.transports.winrm import seal
 from tests.lab.windows.wsman_auth import ENCRYPTED
@@ -82,7 +82,7 @@ FORGED: dict[str, Forge] = {
 
 
 @pytest.mark.parametrize("form", FORGED)
-def test_nothing_that_is_not_sealed_is_read(audit: Audit, form: str) -> None:
+def test_nothing_that_is_not_sealed_is_read(audit: AuditContext, form: str) -> None:
     """The login passes; then every answer to a question about hotfixes is a forger's. He says that all is there."""
     host = posed()
     with serving(host, faults=Faults(answer="forged", match="Enumerate", times=None, forge=FORGED[form])) as server:
@@ -95,7 +95,7 @@ def test_nothing_that_is_not_sealed_is_read(audit: Audit, form: str) -> None:
 
 
 @pytest.mark.parametrize("form", FORGED)
-def test_a_forged_answer_in_the_middle_is_unknown(audit: Audit, form: str) -> None:
+def test_a_forged_answer_in_the_middle_is_unknown(audit: AuditContext, form: str) -> None:
     key = "EnumKey HKLM\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion\\HotFix"
     with serving(faults=Faults(answer="forged", match=key, forge=FORGED[form])) as server:
         result = read(server, audit)
@@ -116,7 +116,7 @@ WEAK = {
 
 
 @pytest.mark.parametrize("weak", WEAK)
-def test_a_challenge_that_leaves_the_seal_out(audit: Audit, monkeypatch: pytest.MonkeyPatch, weak: str) -> None:
+def test_a_challenge_that_leaves_the_seal_out(audit: AuditContext, monkeypatch: pytest.MonkeyPatch, weak: str) -> None:
     """The flags of a challenge are anybody's to change; the seal they leave must not be one that is made without a key."""
 
     true = spnego._ntlm.Challenge
@@ -131,7 +131,7 @@ def test_a_challenge_that_leaves_the_seal_out(audit: Audit, monkeypatch: pytest.
         assert server.log == []
 
 
-def test_no_second_login_over_a_sealed_connection(audit: Audit) -> None:
+def test_no_second_login_over_a_sealed_connection(audit: AuditContext) -> None:
     """Answered with 401 in the middle, the client would log in again by whatever is offered."""
 
     def again(_text: bytes, _sealed: bytes) -> tuple[int, str, bytes]:

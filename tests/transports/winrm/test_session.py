@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from auditor.audit.context import Audit
+from auditor.audit.context import AuditContext
 from auditor.audit.scan import scan
 from auditor.collectors.windows.readers import wmi
 from auditor.foundation.deadline import Stop
@@ -48,7 +48,7 @@ def target(server: Any, *, times: tuple[float, float, float] = (20, 20, 60), **m
     return Target(**said | more)
 
 
-def read(server: Any, audit: Audit, **more: Any) -> TargetResult:
+def read(server: Any, audit: AuditContext, **more: Any) -> TargetResult:
     result = scan(target(server, **more), audit, Stop())
     text = repr(result.error) + repr(result.facts)
     assert PASSWORD not in text  # whatever happens, a secret is in no message
@@ -75,26 +75,26 @@ def reason(result: TargetResult, collector: str) -> str:
     return next(o.reason or "" for o in result.facts.outcomes if o.name == collector)
 
 
-def test_a_whole_host(audit: Audit) -> None:
+def test_a_whole_host(audit: AuditContext) -> None:
     with serving() as server:
         result = read(server, audit)
         assert (result.outcome, result.error, result.relaxed) == ("assessed", None, ())
         assert result.facts
         platform = result.facts.platform
         assert (platform.product, platform.service_pack, platform.build) == ("windows-server-2003-r2", "2", "3790")
-        assert result.facts.way == "winrm, WMI"
+        assert result.facts.method == "winrm, WMI"
         assert verdicts(result)["windows-latest-service-pack"] == "compliant"
         assert server.requests <= 45  # what the issue allows a host
         assert server.connections == 2  # an NTLM login's two, of which the second stays
         assert not any("shell" in line for line in server.log)
 
 
-def test_by_an_ipv6_address(audit: Audit) -> None:
+def test_by_an_ipv6_address(audit: AuditContext) -> None:
     with serving(address="::1") as server:
         assert read(server, audit, address="::1").outcome == "assessed"
 
 
-def test_three_connections_only_where_they_pay(audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_three_connections_only_where_they_pay(audit: AuditContext, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving() as server:
         near = read(server, audit)
         monkeypatch.setattr(wmi, "FAR", -1.0)
@@ -107,7 +107,7 @@ def test_three_connections_only_where_they_pay(audit: Audit, monkeypatch: pytest
     assert verdicts(far) == verdicts(near)
 
 
-def test_a_spare_connection_that_fails_gives_its_question_back(audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_spare_connection_that_fails_gives_its_question_back(audit: AuditContext, monkeypatch: pytest.MonkeyPatch) -> None:
     """The service drops one of three connections at its first question; nothing is missing in the end."""
     monkeypatch.setattr(wmi, "FAR", -1.0)
     with serving(faults=Faults(answer="drop", match="Updates#UpdateExeVolatile", delay=0.05)) as server:
@@ -126,7 +126,7 @@ def test_a_spare_connection_that_fails_gives_its_question_back(audit: Audit, mon
     ],
     ids=["class", "key"],
 )
-def test_one_thing_denied(audit: Audit, keys: list[str], classes: list[str], collector: str, told: str) -> None:
+def test_one_thing_denied(audit: AuditContext, keys: list[str], classes: list[str], collector: str, told: str) -> None:
     """Partial with the reason, and the rest is judged."""
     host = posed()
     host.denied_keys, host.denied_classes = keys, classes
@@ -140,26 +140,26 @@ def test_one_thing_denied(audit: Audit, keys: list[str], classes: list[str], col
 
 
 @pytest.mark.parametrize("faults", [Faults(no_wmi=True), Faults(denied_namespaces=("root/default",))], ids=["all", "registry"])
-def test_a_shell_where_wmi_is_refused(audit: Audit, faults: Faults) -> None:
+def test_a_shell_where_wmi_is_refused(audit: AuditContext, faults: Faults) -> None:
     with serving(faults=faults) as server:
         result = read(server, audit)
         assert server.log[-1] == "Delete shell"
         assert server.log[-2] == "Signal"
         assert server.shells.open == {}
     assert result.facts
-    assert "one shell command" in (result.facts.way or "")
+    assert "one shell command" in (result.facts.method or "")
     assert (result.facts.platform.product, result.facts.platform.service_pack) == ("windows-server-2003-r2", "2")
     assert verdicts(result)["windows-latest-service-pack"] == "compliant"
 
 
-def test_all_refused(audit: Audit) -> None:
+def test_all_refused(audit: AuditContext) -> None:
     with serving(faults=Faults(unauthorised=True)) as server:
         failed(read(server, audit), "access-denied", "this account may not", "docs/windows.md")
     with serving(faults=Faults(no_wmi=True, no_shell=True)) as server:
         failed(read(server, audit), "access-denied", "WMI: ", "a shell: ")
 
 
-def test_quotas(audit: Audit) -> None:
+def test_quotas(audit: AuditContext) -> None:
     with serving(faults=Faults(quota="operations")) as server:
         failed(read(server, audit), "quota", "raise the quota", "2150859174")
     for kind in ("shells", "users"):
@@ -167,7 +167,7 @@ def test_quotas(audit: Audit) -> None:
             assert "raise the quota" in failed(read(server, audit), "access-denied", "WMI: ")
 
 
-def test_programs_that_print_nothing_and_end_well(audit: Audit) -> None:
+def test_programs_that_print_nothing_and_end_well(audit: AuditContext) -> None:
     """Nothing is known then, and nothing is compliant."""
     with serving(faults=Faults(no_wmi=True, no_output=True)) as server:
         failed(read(server, audit), "protocol", "no platform could be read", outcome="failed")
@@ -177,7 +177,7 @@ def test_programs_that_print_nothing_and_end_well(audit: Audit) -> None:
     assert verdicts(result)["windows-pending-reboot"] == "unknown"
 
 
-def test_values_that_are_too_long_or_hold_nuls(audit: Audit) -> None:
+def test_values_that_are_too_long_or_hold_nuls(audit: AuditContext) -> None:
     host = posed()
     values = host.key(MANAGER)
     assert values is not None
@@ -195,7 +195,7 @@ def test_values_that_are_too_long_or_hold_nuls(audit: Audit) -> None:
     assert verdicts(result)["windows-latest-service-pack"] == "compliant"
 
 
-def test_envelopes_that_are_too_small(audit: Audit) -> None:
+def test_envelopes_that_are_too_small(audit: AuditContext) -> None:
     """Smaller batches first; what fits none is unknown."""
     with serving(faults=Faults(service_envelope=5_000)) as server:
         assert read(server, audit).outcome == "assessed"

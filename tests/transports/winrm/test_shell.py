@@ -6,12 +6,12 @@ import time
 
 import pytest
 
-from auditor.audit.context import Audit
+from auditor.audit.context import AuditContext
 from auditor.collectors.windows.readers.shell import ARGV
 from auditor.errors import HostError
 from auditor.foundation.deadline import Deadline, Stop
 from auditor.transports.command import Command
-from auditor.transports.winrm import session as winrm_session
+from auditor.transports.winrm import connection as winrm_connection
 from auditor.transports.winrm.session import WinrmSession
 from tests.lab.anything import ANYTHING
 from tests.lab.windows import wsman_shell
@@ -25,14 +25,14 @@ CLIXML = b'#< CLIXML\r\n<Objs Version="1.1.0.1"><Obj S="progress" RefId="0"/></O
 
 
 @pytest.mark.parametrize("name", ["windows-server-2019-ja", "windows-server-2022", "windows-xp-sp3-de"])
-def test_hosts_in_other_languages(audit: Audit, name: str) -> None:
+def test_hosts_in_other_languages(audit: AuditContext, name: str) -> None:
     with serving(posed(name), faults=Faults(no_wmi=True)) as server:
         by_shell = read(server, audit)
     with serving(posed(name)) as server:
         by_wmi = read(server, audit)
     assert by_shell.facts
     assert by_wmi.facts
-    assert "one shell command" in (by_shell.facts.way or "")
+    assert "one shell command" in (by_shell.facts.method or "")
     assert by_shell.facts.platform.product == by_wmi.facts.platform.product == posed(name).expected["product"]
     for rule, verdict in verdicts(by_shell).items():
         assert verdict in (verdicts(by_wmi)[rule], "unknown")  # a shell tells less, never otherwise
@@ -51,18 +51,18 @@ def test_bytes_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
         assert server.shells.open == {}
     assert told == ["cmd /q /d", f"{TEXT}\r\n".encode(), 65001]
     assert result.stdout == TEXT.encode() * 5_000 + b"\xff\x00"  # in several pieces
-    assert (result.stderr, result.exit_status, result.cut) == (CLIXML, 3, None)  # progress on stderr is no failure
+    assert (result.stderr, result.exit_status, result.truncated) == (CLIXML, 3, None)  # progress on stderr is no failure
 
 
 def test_output_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(winrm_session, "MAX_STDOUT", 100_000)
+    monkeypatch.setattr(winrm_connection, "MAX_STDOUT", 100_000)
     monkeypatch.setattr(wsman_shell, "run", lambda *_: (b"x" * 300_000, b"", 0))
     with serving() as server, WinrmSession(target(server), Deadline(60, "x", Stop()), ANYTHING) as session:
         result = session.run(Command(ARGV, stdin=b"", marker="m"))
         assert server.log[-2:] == ["Signal", "Delete shell"]
     assert len(result.stdout) == 100_000
-    assert result.cut
-    assert result.cut.kind == "protocol"
+    assert result.truncated
+    assert result.truncated.kind == "protocol"
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_output_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
         if (s, a) != ("Send", "garbage")
     ],
 )  # pywinrm does not look at the answer to Send
-def test_a_step_that_fails(audit: Audit, step: str, answer: str) -> None:
+def test_a_step_that_fails(audit: AuditContext, step: str, answer: str) -> None:
     """The shell is deleted all the same, on a new connection where the old one is over."""
     with serving(faults=Faults(no_wmi=True, match=step, answer=answer)) as server:  # type: ignore[arg-type]
         result = read(server, audit)
@@ -96,11 +96,11 @@ def test_a_connection_that_the_service_closes_between_two_questions(monkeypatch:
     send = Connection._send
     monkeypatch.setattr(Connection, "_send", answer_and_go)
     with serving() as server, WinrmSession(target(server), Deadline(20, "x", Stop()), ANYTHING) as session:
-        lane = session.lane()
-        assert lane.registry("EnumKey", "SOFTWARE")["ReturnValue"] == "0"
+        connection = session.connection()
+        assert connection.registry("EnumKey", "SOFTWARE")["ReturnValue"] == "0"
         end = time.monotonic() + 10
         while server._sockets and time.monotonic() < end:
             time.sleep(0.01)
         with pytest.raises(HostError, match="closed the connection in the middle"):
-            lane.registry("EnumKey", "SOFTWARE")
+            connection.registry("EnumKey", "SOFTWARE")
         assert server.connections == 2

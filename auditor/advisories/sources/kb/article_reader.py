@@ -18,7 +18,7 @@ from auditor.advisories.sources.kb.component import component
 from auditor.advisories.sources.kb.files import file_versions
 from auditor.advisories.sources.kb.fixes import SUPPOSED, Fix, keyword_fixes, line_of, prose_fixes
 from auditor.advisories.sources.kb.obligation import obligation, severity
-from auditor.advisories.sources.kb.outcome import Outcome, outcome
+from auditor.advisories.sources.kb.outcome import ArticleOutcome, outcome
 from auditor.advisories.sources.kb.products import product_lines
 from auditor.advisories.sources.kb.settings import settings
 from auditor.advisories.sources.kb.structure import Structure
@@ -122,7 +122,7 @@ def _together(prose: list[Fix], keywords: list[Fix]) -> tuple[list[Fix], list[st
     return [*prose, *added.values()], doubts
 
 
-def _only_hotfix(ways: Outcome, presp: list[Fix], fixed: set[str]) -> bool:
+def _only_hotfix(ways: ArticleOutcome, presp: list[Fix], fixed: set[str]) -> bool:
     """Has some product line only a hotfix? `fixed` are the lines that a numbered service pack mends."""
     if any(line_of(f.product) not in fixed for f in presp):
         return True

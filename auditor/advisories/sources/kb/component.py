@@ -22,7 +22,7 @@ class Known(NamedTuple):
     services: tuple[str, ...]
 
 
-class Component(NamedTuple):
+class NamedComponent(NamedTuple):
     name: str
     services: tuple[str, ...]
     text: str
@@ -126,23 +126,23 @@ _HOW_TO = re.compile(
 _PREFIX = re.compile(r"^(?:[A-Z0-9&/ ]{2,9}: |Err(?:or)? Msg: )+")
 
 
-def component(article: Structure) -> Component | None:
+def component(article: Structure) -> NamedComponent | None:
     """What must be present; None where the product itself is affected, or where no problem is described."""
     title = _PREFIX.sub("", article.title)
     if INDEX.search(article.title) or _HOW_TO.match(article.title):
         return None
     applies = article.applies_to[0].text if article.applies_to else ""
     if found := _known(article.title, applies):
-        return Component(found.name, found.services, article.title, article.title_at)
+        return NamedComponent(found.name, found.services, article.title, article.title_at)
     for text, start in _opening(article):
         if found := _known(_condition(text), applies):
-            return Component(found.name, found.services, text, start)
+            return NamedComponent(found.name, found.services, text, start)
     if (m := _ADAPTER.search(title)) or ((m := _HARDWARE.search(title)) and re.search(_DEVICE, title, re.I)):
-        return Component(title[m.start() :][:60].strip(), (), article.title, article.title_at)
+        return NamedComponent(title[m.start() :][:60].strip(), (), article.title, article.title_at)
     if article.holds("third-party", "manufactured", "independent") and (
         m := _STRANGERS.search(article.text, article.begin, article.end)
     ):
-        return Component("a product of another vendor", (), fold(m[0]), m.start())
+        return NamedComponent("a product of another vendor", (), fold(m[0]), m.start())
     return None
 
 

@@ -1,11 +1,11 @@
-"""How strictly an article asks, read from its words (design, section 6: required, advised, situational)."""
+"""How strictly an article asks, read from its words (docs/contracts.md: required, advised, situational)."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-from auditor.advisories.sources.kb.setting_reader import Setting
+from auditor.advisories.sources.kb.setting_reader import ReadSetting
 from auditor.advisories.sources.kb.structure import Sentence, Structure, fold
 from auditor.model.finding import Obligation, Severity
 
@@ -25,7 +25,7 @@ _SEVERITY = re.compile(
 
 
 def obligation(
-    article: Structure, numbered: bool, other_fix: bool, settings: Sequence[Setting]
+    article: Structure, numbered: bool, other_fix: bool, settings: Sequence[ReadSetting]
 ) -> tuple[Obligation | None, Sentence | None]:
     """The obligation and the words that made it other than plainly required; None where there is nothing to do."""
     if numbered:

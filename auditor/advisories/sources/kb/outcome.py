@@ -164,7 +164,7 @@ _OWN = re.compile(
 _CONFIRMED = re.compile(r"confirmed this to be a (?:problem|bug)|\bproblem in\b", re.I)
 
 
-class Outcome(NamedTuple):
+class ArticleOutcome(NamedTuple):
     """The ways beside numbered service packs, each with the sentence that says so (None where there is none).
 
     `hotfix_lines` and `latest_lines` are the product lines that the sentences are about, empty where they name none;
@@ -178,10 +178,10 @@ class Outcome(NamedTuple):
     vendor_first: bool = False
 
 
-def outcome(article: Structure) -> Outcome:
+def outcome(article: Structure) -> ArticleOutcome:
     """The first sentence of each kind, in the sections that answer the problem."""
     if INDEX.search(article.title):
-        return Outcome()
+        return ArticleOutcome()
     hotfix = latest = vendor = before = None
     about_hotfix: set[str] = set()
     about_latest: set[str] = set()
@@ -207,7 +207,7 @@ def outcome(article: Structure) -> Outcome:
         hotfix = next((s for s in elsewhere if _POSTED.search(s.text) and not _HOTFIX_NO.search(s.text)), None)
         if strange and not hotfix:
             vendor = next((s for s in elsewhere if _from_vendor(s.text, level)), None)
-    return Outcome(hotfix, latest, vendor, frozenset(about_hotfix), frozenset(about_latest), bool(vendor) and not own)
+    return ArticleOutcome(hotfix, latest, vendor, frozenset(about_hotfix), frozenset(about_latest), bool(vendor) and not own)
 
 
 def _strange(article: Structure) -> bool:

@@ -1,4 +1,4 @@
-"""The products that articles name, as product ids (design, section 6): the grammar of their names, as data.
+"""The products that articles name, as product ids (docs/contracts.md, product ids): the grammar of their names, as data.
 
 `mentions` finds products in a sentence, `product_lines` reads a bullet of the APPLIES TO list. Names are matched on
 text without "Microsoft", "version" and the like, which every writer of these articles placed differently.

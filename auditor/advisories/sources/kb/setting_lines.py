@@ -21,7 +21,7 @@ class Place(NamedTuple):
     start: int
 
 
-class Entry(NamedTuple):
+class RegistryEntry(NamedTuple):
     """A line that names a value. `form` is "label" ("Value Name: X"), "typed" ("X:REG_DWORD:5"), "assigned" ("X = 5"),
     "item" (a bullet, or a row of two columns) or "alone" (a name and nothing else)."""
 
@@ -32,7 +32,7 @@ class Entry(NamedTuple):
     start: int
 
 
-class Part(NamedTuple):
+class RegFilePart(NamedTuple):
     """A labelled line that gives a part of a value: `label` in lower case, `text` behind the colon."""
 
     label: str
@@ -40,14 +40,14 @@ class Part(NamedTuple):
     start: int
 
 
-class Said(NamedTuple):
+class ProseLine(NamedTuple):
     """A sentence of prose, white space folded."""
 
     text: str
     start: int
 
 
-Event = Place | Entry | Part | Said
+Event = Place | RegistryEntry | RegFilePart | ProseLine
 
 _MARK = r"[ \t]*(?:\d{1,2}[.)][ \t]+|[-*o][ \t]+|[a-z][.)][ \t]+)?"
 _NAMES = r"(?:registry |new )?(?:value|entry|parameter|keyword|data|setting|variable|property)? ?names?|value to add|add(?: this)? value|new value|variable|keyword"
@@ -116,12 +116,12 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
             yield at + low, line[low:high].rstrip()
 
 
-def _said(text: str, prose: list[tuple[int, str]]) -> Iterator[Said]:
+def _said(text: str, prose: list[tuple[int, str]]) -> Iterator[ProseLine]:
     if prose:
         low, high = prose[0][0], prose[-1][0] + len(prose[-1][1])
         prose.clear()
         for s in sentences(text, low, high):
-            yield Said(s.text, s.start)
+            yield ProseLine(s.text, s.start)
 
 
 def _place(path: str, at: int) -> Iterator[Event]:
@@ -130,7 +130,7 @@ def _place(path: str, at: int) -> Iterator[Event]:
     if not typed and (given := re.match(r"(?P<path>[^:=]+?)\s*=\s*(?P<data>\S+)$", path)):
         head, _, name = re.sub(r"\s*[\\/]\s*", r"\\", given["path"]).rpartition("\\")
         yield Place(head, at)
-        yield Entry("typed", name, None, given["data"], at)
+        yield RegistryEntry("typed", name, None, given["data"], at)
         return
     if (
         not typed
@@ -138,14 +138,14 @@ def _place(path: str, at: int) -> Iterator[Event]:
         and written(named["name"])
     ):
         yield Place(named["path"], at)
-        yield Entry("label", named["name"], None, "", at)
+        yield RegistryEntry("label", named["name"], None, "", at)
         return
     if not typed:
         yield Place(path, at)
         return
     head, _, name = re.sub(r"\s*\\\s*", r"\\", typed["path"]).rpartition("\\")
     yield Place(head, at)
-    yield Entry("typed", name, type_of(typed["type"]), typed["data"] or "", at)
+    yield RegistryEntry("typed", name, type_of(typed["type"]), typed["data"] or "", at)
 
 
 def _event(line: str, at: int, below: str, opens: bool) -> Event | None:
@@ -153,22 +153,26 @@ def _event(line: str, at: int, below: str, opens: bool) -> Event | None:
     if (":" in line or "=" in line or "   " in line or " is " in line) and (m := _LABEL.match(line)):
         label, rest = m["label"].lower(), m["rest"].strip()
         if label == "key name" and re.fullmatch(r"\w+", rest):
-            return Entry("label", rest, None, "", at)
+            return RegistryEntry("label", rest, None, "", at)
         if not rest and not opens:
             return None  # the end of a sentence: "... add the following registry / value:"
-        return Entry("label", rest.strip('"'), None, "", at) if _NAME_LABEL.match(label) else Part(label, rest, at)
+        return (
+            RegistryEntry("label", rest.strip('"'), None, "", at) if _NAME_LABEL.match(label) else RegFilePart(label, rest, at)
+        )
     if (
         "REG" in line
         and (m := _TYPED.match(line))
         and not _PROSE.search(m["name"])
         and (m["name"].lower() != "type" or m["data"])
     ):
-        return Entry("typed", m["name"], type_of(m["type"]), m["data"] or "", at)
+        return RegistryEntry("typed", m["name"], type_of(m["type"]), m["data"] or "", at)
     if '"' in line and (m := _REG_FILE.match(line)):
         dword = m["dword"]
-        return Entry("typed", m["name"], "REG_DWORD" if dword else "REG_SZ", str(int(dword, 16)) if dword else m["data"], at)
+        return RegistryEntry(
+            "typed", m["name"], "REG_DWORD" if dword else "REG_SZ", str(int(dword, 16)) if dword else m["data"], at
+        )
     if "=" in line and (m := _ASSIGNED.match(line)) and len(m["name"].split()) < 6:
-        return Entry("assigned", m["name"], None, m["data"].strip(), at)
+        return RegistryEntry("assigned", m["name"], None, m["data"].strip(), at)
     bare = line.strip().strip('"')
     if (
         line[:1] in " \t"
@@ -180,9 +184,9 @@ def _event(line: str, at: int, below: str, opens: bool) -> Event | None:
         and not bare.endswith((".", ":", ","))
     ):
         described = _LABEL.match(below)
-        return Entry("label" if described and "type" in described["label"].lower() else "alone", bare, None, "", at)
+        return RegistryEntry("label" if described and "type" in described["label"].lower() else "alone", bare, None, "", at)
     if opens and (m := _ITEM.match(line)) and is_name(clean(m["name"])) and (m["data"] or m["column"] or written(m["name"])):
-        return Entry("item", m["name"], None, m["data"] or m["column"] or "", at)
+        return RegistryEntry("item", m["name"], None, m["data"] or m["column"] or "", at)
     return None
 
 

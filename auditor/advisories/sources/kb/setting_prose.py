@@ -51,7 +51,7 @@ from auditor.advisories.sources.kb.setting_grammar import (
 from auditor.advisories.sources.kb.setting_names import clean, is_name, name_in, type_of, value_named, written
 
 
-class Heard(NamedTuple):
+class SettingSentence(NamedTuple):
     """Empty where the sentence says nothing of it. `firm`: the name is called a value, entry or parameter, in so many
     words; `also`: names given with it. `awaits`: what the lines below are announced to be: "name", "list", "old" (what is to
     be replaced) or "". `value_follows`: a path below ends in the value's name. `changes`: what was said before it counts no
@@ -78,11 +78,11 @@ class Heard(NamedTuple):
 
 
 @lru_cache(maxsize=8192)  # the same sentences stand in thousands of articles
-def hear(text: str) -> Heard:
+def hear(text: str) -> SettingSentence:
     """What one sentence says."""
     lower = text.lower()
     if WARNING.search(text, lower):
-        return Heard()
+        return SettingSentence()
     text = MARK.sub("", text)
     inline = _path(text)
     before = text[: inline.start()] if inline else ""
@@ -97,7 +97,7 @@ def hear(text: str) -> Heard:
     if inline and ends_in_value and not data and (m := TO_DATA.match(text[inline.end() :])):
         data = clean(m["data"])
     kind = TYPE_WORD.search(text, lower)
-    return Heard(
+    return SettingSentence(
         asks=bool(awaits or ASKS.search(text, lower)),
         describes=bool(DESCRIBES.search(text, lower)),
         example=bool(EXAMPLE.search(text, lower)),

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from auditor.advisories.sources.kb.registry_path import normal_key
-from auditor.advisories.sources.kb.setting_lines import Entry, Event, Part, Place, Said, hive_of
+from auditor.advisories.sources.kb.setting_lines import Event, Place, ProseLine, RegFilePart, RegistryEntry, hive_of
 from auditor.advisories.sources.kb.setting_names import TYPES, UNSET, clean, datum, is_name, type_of, written
-from auditor.advisories.sources.kb.setting_prose import Heard, assignments, hear, switches
+from auditor.advisories.sources.kb.setting_prose import SettingSentence, assignments, hear, switches
 
 _LETTER = re.compile(r"[A-Za-z]")
 _LINE_NAME = re.compile(
@@ -28,7 +28,7 @@ _REMARK = re.compile(r"\s*(?:<[^>]*>|\([^)]*\))$")
 _MOST_ENTRIES = 12
 
 
-class Setting(NamedTuple):
+class ReadSetting(NamedTuple):
     """`type` is None for what is no registry value; `recommended` is None where the article leaves it open; `start` is
     the offset of the line that names it."""
 
@@ -66,27 +66,27 @@ class SettingReader:
         self.key = self.file = ""
         self.metabase = False
         self.draft: _Draft | None = None
-        self.ahead: Heard | None = None  # a value that was named before its place
-        self.last = Heard()  # the sentence before
+        self.ahead: SettingSentence | None = None  # a value that was named before its place
+        self.last = SettingSentence()  # the sentence before
         self.listing = False  # the entries of a file are told below, one by one
         self.shown = False  # a whole file is shown below, in which the entry just named stands
         self.placed = False  # the line before was a path
-        self.found: list[Setting] = []
+        self.found: list[ReadSetting] = []
 
     def turn(self, told: bool | None) -> None:
         """To the next section; the place that was named before still counts, if it was a key."""
         self.told, self.silent = bool(told), told is None
         self.file, self.metabase, self.listing, self.shown, self.placed = "", False, False, False, False
-        self.ahead, self.last = None, Heard()
+        self.ahead, self.last = None, SettingSentence()
 
     def take(self, event: Event) -> None:
-        if isinstance(event, Said):
+        if isinstance(event, ProseLine):
             self._sentence(event)
         elif isinstance(event, Place):
             self._place(event)
             self.placed = True
             return
-        elif isinstance(event, Entry):
+        elif isinstance(event, RegistryEntry):
             self._entry(event)
         else:
             self._part(event)
@@ -102,9 +102,9 @@ class SettingReader:
         if last.lower() == d.name.lower() and head.count("\\") > 1 and d.done:
             key = head
         if key.count("\\") >= 1:
-            self.found.append(Setting(key, d.name, d.type, d.data, d.start))
+            self.found.append(ReadSetting(key, d.name, d.type, d.data, d.start))
         elif self.file or self.metabase:
-            self.found.append(Setting(self.file or "metabase", d.name, None, d.data, d.start))
+            self.found.append(ReadSetting(self.file or "metabase", d.name, None, d.data, d.start))
 
     def _open(self, name: str, start: int, firm: bool, told: bool = False) -> _Draft:
         if self.draft and self.draft.from_path and not self.draft.done:
@@ -152,7 +152,7 @@ class SettingReader:
                 self._give(self.ahead.data)
         self.ahead = None
 
-    def _entry(self, e: Entry) -> None:
+    def _entry(self, e: RegistryEntry) -> None:
         last, self.last = self.last, self.last._replace(awaits="" if self.last.awaits != "list" else "list")
         name = _REMARK.sub("", e.name.partition(". ")[0]).strip()
         typed = bool((e.type or e.form == "label") and re.fullmatch(r"\.?\w+", name))
@@ -176,7 +176,7 @@ class SettingReader:
         if e.form in ("assigned", "item"):
             self.close()
 
-    def _part(self, p: Part) -> None:
+    def _part(self, p: RegFilePart) -> None:
         """A labelled part of the value at hand; some labels stand before a name as well."""
         label, rest = p.label, p.text
         if self.placed and self.draft is None and self.told and written(self.key.rpartition("\\")[2]):
@@ -222,7 +222,7 @@ class SettingReader:
             rest = rest[m.end() :].strip(" :-")
         self._give(rest)
 
-    def _sentence(self, s: Said) -> None:
+    def _sentence(self, s: ProseLine) -> None:
         if not _LETTER.search(s.text):
             return
         somewhere = self.key or self.file
@@ -239,7 +239,7 @@ class SettingReader:
             if not h.path_ends_in_value and (h.name or not self.file):
                 self._value(h, s)
 
-    def _tells(self, h: Heard) -> None:
+    def _tells(self, h: SettingSentence) -> None:
         """Whether somebody is told to do something, from here on."""
         if h.describes:
             self.told = False
@@ -254,7 +254,7 @@ class SettingReader:
         elif h.good and not self.draft and self.found and self.found[-1].recommended is None:
             self.found[-1] = self.found[-1]._replace(recommended=datum(h.good))
 
-    def _moves(self, h: Heard, s: Said) -> None:
+    def _moves(self, h: SettingSentence, s: ProseLine) -> None:
         """To the place that a sentence names: a path, a file, the metabase."""
         self.hive = h.hive or self.hive
         self.metabase = self.metabase or h.metabase
@@ -270,7 +270,7 @@ class SettingReader:
         if self.file:
             self._in_file(h, s)
 
-    def _value(self, h: Heard, s: Said) -> None:
+    def _value(self, h: SettingSentence, s: ProseLine) -> None:
         """The value that a sentence names, or says more of."""
         if not (self.key or self.file):
             if h.name and h.firm and (h.asks or self.told):
@@ -293,7 +293,7 @@ class SettingReader:
         for name in h.also:
             self._open(name, s.start, h.firm, h.asks)
 
-    def _in_file(self, h: Heard, s: Said) -> None:
+    def _in_file(self, h: SettingSentence, s: ProseLine) -> None:
         """Entries that the sentence itself sets: "add X=5 to the [Y] section"; switches of boot.ini."""
         pairs = switches(s.text) if self.file.lower() == "boot.ini" else assignments(s.text) if h.asks else []
         for name, data in pairs:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from auditor.advisories.sources.kb.metabase import metabase_properties
 from auditor.advisories.sources.kb.setting_lines import events
 from auditor.advisories.sources.kb.setting_names import likely
-from auditor.advisories.sources.kb.setting_reader import Setting, SettingReader
+from auditor.advisories.sources.kb.setting_reader import ReadSetting, SettingReader
 from auditor.advisories.sources.kb.structure import Structure
 
 # Words of which every section that tells to set something readable holds one.
@@ -42,11 +42,11 @@ _SKIPPED = ("SYMPTOMS", "CAUSE", "REFERENCES", "REFERENCE", "STEPS TO REPRODUCE"
 _TOLD = ("RESOLUTION", "WORKAROUND")
 
 
-def settings(article: Structure) -> list[Setting]:
+def settings(article: Structure) -> list[ReadSetting]:
     """The values that an article tells an administrator to set, in order, each key and value once."""
     if _REFERENCE.search(article.title) or not article.holds(*_PLACES):
         return []
-    found: dict[tuple[str, str], Setting] = {}
+    found: dict[tuple[str, str], ReadSetting] = {}
     reader = SettingReader()
     for told, start, end in _sections(article):
         words = _PLACES if not reader.key else (*_PLACES, *_ABOUT_VALUES)
@@ -57,7 +57,7 @@ def settings(article: Structure) -> list[Setting]:
             reader.close()
             reader.drop_shown_files()
             if told is not None:
-                reader.found += map(Setting._make, metabase_properties(article.text, start, end))
+                reader.found += map(ReadSetting._make, metabase_properties(article.text, start, end))
     for s in reader.found:
         key = (s.key.lower(), s.value.lower())
         if likely(s.value) and (key not in found or (found[key].recommended is None and s.recommended is not None)):

@@ -37,7 +37,7 @@ class Sentence(NamedTuple):
     start: int
 
 
-class Section(NamedTuple):
+class ArticleSection(NamedTuple):
     """A heading underlined by `=` (level 1) or `-` (level 2), as written and in capitals, and the extent of what stands
     under it."""
 
@@ -99,14 +99,14 @@ class Structure:
         for m in _WORD.finditer(self.text, *self._keywords):
             yield Keyword(m[0], m.start())
 
-    def _sections(self) -> Iterator[Section]:
+    def _sections(self) -> Iterator[ArticleSection]:
         """The text before the first heading is a section without a name."""
         found = list(_HEADING.finditer(self.text, self.begin, self.end))
         starts = [h.start() for h in found] + [self.end]
         if starts[0] > self.begin:
-            yield Section("", "", 1, self.begin, starts[0])
+            yield ArticleSection("", "", 1, self.begin, starts[0])
         for n, h in enumerate(found):
-            yield Section(fold(h[1]), fold(h[1]).upper(), 1 if h[2][0] == "=" else 2, h.end(), starts[n + 1])
+            yield ArticleSection(fold(h[1]), fold(h[1]).upper(), 1 if h[2][0] == "=" else 2, h.end(), starts[n + 1])
 
     def holds(self, *words: str) -> bool:
         """Does the article hold any of these words, given in lower case?"""

@@ -10,13 +10,13 @@ import codecs
 import re
 from collections.abc import Mapping
 
-from auditor.collectors.windows.queries import CONTROL, NT, SERVICES, SERVICES_KEY, UNINSTALL, Questions
+from auditor.collectors.windows.queries import CONTROL, NT, SERVICES, SERVICES_KEY, UNINSTALL, QuerySet
 from auditor.collectors.windows.readers import regfile
-from auditor.errors import CannotTell
+from auditor.errors import FactUnavailable
 from auditor.foundation.sanitize import one_line
-from auditor.model.windows import Cell, Readings, Subkeys, Table, Value
+from auditor.model.windows import Cell, Subkeys, Table, Value, WindowsRawData
 
-WAY = "files brought from the host"
+METHOD = "files brought from the host"
 _NOT_SAID = "the files do not hold this key"
 _MANAGER = rf"{CONTROL}\Session Manager"
 _ALWAYS = (NT, SERVICES_KEY, rf"{CONTROL}\ProductOptions", _MANAGER, rf"{_MANAGER}\Environment")
@@ -26,7 +26,7 @@ _SERVICE_TYPES = 0x30  # SERVICE_WIN32_OWN_PROCESS, SERVICE_WIN32_SHARE_PROCESS;
 _TEMPLATE = 0x40  # of services that each user gets an instance of (0x40 and 0x80)
 
 
-def read(files: Mapping[str, bytes], questions: Questions) -> Readings:
+def read(files: Mapping[str, bytes], queries: QuerySet) -> WindowsRawData:
     """The files' contents by name, as readings; a file that cannot be read is named in `notes`, and is as if it were not
     there."""
     hive, notes = _Hive(), []
@@ -34,15 +34,15 @@ def read(files: Mapping[str, bytes], questions: Questions) -> Readings:
     for name in sorted(n for n in files if n.lower().endswith(".reg")):
         try:
             hive.add(regfile.parse(files[name], ansi))
-        except CannotTell as e:
+        except FactUnavailable as e:
             notes.append(f"{one_line(name, 80)} was not read: {e}")
     texts = {n.lower().rpartition("/")[2]: c for n, c in files.items()}
     oem = _codepage(files, "OEMCP", "cp437")
-    return Readings(
-        way=WAY,
-        values={a.what: hive.value(*_split(a.what)) for a in questions.values}
-        | {f"file-version:{p}": Value("unreadable", reason="the files do not tell file versions") for p in questions.files},
-        keys={a.what: hive.subkeys(a.what, 3 if a.deep else 1) for a in questions.keys},
+    return WindowsRawData(
+        method=METHOD,
+        values={a.what: hive.value(*_split(a.what)) for a in queries.values}
+        | {f"file-version:{p}": Value("unreadable", reason="the files do not tell file versions") for p in queries.files},
+        keys={a.what: hive.subkeys(a.what, 3 if a.deep else 1) for a in queries.keys},
         tables={SERVICES: _services(hive, texts.get("net-start.txt"), oem, bool(_codepage(files, "OEMCP", "")))}
         | {k: _programs(hive, k) for k in UNINSTALL},
         texts={"ver": one_line(texts["ver.txt"].decode(oem, "replace"))} if "ver.txt" in texts else {},
@@ -99,8 +99,8 @@ class _Hive:
         if not below and not any(key.lower() in f.keys for f in covering):
             return Subkeys("absent")
         # A key that only leads to others has no line of its own in some exports.
-        cut = (p.split("\\", levels)[:levels] for p in below)
-        paths = dict.fromkeys("\\".join(parts[:n]) for parts in cut for n in range(1, len(parts) + 1))
+        truncated = (p.split("\\", levels)[:levels] for p in below)
+        paths = dict.fromkeys("\\".join(parts[:n]) for parts in truncated for n in range(1, len(parts) + 1))
         return Subkeys("present", tuple(paths))
 
 

@@ -15,64 +15,66 @@ from pathlib import Path
 
 import msgspec
 
-from auditor.collectors.linux.script_output import Answers, take_apart
-from auditor.collectors.windows.queries import OS, QFE, SERVICES, UNINSTALL, UPDATES, Questions
-from auditor.errors import CannotTell
+from auditor.collectors.linux.script_output import ScriptOutput, parse_output
+from auditor.collectors.windows.queries import OS, QFE, SERVICES, UNINSTALL, UPDATES, QuerySet
+from auditor.errors import FactUnavailable
 from auditor.foundation.sanitize import one_line
-from auditor.model.windows import Cell, Readings, Subkeys, Table, Value
+from auditor.model.windows import Cell, Subkeys, Table, Value, WindowsRawData
 from auditor.transports.command import Command, CommandResult
 
 SCRIPT: str = Path(__file__).with_name("script.ps1").read_text("ascii")
 ARGV = ("powershell", "-NoProfile", "-NonInteractive", "-Command", "-")
-WAY = "one PowerShell script"
+METHOD = "one PowerShell script"
 _SECTIONS = {OS: "os", QFE: "qfe", SERVICES: "services"}
 _SUCCEEDED = 2  # OperationResultCode; 3 is "with errors", and then the list may lack something
 _DENIED = (0x80070005, 0x80240044)  # E_ACCESSDENIED, WU_E_PER_MACHINE_UPDATE_ACCESS_DENIED
 _TYPES: dict[str, type] = {"REG_SZ": str, "REG_BINARY": str, "REG_DWORD": int, "REG_QWORD": int, "REG_MULTI_SZ": list}
 _NOT_TOLD = "the PowerShell script does not tell this"
 
-Row = dict[str, str | int | bool | list[str] | None]
-_ROW = msgspec.json.Decoder(Row)
+JsonRow = dict[str, str | int | bool | list[str] | None]
+_ROW = msgspec.json.Decoder(JsonRow)
 
 
-def command(questions: Questions, marker: str, missing_updates: bool) -> Command:
+def command(queries: QuerySet, marker: str, missing_updates: bool) -> Command:
     """The command with its stdin: one assignment, and the script. Raises ValueError for what cannot be a key's name."""
-    asked = [marker, "wua" if missing_updates else "-"]
-    asked += [a.what for a in questions.values]
-    asked += [rf"{a.what}\*" if a.deep else a.what for a in questions.keys]
-    if wrong := [word for word in asked if not re.fullmatch(r"[ -~]+", word)]:
+    requirements = [marker, "wua" if missing_updates else "-"]
+    requirements += [a.what for a in queries.values]
+    requirements += [rf"{a.what}\*" if a.deep else a.what for a in queries.keys]
+    if wrong := [word for word in requirements if not re.fullmatch(r"[ -~]+", word)]:
         raise ValueError(f"{wrong[0]!r} is nothing that the script can read")
-    words = ", ".join("'" + word.replace("'", "''") + "'" for word in asked)
+    words = ", ".join("'" + word.replace("'", "''") + "'" for word in requirements)
     return Command(ARGV, stdin=f"$auditor = {words}\n{SCRIPT}".encode("ascii"), marker=marker)
 
 
-def read(result: CommandResult, marker: str, questions: Questions, missing_updates: bool) -> Readings:
-    """The answer as readings; never raises. CannotTell inside becomes the reason of what could not be read."""
-    answers = take_apart(result.stdout.replace(b"\r\n", b"\n"), marker, result.cut.message if result.cut else None)
+def read(result: CommandResult, marker: str, queries: QuerySet, missing_updates: bool) -> WindowsRawData:
+    """The answer as readings; never raises. FactUnavailable inside becomes the reason of what could not be read."""
+    answers = parse_output(
+        result.stdout.replace(b"\r\n", b"\n"), marker, result.truncated.message if result.truncated else None
+    )
     if "powershell" not in answers.sections:
-        answers.cut = _silence(result, answers, marker)
+        answers.truncated = _silence(result, answers, marker)
     told, why = _registry(answers)
-    values = {a.what: _value(told.get(_tag(a.what), why)) for a in questions.values}
-    values |= {f"file-version:{path}": Value("unreadable", reason=_NOT_TOLD) for path in questions.files}
-    keys = {a.what: _subkeys(told.get((rf"{a.what}\*" if a.deep else a.what, None), why)) for a in questions.keys}
-    tables = {name: _table(answers, name) for name in questions.tables}
-    if questions.programs:
+    values = {a.what: _value(told.get(_tag(a.what), why)) for a in queries.values}
+    values |= {f"file-version:{path}": Value("unreadable", reason=_NOT_TOLD) for path in queries.files}
+    keys = {a.what: _subkeys(told.get((rf"{a.what}\*" if a.deep else a.what, None), why)) for a in queries.keys}
+    tables = {name: _table(answers, name) for name in queries.tables}
+    if queries.programs:
         tables |= {key: Table("unreadable", reason=_NOT_TOLD) for key in UNINSTALL}
     searched = ""
     if missing_updates:
         tables[UPDATES], searched = _updates(answers)
     notes = ("missing updates by PowerShell",) if missing_updates and tables[UPDATES].state == "present" else ()
-    return Readings(
-        way=WAY, values=values, keys=keys, tables=tables, notes=notes, texts={UPDATES: searched} if searched else {}
+    return WindowsRawData(
+        method=METHOD, values=values, keys=keys, tables=tables, notes=notes, texts={UPDATES: searched} if searched else {}
     )
 
 
-def _silence(result: CommandResult, answers: Answers, marker: str) -> str:
+def _silence(result: CommandResult, answers: ScriptOutput, marker: str) -> str:
     """Why there is no answer at all."""
-    if result.cut:
-        return result.cut.message
+    if result.truncated:
+        return result.truncated.message
     if f"{marker}=".encode() in result.stdout:
-        return answers.cut
+        return answers.truncated
     text = (result.stderr.strip() or result.stdout.strip()).decode("utf-8", "replace")
     said = one_line(text.replace("\r\n", "\n"), 200)
     status = "" if result.exit_status is None else f" (status {result.exit_status})"
@@ -81,18 +83,18 @@ def _silence(result: CommandResult, answers: Answers, marker: str) -> str:
     return f"PowerShell said nothing{status}: it is a stub, or of a version that does not run what comes on its input"
 
 
-def _rows(answers: Answers, name: str) -> list[Row]:
-    """A section's rows. CannotTell where it is missing, was cut off, failed, or holds something else."""
+def _rows(answers: ScriptOutput, name: str) -> list[JsonRow]:
+    """A section's rows. FactUnavailable where it is missing, was cut off, failed, or holds something else."""
     section = answers.get(name)
     rows = _pieced(section.text)
     if section.status:
-        raise CannotTell(_failure(rows[-1] if rows else {}))
+        raise FactUnavailable(_failure(rows[-1] if rows else {}))
     return rows
 
 
-def _pieced(text: str) -> list[Row]:
+def _pieced(text: str) -> list[JsonRow]:
     """Rows, put together again from their pieces."""
-    rows, held = list[Row](), ""
+    rows, held = list[JsonRow](), ""
     for line in text.split("\n"):
         piece = line.rstrip()
         if piece.endswith("\\"):
@@ -101,14 +103,14 @@ def _pieced(text: str) -> list[Row]:
             try:
                 rows.append(_ROW.decode(held + piece))
             except (msgspec.MsgspecError, RecursionError):
-                raise CannotTell(f"PowerShell answered with something else: {one_line(held + piece, 100)!r}") from None
+                raise FactUnavailable(f"PowerShell answered with something else: {one_line(held + piece, 100)!r}") from None
             held = ""
     if held:
-        raise CannotTell("a row ends in the middle")
+        raise FactUnavailable("a row ends in the middle")
     return rows
 
 
-def _failure(row: Row) -> str:
+def _failure(row: JsonRow) -> str:
     """The row that a failed section ends with, in words."""
     error, code = one_line(str(row.get("error") or "no reason given"), 150), row.get("code")
     if error == "unreadable: constrained language":
@@ -119,12 +121,12 @@ def _failure(row: Row) -> str:
     return ", ".join(word for word in (error, one_line(str(row.get("category") or ""), 60), shown) if word)
 
 
-def _table(answers: Answers, name: str) -> Table:
+def _table(answers: ScriptOutput, name: str) -> Table:
     if name not in _SECTIONS:
         return Table("unreadable", reason=_NOT_TOLD)
     try:
         rows = _rows(answers, _SECTIONS[name])
-    except CannotTell as e:
+    except FactUnavailable as e:
         return Table("unreadable", reason=str(e))
     if not rows and name != QFE:
         return Table("unreadable", reason=f"PowerShell lists no {name}")  # every Windows has some
@@ -135,14 +137,14 @@ def _cell(value: str | int | bool | list[str] | None) -> Cell:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _updates(answers: Answers) -> tuple[Table, str]:
+def _updates(answers: ScriptOutput) -> tuple[Table, str]:
     """Rows of KB, Severity and Restart, without what the vendor calls optional; and the day of the agent's last search."""
     try:
         head, *told = _rows(answers, "wua") or [{}]
         if head.get("result") != _SUCCEEDED:
-            raise CannotTell(f"the agent's search ended with {head.get('result')}, which is not success ({_SUCCEEDED})")
+            raise FactUnavailable(f"the agent's search ended with {head.get('result')}, which is not success ({_SUCCEEDED})")
         if head.get("updates") != len(told):
-            raise CannotTell(f"the agent found {head.get('updates')} updates and {len(told)} were told")
+            raise FactUnavailable(f"the agent found {head.get('updates')} updates and {len(told)} were told")
         searched = _date(head.get("searched"))
         rows: list[dict[str, Cell]] = [
             {"KB": _number(row), "Severity": _cell(row.get("severity")) or None, "Restart": _cell(row.get("reboot"))}
@@ -150,13 +152,13 @@ def _updates(answers: Answers) -> tuple[Table, str]:
             if row.get("optional") is not True
         ]
         if not rows and not searched:
-            raise CannotTell("the agent lists nothing and does not say that it ever searched")
-    except CannotTell as e:
+            raise FactUnavailable("the agent lists nothing and does not say that it ever searched")
+    except FactUnavailable as e:
         return Table("unreadable", reason=str(e)), ""
     return Table("present", tuple(rows)), searched
 
 
-def _number(row: Row) -> str:
+def _number(row: JsonRow) -> str:
     """KB numbers, or the update's id where it has none (a driver)."""
     articles = row.get("articles")
     return " ".join(articles if isinstance(articles, list) else ()) or f"update {row.get('id') or 'without a number'}"
@@ -171,22 +173,22 @@ def _date(said: object) -> str:
     return f"{at:%Y-%m-%d}" if at.year > 1999 else ""
 
 
-Told = Mapping[tuple[str, str | None], Row]
+RegistryAnswers = Mapping[tuple[str, str | None], JsonRow]
 
 
-def _registry(answers: Answers) -> tuple[Told, Row]:
+def _registry(answers: ScriptOutput) -> tuple[RegistryAnswers, JsonRow]:
     """What was told of each value and key, and what counts for all others. A 32-bit PowerShell on a 64-bit Windows is shown
     another HKLM\\SOFTWARE."""
     try:
         other = (_rows(answers, "powershell") or [{}])[0].get("wow64") is not None
         rows = _pieced(answers.get("registry").text)
-    except CannotTell as e:
+    except FactUnavailable as e:
         return {}, {"error": str(e)}
-    why: Row = {"error": "the host did not answer this"}
+    why: JsonRow = {"error": "the host did not answer this"}
     if answers.sections["registry"].status:
         why = {"error": _failure(rows[-1] if rows else {})}
-    hidden: Row = {"error": "a 32-bit PowerShell is shown another part of the registry than this"}
-    told: dict[tuple[str, str | None], Row] = {}
+    hidden: JsonRow = {"error": "a 32-bit PowerShell is shown another part of the registry than this"}
+    told: dict[tuple[str, str | None], JsonRow] = {}
     for row in rows:
         key, name = row.get("key"), row.get("name")
         if isinstance(key, str) and (name is None or isinstance(name, str)):
@@ -199,7 +201,7 @@ def _tag(what: str) -> tuple[str, str]:
     return key, name
 
 
-def _value(row: Row) -> Value:
+def _value(row: JsonRow) -> Value:
     if row.get("found") is False:
         return Value("absent")
     kind, data = row.get("type"), row.get("data")
@@ -214,7 +216,7 @@ def _value(row: Row) -> Value:
     return Value("present", kind, data)  # type: ignore[arg-type]  # by its kind, just above
 
 
-def _subkeys(row: Row) -> Subkeys:
+def _subkeys(row: JsonRow) -> Subkeys:
     if row.get("found") is False:
         return Subkeys("absent")
     names = row.get("subkeys")

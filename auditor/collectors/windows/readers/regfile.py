@@ -11,7 +11,7 @@ import re
 
 from msgspec import Struct
 
-from auditor.errors import CannotTell
+from auditor.errors import FactUnavailable
 from auditor.foundation.sanitize import one_line
 from auditor.model.windows import Value
 
@@ -44,14 +44,14 @@ class RegFile(Struct, frozen=True):
 
 
 def parse(content: bytes, codepage: str = "cp1252") -> RegFile:
-    """Read one export. `codepage` is the ANSI code page of REGEDIT4 files. Raises CannotTell where it is none, or where a
+    """Read one export. `codepage` is the ANSI code page of REGEDIT4 files. Raises FactUnavailable where it is none, or where a
     line of it cannot be read: a damaged file must not look like an empty one."""
     text = _text(content, codepage)
     lines = _joined(text)
     if lines and all(not line.strip() or line.startswith("; auditor ") for _, line in lines):
         return RegFile("", {}, {}, None)  # our script found nothing to keep
     if not lines or not (head := _HEAD.fullmatch(lines[0][1])):
-        raise CannotTell("it does not begin with REGEDIT4 or Windows Registry Editor Version 5.00")
+        raise FactUnavailable("it does not begin with REGEDIT4 or Windows Registry Editor Version 5.00")
     wide = head[1] != "REGEDIT4"
     keys: dict[str, dict[str, Value]] = {}
     names: dict[str, str] = {}
@@ -74,7 +74,7 @@ def parse(content: bytes, codepage: str = "cp1252") -> RegFile:
             name = "" if entry[2] else _unescaped(entry[1])
             values.setdefault(name.lower(), _value(entry[3].strip(), wide, codepage, number))
         else:
-            raise CannotTell(f"line {number} is none of an exported registry: {one_line(line, 60)}")
+            raise FactUnavailable(f"line {number} is none of an exported registry: {one_line(line, 60)}")
     whole = kept is not None or text.replace("\r", "").endswith("\n\n")
     return RegFile(root, keys, names, kept, frozenset(none), whole)
 
@@ -112,7 +112,7 @@ def _joined(text: str) -> list[tuple[int, str]]:
             start, size = number, 0
         size += len(line)
         if size > _MAX_VALUE or number - start > _MAX_LINES:
-            raise CannotTell(f"the value that begins in line {start} does not end")
+            raise FactUnavailable(f"the value that begins in line {start} does not end")
         if in_text:
             held.append(f"\n{line}")
             in_text = not _CLOSES.match(line)
@@ -127,7 +127,7 @@ def _joined(text: str) -> list[tuple[int, str]]:
             continue
         flush()
     if held or (out and not text.endswith("\n") and not text.endswith(('"', "]"))):  # dword:0000001 may have been 00000010
-        raise CannotTell(f"it ends in the middle of line {start if held else out[-1][0]}: it was cut off")
+        raise FactUnavailable(f"it ends in the middle of line {start if held else out[-1][0]}: it was cut off")
     return out
 
 
@@ -149,13 +149,13 @@ def _value(data: str, wide: bool, codepage: str, line: int) -> Value:
         return Value("present", "REG_DWORD", int(data[6:], 16))
     found = _HEX.fullmatch(data)
     if not found:
-        raise CannotTell(f"line {line} holds no value of a known form: {one_line(data, 60)}")
+        raise FactUnavailable(f"line {line} holds no value of a known form: {one_line(data, 60)}")
     kind = _TYPES.get(found[1] or "", f"REG_TYPE_{found[1]}")
     digits = re.sub(r"[\s,]", "", found[2])
     try:
         raw = bytes.fromhex(digits)
     except ValueError:
-        raise CannotTell(f"line {line} holds half a byte") from None
+        raise FactUnavailable(f"line {line} holds half a byte") from None
     return typed(kind, raw, "utf-16-le" if wide else codepage)
 
 

@@ -4,34 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from auditor.collectors.windows.host_facts import first_questions, platform_of, questions
+from auditor.collectors.windows.host_facts import all_queries, first_queries, platform_of
 from auditor.collectors.windows.lookup import build_of
-from auditor.collectors.windows.queries import SERVICES, UNINSTALL, Questions
+from auditor.collectors.windows.queries import SERVICES, UNINSTALL, QuerySet
 from auditor.model.facts import Platform
-from auditor.model.requirements import Asked
-from auditor.model.windows import Cell, Readings, Subkeys, Table, Value
+from auditor.model.requirements import DataRequirements
+from auditor.model.windows import Cell, Subkeys, Table, Value, WindowsRawData
 from auditor.transports.session import RemoteRegistry
 
-WAY = "remote registry over SMB"
+METHOD = "remote registry over SMB"
 
 
-def read(session: RemoteRegistry, wishes: Callable[[Platform], Asked]) -> Readings:
+def read(session: RemoteRegistry, requirements_of: Callable[[Platform], DataRequirements]) -> WindowsRawData:
     """Ask the first questions, then those that make sense. HostError where there is no session."""
-    first = _told(session, first_questions(Asked()), None)
-    wanted = questions(wishes(platform_of(first)))
+    first = _told(session, first_queries(DataRequirements()), None)
+    wanted = all_queries(requirements_of(platform_of(first)))
     rest = _told(session, wanted, build_of(first))
     tables: dict[str, Table] = {SERVICES: session.services()}
     if wanted.programs:
         tables |= {key: _programs(session, key) for key in UNINSTALL}
-    return Readings(way=WAY, values=first.values | rest.values, keys=first.keys | rest.keys, tables=tables)
+    return WindowsRawData(method=METHOD, values=first.values | rest.values, keys=first.keys | rest.keys, tables=tables)
 
 
-def _told(session: RemoteRegistry, asked: Questions, build: int | None) -> Readings:
-    values = {a.what: session.value(*_split(a.what)) for a in asked.values if a.of(build)}
+def _told(session: RemoteRegistry, requirements: QuerySet, build: int | None) -> WindowsRawData:
+    values = {a.what: session.value(*_split(a.what)) for a in requirements.values if a.of(build)}
     no_files = "the remote registry does not tell file versions"
-    values |= {f"file-version:{p}": Value("unreadable", reason=no_files) for p in asked.files}
-    keys = {a.what: _below(session, a.what, 3 if a.deep else 1) for a in asked.keys if a.of(build)}
-    return Readings(way=WAY, values=values, keys=keys)
+    values |= {f"file-version:{p}": Value("unreadable", reason=no_files) for p in requirements.files}
+    keys = {a.what: _below(session, a.what, 3 if a.deep else 1) for a in requirements.keys if a.of(build)}
+    return WindowsRawData(method=METHOD, values=values, keys=keys)
 
 
 _MOST_KEYS = 3000  # below one key; each costs a round trip

@@ -13,73 +13,75 @@ import re
 from collections.abc import Iterator
 
 from auditor.collectors.limits import MAX_ROWS
-from auditor.collectors.linux.script_output import Section, take_apart
-from auditor.collectors.windows.queries import SERVICES, SERVICES_KEY, UNINSTALL, Questions
-from auditor.errors import CannotTell
+from auditor.collectors.linux.script_output import Section, parse_output
+from auditor.collectors.windows.queries import SERVICES, SERVICES_KEY, UNINSTALL, QuerySet
+from auditor.errors import FactUnavailable
 from auditor.foundation.sanitize import one_line
-from auditor.model.windows import Cell, Readings, Subkeys, Table, Value
+from auditor.model.windows import Cell, Subkeys, Table, Value, WindowsRawData
 from auditor.transports.command import Command, CommandResult
 
 ARGV = ("cmd", "/q", "/d")
-WAY = "one shell command (reg.exe, sc, ver)"
+METHOD = "one shell command (reg.exe, sc, ver)"
 # Every Windows NT has it, any user may read it, and it tells the code page of what the others print.
 CONTROL_KEY, CONTROL_NAME = r"HKLM\SYSTEM\CurrentControlSet\Control\Nls\CodePage", "OEMCP"
 _NO_FILES = "reg.exe, sc and ver do not tell file versions; WMI does"
 
 
-def lines(questions: Questions, marker: str) -> dict[str, str]:
+def lines(queries: QuerySet, marker: str) -> dict[str, str]:
     """The commands, by the names of their sections. `marker` names what no host has."""
-    asked = {
+    requirements = {
         "ver": "ver",
         "control": f'reg query "{CONTROL_KEY}" /v {CONTROL_NAME}',
         "no-key": f'reg query "{CONTROL_KEY}\\auditor-{marker}"',
         "no-value": f'reg query "{CONTROL_KEY}" /v auditor-{marker}',
         "no-match": f'reg query "{CONTROL_KEY}" /s /v auditor-{marker}',
     }
-    for ask in questions.values:
+    for ask in queries.values:
         key, _, name = ask.what.partition("#")
-        asked[f"value:{_tag(ask.what)}"] = f'reg query "{key}" /v "{name}"'
-    for ask in questions.keys:
-        asked[f"key:{_tag(ask.what)}"] = f'reg query "{ask.what}"{" /s" if ask.deep else ""}'
-    if SERVICES in questions.tables:
-        asked["sc"] = "sc query type= service state= all bufsize= 262144"
-        asked["start"] = f'reg query "{SERVICES_KEY}" /s /v Start'
-    if questions.programs:
+        requirements[f"value:{_tag(ask.what)}"] = f'reg query "{key}" /v "{name}"'
+    for ask in queries.keys:
+        requirements[f"key:{_tag(ask.what)}"] = f'reg query "{ask.what}"{" /s" if ask.deep else ""}'
+    if SERVICES in queries.tables:
+        requirements["sc"] = "sc query type= service state= all bufsize= 262144"
+        requirements["start"] = f'reg query "{SERVICES_KEY}" /s /v Start'
+    if queries.programs:
         for number, key in enumerate(UNINSTALL):
             for name in ("DisplayName", "DisplayVersion"):
-                asked[f"programs:{number}:{name}"] = f'reg query "{key}" /s /v {name}'
-    return asked
+                requirements[f"programs:{number}:{name}"] = f'reg query "{key}" /s /v {name}'
+    return requirements
 
 
-def command(questions: Questions, marker: str) -> Command:
+def command(queries: QuerySet, marker: str) -> Command:
     """The command with its stdin."""
-    return Command(ARGV, stdin="\r\n".join([*framed(questions, marker), "exit", ""]).encode("ascii"), marker=marker)
+    return Command(ARGV, stdin="\r\n".join([*framed(queries, marker), "exit", ""]).encode("ascii"), marker=marker)
 
 
-def framed(questions: Questions, marker: str) -> Iterator[str]:
+def framed(queries: QuerySet, marker: str) -> Iterator[str]:
     """The lines that cmd reads: each command between its section's name and, at once after it, its exit status."""
     yield f"echo.&echo {marker}=plain"
-    for name, line in lines(questions, marker).items():
+    for name, line in lines(queries, marker).items():
         yield f"echo.&echo {marker}^<{name}"
         yield f"{line} 2>&1"
         yield f"echo.&echo {marker}^>{name} %errorlevel% - -"
     yield f"echo.&echo {marker}.end"
 
 
-def read(result: CommandResult, marker: str, questions: Questions) -> Readings:
-    """The answer as readings; never raises. CannotTell inside becomes the reason of what could not be read."""
-    answers = take_apart(_utf8(result.stdout, marker), marker, result.cut.message if result.cut else None)
-    host = _Host(answers.sections, answers.cut)
-    values = {a.what: host.value(f"value:{_tag(a.what)}", a.what.partition("#")[2]) for a in questions.values}
-    values |= {f"file-version:{p}": Value("unreadable", reason=_NO_FILES) for p in questions.files}
-    keys = {a.what: host.subkeys(f"key:{_tag(a.what)}", a.what, 3 if a.deep else 1) for a in questions.keys}
+def read(result: CommandResult, marker: str, queries: QuerySet) -> WindowsRawData:
+    """The answer as readings; never raises. FactUnavailable inside becomes the reason of what could not be read."""
+    answers = parse_output(_utf8(result.stdout, marker), marker, result.truncated.message if result.truncated else None)
+    host = _Host(answers.sections, answers.truncated)
+    values = {a.what: host.value(f"value:{_tag(a.what)}", a.what.partition("#")[2]) for a in queries.values}
+    values |= {f"file-version:{p}": Value("unreadable", reason=_NO_FILES) for p in queries.files}
+    keys = {a.what: host.subkeys(f"key:{_tag(a.what)}", a.what, 3 if a.deep else 1) for a in queries.keys}
     tables = {}
-    if SERVICES in questions.tables:
+    if SERVICES in queries.tables:
         tables[SERVICES] = host.services()
-    if questions.programs:
+    if queries.programs:
         tables |= {key: host.programs(number) for number, key in enumerate(UNINSTALL)}
     said = answers.sections.get("ver")
-    return Readings(way=WAY, values=values, keys=keys, tables=tables, texts={"ver": one_line(said.text)} if said else {})
+    return WindowsRawData(
+        method=METHOD, values=values, keys=keys, tables=tables, texts={"ver": one_line(said.text)} if said else {}
+    )
 
 
 def _tag(what: str) -> str:
@@ -95,7 +97,7 @@ def _utf8(stdout: bytes, marker: str) -> bytes:
         return plain
     except UnicodeDecodeError:
         pass
-    sections = take_apart(plain, marker, None).sections
+    sections = parse_output(plain, marker, None).sections
     page = re.search(r"REG_SZ\s+(\d{3,5})", sections["control"].text) if "control" in sections else None
     try:
         codec = codecs.lookup(f"cp{page[1]}" if page else "ascii").name
@@ -112,8 +114,8 @@ _STARTS = ("Boot", "System", "Auto", "Manual", "Disabled")
 class _Host:
     """One host's sections, and how it says that something is absent."""
 
-    def __init__(self, sections: dict[str, Section], cut: str) -> None:
-        self._sections, self._cut = {name: s for name, s in sections.items() if not _too_large(s)}, cut
+    def __init__(self, sections: dict[str, Section], truncated: str) -> None:
+        self._sections, self._cut = {name: s for name, s in sections.items() if not _too_large(s)}, truncated
         self._absent: set[str] = set()
         self._fault = self._check()
         for name in ("no-key", "no-value", "no-match"):
@@ -137,27 +139,27 @@ class _Host:
     def _good(self, name: str) -> Section | None:
         """An answer of reg.exe, None where it says that there is no such thing."""
         if self._fault:
-            raise CannotTell(self._fault)
+            raise FactUnavailable(self._fault)
         section = self._sections.get(name)
         if section is None:
-            raise CannotTell(self._cut or "the host did not answer this")
+            raise FactUnavailable(self._cut or "the host did not answer this")
         if section.status == 0:
             return section  # for an empty key it says nothing
         if _words(section) in self._absent:
             return None
-        raise CannotTell(f"{one_line(section.text) or 'no reason given'} (status {section.status})")
+        raise FactUnavailable(f"{one_line(section.text) or 'no reason given'} (status {section.status})")
 
     def value(self, section: str, name: str) -> Value:
         try:
             answer = self._good(section)
             return Value("absent") if answer is None else _value(answer.text, name)
-        except CannotTell as e:
+        except FactUnavailable as e:
             return Value("unreadable", reason=str(e))
 
     def subkeys(self, section: str, key: str, levels: int) -> Subkeys:
         try:
             answer = self._good(section)
-        except CannotTell as e:
+        except FactUnavailable as e:
             return Subkeys("unreadable", reason=str(e))
         if answer is None:
             return Subkeys("absent")
@@ -202,10 +204,10 @@ class _Host:
             try:
                 answer = self._good(f"programs:{number}:{name}")
                 if answer and (strange := self._strange(answer)):
-                    raise CannotTell(strange)
+                    raise FactUnavailable(strange)
                 for path, text in _by_key(answer.text, UNINSTALL[number]) if answer else ():
                     rows.setdefault(path, {})[name] = str(_value(text, name).data)
-            except CannotTell as e:
+            except FactUnavailable as e:
                 return Table("unreadable", reason=str(e))
         return Table("present", tuple(rows.values()))
 
@@ -256,15 +258,15 @@ def _blocks(text: str) -> Iterator[tuple[str, str | None]]:
 def _value(text: str, name: str) -> Value:
     found = next((m for m in _VALUE.finditer(text) if m[1].strip().lower() == name.lower()), None)
     if found is None:
-        raise CannotTell(f"reg.exe answered with something else: {one_line(text, 100)}")
+        raise FactUnavailable(f"reg.exe answered with something else: {one_line(text, 100)}")
     return typed(found[2], text[found.end() :].rstrip("\n"))
 
 
 def typed(kind: str, data: str) -> Value:
-    """A value as reg.exe prints it. Raises CannotTell where a number is none."""
+    """A value as reg.exe prints it. Raises FactUnavailable where a number is none."""
     if kind in ("REG_DWORD", "REG_QWORD"):
         if not re.fullmatch(r"0x[0-9a-fA-F]{1,16}\s*", data):
-            raise CannotTell(f"{one_line(data, 60)!r} is no {kind}")
+            raise FactUnavailable(f"{one_line(data, 60)!r} is no {kind}")
         return Value("present", kind, int(data, 16))
     if kind == "REG_MULTI_SZ":
         return Value("present", kind, tuple(p for p in data.split("\\0") if p))

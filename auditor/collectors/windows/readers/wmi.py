@@ -16,12 +16,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from auditor.collectors.windows.lookup import build_of, cell
-from auditor.collectors.windows.queries import FILE_WQL, OS, WQL, Ask, Questions
+from auditor.collectors.windows.queries import FILE_WQL, OS, WQL, QuerySet, RegistryQuery
 from auditor.errors import HostError, Refused
-from auditor.model.windows import Cell, Readings, Subkeys, Table, Value
-from auditor.transports.session import Lane, Wmi
+from auditor.model.windows import Cell, Subkeys, Table, Value, WindowsRawData
+from auditor.transports.session import Wmi, WmiConnection
 
-WAY = "WMI"
+METHOD = "WMI"
 FAR = 0.010  # seconds for a round trip, above which more connections are worth their logins
 _WORTH_A_LOGIN = 4  # questions; a login takes about as many round trips
 _MOST_KEYS = 300
@@ -49,7 +49,7 @@ class _Task(Struct, frozen=True):
 
     store: dict[str, Any]
     name: str
-    ask: Callable[[Lane], Value | Subkeys | Table]
+    ask: Callable[[WmiConnection], Value | Subkeys | Table]
     unread: type[Value] | type[Subkeys] | type[Table]
 
     def put(self, answer: Value | Subkeys | Table) -> None:
@@ -59,49 +59,49 @@ class _Task(Struct, frozen=True):
         self.put(self.unread("unreadable", reason=str(why)))
 
 
-class Reader:
+class WmiReader:
     """One host's WMI."""
 
     def __init__(self, session: Wmi) -> None:
-        self._session, self._lane = session, session.lane()
-        self._spare: list[Lane] | None = None
+        self._session, self._connection = session, session.connection()
+        self._spare: list[WmiConnection] | None = None
 
-    def first(self, questions: Questions) -> Readings:
+    def first(self, queries: QuerySet) -> WindowsRawData:
         """The questions that decide the others. Raises Refused where WMI refuses its first query, HostError where there
         is no session."""
-        os = Table("present", self._lane.rows(WQL[OS]))
-        return self.rest(Readings(way=WAY, tables={OS: os}), questions)
+        os = Table("present", self._connection.rows(WQL[OS]))
+        return self.rest(WindowsRawData(method=METHOD, tables={OS: os}), queries)
 
-    def rest(self, before: Readings, questions: Questions) -> Readings:
+    def rest(self, before: WindowsRawData, queries: QuerySet) -> WindowsRawData:
         """Everything else, given what the first answers were. What a session that ends in the middle leaves out is
         unreadable with the reason."""
         build = build_of(before)
         values, keys, tables = dict(before.values), dict(before.keys), dict(before.tables)
-        tasks = [_Task(tables, t, partial(_table, WQL[t]), Table) for t in questions.tables if t not in tables]
-        for a in questions.values:
+        tasks = [_Task(tables, t, partial(_table, WQL[t]), Table) for t in queries.tables if t not in tables]
+        for a in queries.values:
             if a.what not in values and _worth(a, build, before):
                 tasks.append(_Task(values, a.what, partial(_value, a.what), Value))
-        for a in questions.keys:
+        for a in queries.keys:
             if a.what not in keys and _worth(a, build, before):
                 tasks.append(_Task(keys, a.what, partial(_subkeys, a.what, 3 if a.deep else 1), Subkeys))
         windows = cell(next(iter(before.tables[OS].rows), {}), "WindowsDirectory")
-        for path in questions.files:
+        for path in queries.files:
             tasks.append(_Task(values, f"file-version:{path}", partial(_file, path, windows), Value))
         self._share(tasks)
         return replace(before, values=values, keys=keys, tables=tables)
 
     def _share(self, tasks: list[_Task]) -> None:
-        """Lanes take the next task when they are free. A spare lane that fails gives its task back."""
+        """Connections take the next task when they are free. A spare connection that fails gives its task back."""
         todo, over = deque(tasks), list[HostError]()
 
-        def work(lane: Lane, spare: bool) -> None:
+        def work(connection: WmiConnection, spare: bool) -> None:
             while todo:
                 try:
                     task = todo.popleft()
                 except IndexError:
-                    return  # another lane took the last one
+                    return  # another connection took the last one
                 try:
-                    task.put(task.ask(lane))
+                    task.put(task.ask(connection))
                 except Refused as e:
                     task.give_up(e)
                 except ValueError as e:  # a number that is none, say
@@ -109,46 +109,46 @@ class Reader:
                 except HostError as e:
                     todo.append(task)
                     if spare:
-                        spares.remove(lane)
+                        spares.remove(connection)
                     else:
                         over.append(e)
                     return
 
         spares = self._spares(len(tasks))
-        threads = [threading.Thread(target=work, args=(lane, True), daemon=True) for lane in spares]
+        threads = [threading.Thread(target=work, args=(connection, True), daemon=True) for connection in spares]
         for thread in threads:
             thread.start()
-        work(self._lane, False)
+        work(self._connection, False)
         for thread in threads:
             thread.join()
         if not over:
-            work(self._lane, False)  # what a spare lane gave back at the end
+            work(self._connection, False)  # what a spare connection gave back at the end
         for task in todo:
             task.give_up(over[0])
 
-    def _spares(self, tasks: int) -> list[Lane]:
+    def _spares(self, tasks: int) -> list[WmiConnection]:
         """Further connections where they are worth it; opened once, and kept from the first questions for the others."""
         if self._spare is None and self._session.round_trip > FAR and tasks > _WORTH_A_LOGIN:
-            self._spare = [self._session.lane() for _ in range(self._session.lanes - 1)]
+            self._spare = [self._session.connection() for _ in range(self._session.max_connections - 1)]
         return [] if self._spare is None else self._spare
 
 
-def _worth(ask: Ask, build: int | None, readings: Readings) -> bool:
+def _worth(ask: RegistryQuery, build: int | None, readings: WindowsRawData) -> bool:
     told = readings.tables.get(ask.unless)
     return ask.of(build) and not (told and told.rows)
 
 
-def _table(wql: str, lane: Lane) -> Table:
-    return Table("present", lane.rows(wql))
+def _table(wql: str, connection: WmiConnection) -> Table:
+    return Table("present", connection.rows(wql))
 
 
-def _value(what: str, lane: Lane) -> Value:
+def _value(what: str, connection: WmiConnection) -> Value:
     """One value; a type that does not fit is tried as the next one."""
     key, _, name = what.removeprefix("HKLM\\").partition("#")
     usual = _KINDS.get(name)
     for kind in ([usual] if usual else []) + [k for k in _GETTERS if k != usual]:
         method, result = _GETTERS[kind]
-        said = lane.registry(method, key, name)
+        said = connection.registry(method, key, name)
         code = _code(said)
         if code == _OK:
             try:
@@ -173,13 +173,13 @@ def _typed(kind: str, said: Cell) -> Value:
     return Value("present", kind, several[0] if several else "")
 
 
-def _subkeys(key: str, levels: int, lane: Lane) -> Subkeys:
+def _subkeys(key: str, levels: int, connection: WmiConnection) -> Subkeys:
     """The names below a key, `levels` deep, as relative paths."""
     found: list[str] = []
     todo = [("", 1)]
     while todo:
         path, level = todo.pop(0)
-        said = lane.registry("EnumKey", (key + path).removeprefix("HKLM\\"))
+        said = connection.registry("EnumKey", (key + path).removeprefix("HKLM\\"))
         code = _code(said)
         if code == _NO_KEY and not path:
             return Subkeys("absent")
@@ -195,19 +195,19 @@ def _subkeys(key: str, levels: int, lane: Lane) -> Subkeys:
     return Subkeys("present", tuple(p.lstrip("\\") for p in found))
 
 
-def _file(path: str, windows: str, lane: Lane) -> Value:
+def _file(path: str, windows: str, connection: WmiConnection) -> Value:
     """A file's version. No row means that there is no such file or that this account may not see it."""
     if not windows:
         return Value("unreadable", reason="the host did not say where its Windows folder is")
     full = path.replace("%SystemRoot%", windows)
     if "%ProgramFiles%" in full:
-        folder = _value(PROGRAM_FILES, lane)
+        folder = _value(PROGRAM_FILES, connection)
         if folder.state != "present":
             return Value("unreadable", reason="the host did not say where its program folder is")
         full = full.replace("%ProgramFiles%", str(folder.data))
     if "'" in full or '"' in full:
         return Value("unreadable", reason="the host's name for its Windows or program folder holds a quotation mark")
-    rows = lane.rows(FILE_WQL.format(path=full.replace("\\", "\\\\")))
+    rows = connection.rows(FILE_WQL.format(path=full.replace("\\", "\\\\")))
     version = cell(rows[0], "Version") if rows else ""
     if not rows:
         return Value("unreadable", reason=f"there is no {full}, or this account may not see it")

@@ -29,12 +29,12 @@ def ways(found: Article) -> set[str]:
     return {w for w in ("hotfix_only", "latest_sp", "vendor_fix", "no_fix") if getattr(found, w)}
 
 
-@pytest.mark.parametrize(("way", "words"), WAYS, ids=[w[1][:50] for w in WAYS])
-def test_way(way: str, words: str) -> None:
+@pytest.mark.parametrize(("method", "words"), WAYS, ids=[w[1][:50] for w in WAYS])
+def test_way(method: str, words: str) -> None:
     found = article(RESOLUTION=words)
-    assert ways(found) == {way}
+    assert ways(found) == {method}
     assert found.fixes == ()
-    assert way == "no_fix" or found.evidence[way]
+    assert method == "no_fix" or found.evidence[method]
 
 
 def test_presp_says_hotfix_whatever_the_boilerplate_says() -> None:

@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from auditor.advisories.article import Article
-from auditor.advisories.corpus import Reading
+from auditor.advisories.corpus import CorpusReader
 from auditor.advisories.rule_files import write
 from auditor.advisories.sources.kb.rule import NoRule, rule
 from auditor.checks.hotfix import HotfixCheck
@@ -167,7 +167,7 @@ def test_a_doubt_leaves_it_unreviewed() -> None:
 @pytest.mark.skipif(SEEDS is None, reason="the seed articles are not here")
 def test_the_seeds_import_to_rules_equal_in_effect_to_the_hand_made_ones() -> None:
     shipped = {r.id: r for r in load(["rules/windows"] if Path("rules/windows").is_dir() else ()).rules}
-    imported = {a.id: made(a) for a in Reading([str(SEEDS)]).articles()}
+    imported = {a.id: made(a) for a in CorpusReader([str(SEEDS)]).articles()}
     compared: set[str] = set()
     for ident, facts, said in itertools.product(
         ("Q238009", "Q181350"), _hosts(), ((), _attested("done"), _attested("not-done"), _attested("restart-pending"))

@@ -46,12 +46,12 @@ NOT_COMPARED: list[tuple[frozenset[str], frozenset[str], set[str], str]] = [
 ]
 
 
-def in_table(table: Any, way: Way, name: str) -> set[str]:
-    return set().union(*(fields for ways, hosts, fields, _ in table if way in ways and name in hosts))
+def in_table(table: Any, method: Way, name: str) -> set[str]:
+    return set().union(*(fields for ways, hosts, fields, _ in table if method in ways and name in hosts))
 
 
-def facts(name: str, way: Way) -> HostFacts:
-    found = scanned(name, way).facts
+def facts(name: str, method: Way) -> HostFacts:
+    found = scanned(name, method).facts
     assert found
     return found
 
@@ -71,13 +71,13 @@ def compared(found: HostFacts) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("method", WAYS)
 @pytest.mark.parametrize("name", HOSTS)
-def test_facts(name: str, way: Way) -> None:
-    expected, found = load_host(name).expected, compared(facts(name, way))
+def test_facts(name: str, method: Way) -> None:
+    expected, found = load_host(name).expected, compared(facts(name, method))
     assert set(expected) <= set(found)
-    cannot = in_table(CANNOT_TELL, way, name)
-    for what in set(expected) - in_table(NOT_COMPARED, way, name):
+    cannot = in_table(CANNOT_TELL, method, name)
+    for what in set(expected) - in_table(NOT_COMPARED, method, name):
         if what == "product" and what in cannot:
             assert expected[what].startswith(f"{found[what]}-")
         elif what in cannot:
@@ -89,32 +89,32 @@ def test_facts(name: str, way: Way) -> None:
 
 
 def test_the_table_names_nothing_twice_or_in_vain() -> None:
-    for way in WAYS:
+    for method in WAYS:
         for name in HOSTS:
             expected = load_host(name).expected
-            told = [f for ways, hosts, fields, _ in CANNOT_TELL if way in ways and name in hosts for f in fields]
-            assert len(told) == len(set(told)), (way, name)
-            assert set(told) <= {*expected, "build", "edition", "suites"}, (way, name)
+            told = [f for ways, hosts, fields, _ in CANNOT_TELL if method in ways and name in hosts for f in fields]
+            assert len(told) == len(set(told)), (method, name)
+            assert set(told) <= {*expected, "build", "edition", "suites"}, (method, name)
 
 
 @pytest.mark.parametrize("name", sorted(NT31))
 def test_the_number_of_windows_nt_31_is_no_service_pack(name: str) -> None:
-    for way in ("regedit4", "unicode"):
-        p = facts(name, way).platform
+    for method in ("regedit4", "unicode"):
+        p = facts(name, method).platform
         assert (p.service_pack, p.csd_version) == ("CSD003", "CSD003")
 
 
 # --------------------------------------------------------------------------------------- services, settings and the rest
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("method", WAYS)
 @pytest.mark.parametrize("name", HOSTS)
-def test_services(name: str, way: Way) -> None:
-    host, found = load_host(name), facts(name, way)
-    if (way == "shell" and not host.sc_exe) or (way == "wmi" and not host.wmi):
+def test_services(name: str, method: Way) -> None:
+    host, found = load_host(name), facts(name, method)
+    if (method == "shell" and not host.sc_exe) or (method == "wmi" and not host.wmi):
         assert found.services is None
         return
     told = {s.name: (s.state, s.start) for s in found.services or ()}
     expected = {n: (s["state"].lower(), s["start"].lower()) for n, s in host.services.items()}
-    if way == "regedit4":  # the key with the code pages was not exported: names beyond ASCII cannot be compared
+    if method == "regedit4":  # the key with the code pages was not exported: names beyond ASCII cannot be compared
         expected = {
             n: (told[n][0] and e[0], e[1]) if not host.services[n]["display"].isascii() else e for n, e in expected.items()
         }
@@ -126,20 +126,20 @@ def exported(key: str) -> bool:
     return any(f"{key}\\".lower().startswith(f"{k}\\".lower()) for k in KEYS.values())
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("method", WAYS)
 @pytest.mark.parametrize("name", HOSTS)
-def test_settings(name: str, way: Way) -> None:
-    host, found = load_host(name), facts(name, way)
+def test_settings(name: str, method: Way) -> None:
+    host, found = load_host(name), facts(name, method)
     for key, setting in (found.settings or {}).items():
         kind, _, place = key.partition(":")
         assert setting
         if kind == "file-version":
             path = place.replace("%SystemRoot%", r"C:\WINNT").lower()
-            there = next((v for f, v in host.files.items() if f.lower() == path), None) if way == "wmi" else None
+            there = next((v for f, v in host.files.items() if f.lower() == path), None) if method == "wmi" else None
             assert (setting.state, setting.value) == (("present", there) if there else ("unreadable", ""))
-        elif (way in LIVE and name in NT3) or (way == "shell" and not host.reg_exe):
+        elif (method in LIVE and name in NT3) or (method == "shell" and not host.reg_exe):
             assert setting.state == "unreadable"
-        elif way == "regedit4" and not exported(place.partition("#")[0]):
+        elif method == "regedit4" and not exported(place.partition("#")[0]):
             assert setting.state == "unreadable"  # no such key was exported
         else:
             value = host.value(*place.split("#"))
@@ -151,14 +151,14 @@ def test_the_settings_compared_are_of_every_kind() -> None:
     assert states == {"present", "absent", "unreadable"}
 
 
-@pytest.mark.parametrize("way", ["wmi", "shell"])
-def test_a_value_that_the_account_may_not_read_is_not_absent(way: Way) -> None:
+@pytest.mark.parametrize("method", ["wmi", "shell"])
+def test_a_value_that_the_account_may_not_read_is_not_absent(method: Way) -> None:
     host = load_host("nt40-server-sp6a-domino")
     host.denied_keys += [
         r"HKLM\SYSTEM\CurrentControlSet\Services\AFD\Parameters",
         r"HKLM\SYSTEM\CurrentControlSet\Control\ProductOptions",
     ]
-    found = audited(host, way).facts
+    found = audited(host, method).facts
     assert found
     settings = found.settings or {}
     closed = [s.state for k, s in settings.items() if s and r"\AFD\Parameters#" in k]
@@ -169,19 +169,19 @@ def test_a_value_that_the_account_may_not_read_is_not_absent(way: Way) -> None:
 @pytest.mark.parametrize("name", HOSTS)
 def test_what_is_told_by_two_ways_is_the_same(name: str) -> None:
     for what in ("arch", "installation", "csd_version"):
-        told = {getattr(facts(name, way).platform, what) for way in WAYS} - {None}
+        told = {getattr(facts(name, method).platform, what) for method in WAYS} - {None}
         assert len(told) <= 1, what
-    assert len({facts(name, way).machine_id for way in WAYS} - {None}) <= 1
-    programs = [p for way in WAYS if (p := facts(name, way).programs) is not None]
+    assert len({facts(name, method).machine_id for method in WAYS} - {None}) <= 1
+    programs = [p for method in WAYS if (p := facts(name, method).programs) is not None]
     # WMI asks for programs only where a rule may apply that looks at them.
     assert len({p for p in programs if p}) <= 1
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_the_way_taken_is_named(way: Way) -> None:
-    named = facts("windows-server-2019", way).way or ""
+@pytest.mark.parametrize("method", WAYS)
+def test_the_way_taken_is_named(method: Way) -> None:
+    named = facts("windows-server-2019", method).method or ""
     words = {"wmi": "winrm, WMI", "shell": "ssh, one shell command", "regedit4": "replay, files", "unicode": "replay, files"}
-    assert named.startswith(words[way])
+    assert named.startswith(words[method])
 
 
 # --------------------------------------------------------------------------------------------------------- over real sshd
@@ -203,8 +203,8 @@ def test_over_openssh_too(tmp_path: Path) -> None:
 def same_as_the_shell(name: str, result: Any, connection: str) -> None:
     assert result.facts, result.error
     usual = facts(name, "shell")
-    way = (usual.way or "").replace("ssh", connection, 1)
-    assert result.facts == replace(usual, way=way)
+    method = (usual.method or "").replace("ssh", connection, 1)
+    assert result.facts == replace(usual, method=method)
     assert {f.rule: f.verdict for f in result.findings} == verdicts(scanned(name, "shell"))
 
 
@@ -243,16 +243,16 @@ UNREAD: list[tuple[Way, frozenset[str], tuple[str, ...], str]] = [
 ]
 
 
-def expected_verdicts(name: str, way: Way) -> dict[str, str]:
-    unread = {rule for w, hosts, rules, _ in UNREAD if w == way and name in hosts for rule in rules}
+def expected_verdicts(name: str, method: Way) -> dict[str, str]:
+    unread = {rule for w, hosts, rules, _ in UNREAD if w == method and name in hosts for rule in rules}
     return {rule: U if rule in unread else v for rule, v in zip(SEEDS, VERDICTS[name], strict=True)}
 
 
-@pytest.mark.parametrize("way", ["wmi", "shell", "unicode"])
+@pytest.mark.parametrize("method", ["wmi", "shell", "unicode"])
 @pytest.mark.parametrize("name", HOSTS)
-def test_verdicts(name: str, way: Way) -> None:
-    found = verdicts(scanned(name, way))
-    assert {rule: found[rule] for rule in SEEDS} == expected_verdicts(name, way)
+def test_verdicts(name: str, method: Way) -> None:
+    found = verdicts(scanned(name, method))
+    assert {rule: found[rule] for rule in SEEDS} == expected_verdicts(name, method)
 
 
 @pytest.mark.parametrize("name", HOSTS)
@@ -275,8 +275,8 @@ def attested(name: str, state: str) -> Attestation:
 )
 @pytest.mark.parametrize(("state", "verdict"), [("done", C), ("restart-pending", P), ("not-done", N)])
 def test_the_verdicts_that_need_an_attestation(name: str, ways: tuple[Way, ...], state: str, verdict: str) -> None:
-    for way in ways:
-        assert verdicts(scanned(name, way), attested(name, state))["Q181350"] == verdict, way
+    for method in ways:
+        assert verdicts(scanned(name, method), attested(name, state))["Q181350"] == verdict, method
     if name in NT3:
         assert verdicts(scanned(name, "wmi"), attested(name, state))["Q181350"] in (U, verdict)
 
@@ -291,9 +291,9 @@ def test_between_them_all_five_verdicts_occur() -> None:
 def test_no_two_ways_judge_a_host_differently() -> None:
     """Every shipped rule: a way may leave a verdict open, and that is all it may do."""
     for name in HOSTS:
-        by_way = {way: verdicts(scanned(name, way)) for way in WAYS}
+        by_way = {method: verdicts(scanned(name, method)) for method in WAYS}
         for rule in by_way["wmi"]:
-            told = {by_way[way][rule] for way in WAYS if rule in by_way[way]} - {U}
+            told = {by_way[method][rule] for method in WAYS if rule in by_way[method]} - {U}
             if (name, rule) == ("windows-server-2022-core", "windows-pending-reboot"):
                 continue  # NOT_COMPARED
-            assert len(told) <= 1, (name, rule, {way: by_way[way][rule] for way in WAYS})
+            assert len(told) <= 1, (name, rule, {method: by_way[method][rule] for method in WAYS})

@@ -13,15 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditor.audit.scan import scan
-from auditor.collectors.windows.host_facts import questions, read_windows
-from auditor.collectors.windows.queries import SERVICES, SERVICES_KEY, UNINSTALL, Ask, Questions
+from auditor.collectors.windows.host_facts import all_queries, windows_facts
+from auditor.collectors.windows.queries import SERVICES, SERVICES_KEY, UNINSTALL, QuerySet, RegistryQuery
 from auditor.collectors.windows.readers import offline
 from auditor.errors import ERROR_KINDS
 from auditor.foundation.deadline import Stop
 from auditor.model.facts import HostFacts
 from auditor.model.run import TargetResult
 from auditor.model.target import Target
-from auditor.model.windows import Readings, Subkeys, Value
+from auditor.model.windows import Subkeys, Value, WindowsRawData
 from auditor.transports import replay
 from tests.collectors.windows.reading import AUDIT, NOW, RULEBOOK, scanned, verdicts
 from tests.lab.windows import offline as lab
@@ -29,32 +29,34 @@ from tests.lab.windows.host import load_host
 
 NODE = "nt40-enterprise-sp5-node"
 LAB = "HKLM\\SOFTWARE\\Lab"
-EVERYTHING = questions(RULEBOOK.asked())
+EVERYTHING = all_queries(RULEBOOK.requirements())
 
 
 def reg(*lines: str, key: str = "SOFTWARE\\Lab") -> bytes:
     return "\r\n".join(("REGEDIT4", "", f"[HKEY_LOCAL_MACHINE\\{key}]", *lines, "", "")).encode()
 
 
-def read(files: dict[str, bytes], *asked: str, deep: bool = False) -> Readings:
-    values = tuple(Ask(a) for a in asked if "#" in a)
-    return offline.read(files, Questions(values=values, keys=tuple(Ask(a, deep=deep) for a in asked if "#" not in a)))
+def read(files: dict[str, bytes], *requirements: str, deep: bool = False) -> WindowsRawData:
+    values = tuple(RegistryQuery(a) for a in requirements if "#" in a)
+    return offline.read(
+        files, QuerySet(values=values, keys=tuple(RegistryQuery(a, deep=deep) for a in requirements if "#" not in a))
+    )
 
 
-def states(files: dict[str, bytes], *asked: str) -> list[str]:
-    told = read(files, *asked)
-    return [(told.values if "#" in a else told.keys)[a].state for a in asked]  # type: ignore[attr-defined]
+def states(files: dict[str, bytes], *requirements: str) -> list[str]:
+    told = read(files, *requirements)
+    return [(told.values if "#" in a else told.keys)[a].state for a in requirements]  # type: ignore[attr-defined]
 
 
 def facts(files: dict[str, bytes]) -> HostFacts:
-    return read_windows(offline.read(files, EVERYTHING), RULEBOOK.asked(), target="x", way="replay", now=NOW)
+    return windows_facts(offline.read(files, EVERYTHING), RULEBOOK.requirements(), target="x", method="replay", now=NOW)
 
 
 # ------------------------------------------------------------------------------------------------- known, absent, not known
 def test_absent_only_below_an_exported_root() -> None:
     files = {"a.reg": reg('"here"="x"', "", "[HKEY_LOCAL_MACHINE\\SOFTWARE\\Lab\\Below]", '"y"="z"')}
-    asked = [f"{LAB}#here", f"{LAB}#gone", f"{LAB}\\Below#y", f"{LAB}\\No#x", f"{LAB}\\Below", f"{LAB}\\No", LAB]
-    assert states(files, *asked) == ["present", "absent", "present", "absent", "present", "absent", "present"]
+    requirements = [f"{LAB}#here", f"{LAB}#gone", f"{LAB}\\Below#y", f"{LAB}\\No#x", f"{LAB}\\Below", f"{LAB}\\No", LAB]
+    assert states(files, *requirements) == ["present", "absent", "present", "absent", "present", "absent", "present"]
     outside = [
         "HKLM\\SOFTWARE#x",
         "HKLM\\SOFTWARE",
@@ -99,8 +101,8 @@ def test_subkeys_as_deep_as_asked() -> None:
 def test_a_filtered_export_knows_nothing_of_other_names() -> None:
     """What the collection script keeps of a key with secrets: the lines of some values and all key lines."""
     files = {"a.reg": reg('"Start"=dword:2', "", "[HKEY_LOCAL_MACHINE\\SOFTWARE\\Lab\\Below]", "; auditor kept: Start Type")}
-    asked = [f"{LAB}#Start", f"{LAB}#Type", f"{LAB}#Password", f"{LAB}\\Below#Type", f"{LAB}\\Below#Password"]
-    assert states(files, *asked) == ["present", "absent", "unreadable", "absent", "unreadable"]
+    requirements = [f"{LAB}#Start", f"{LAB}#Type", f"{LAB}#Password", f"{LAB}\\Below#Type", f"{LAB}\\Below#Password"]
+    assert states(files, *requirements) == ["present", "absent", "unreadable", "absent", "unreadable"]
     assert states(files, f"{LAB}\\Below", f"{LAB}\\No") == ["present", "absent"]
 
 
@@ -119,7 +121,7 @@ def test_a_damaged_file_is_named_and_says_nothing() -> None:
         assert told.keys[LAB].state == "unreadable"
         assert len(told.notes) == 1
         assert "bad\\x1b.reg was not read" in told.notes[0]
-    assert "was not read" in (facts({"bad.reg": b"x", "ver.txt": b"Windows NT Version 4.0"}).way or "")
+    assert "was not read" in (facts({"bad.reg": b"x", "ver.txt": b"Windows NT Version 4.0"}).method or "")
 
 
 def test_without_a_version_it_is_no_windows() -> None:
@@ -140,7 +142,7 @@ def services(*lines: str, started: bytes | None, code_page: str | None = None, a
         files["nls.reg"] = reg(
             f'"ACP"="{ansi}"', f'"OEMCP"="{code_page}"', key="SYSTEM\\CurrentControlSet\\Control\\Nls\\CodePage"
         )
-    told = offline.read(files, Questions(tables=(SERVICES,))).tables[SERVICES]
+    told = offline.read(files, QuerySet(tables=(SERVICES,))).tables[SERVICES]
     return {str(r["Name"]): r["State"] for r in told.rows}  # type: ignore[misc]
 
 
@@ -182,13 +184,13 @@ def test_a_name_that_cannot_be_compared_is_not_stopped(display: str) -> None:
 def test_programs() -> None:
     key = UNINSTALL[0].replace("HKLM", "HKEY_LOCAL_MACHINE")
     lines = (f"[{key}\\One]", '"DisplayName"="Lotus Domino R5"', '"DisplayVersion"="5.0"', f"[{key}\\Two]", '"x"="y"')
-    told = offline.read({"a.reg": reg(*lines, key=key.partition("\\")[2])}, Questions(programs=True)).tables[UNINSTALL[0]]
+    told = offline.read({"a.reg": reg(*lines, key=key.partition("\\")[2])}, QuerySet(programs=True)).tables[UNINSTALL[0]]
     assert told.rows == ({"DisplayName": "Lotus Domino R5", "DisplayVersion": "5.0"}, {})
-    assert offline.read({"a.reg": reg()}, Questions(programs=True)).tables[UNINSTALL[0]].state == "unreadable"
+    assert offline.read({"a.reg": reg()}, QuerySet(programs=True)).tables[UNINSTALL[0]].state == "unreadable"
 
 
 def test_file_versions_are_not_told() -> None:
-    told = offline.read({"a.reg": reg()}, Questions(files=(r"%SystemRoot%\system32\afd.sys",)))
+    told = offline.read({"a.reg": reg()}, QuerySet(files=(r"%SystemRoot%\system32\afd.sys",)))
     assert told.values[r"file-version:%SystemRoot%\system32\afd.sys"].state == "unreadable"
 
 

@@ -166,8 +166,8 @@ def constrained(root: Node) -> Iterator[str]:
     for node in parts(root, "command"):
         if said(node).startswith("New-Object"):
             block = next((b for b in above(node, "script_block") if said(b).startswith(("#", "if ($mode"))), None)
-            asked = said(block).find("if ($mode -ne 'FullLanguage') { throw 'unreadable: constrained language' }")
-            if block is None or asked < 0 or (node.start_byte - block.start_byte) < asked:
+            requirements = said(block).find("if ($mode -ne 'FullLanguage') { throw 'unreadable: constrained language' }")
+            if block is None or requirements < 0 or (node.start_byte - block.start_byte) < requirements:
                 yield "New-Object without asking for the language mode first"
 
 

@@ -14,18 +14,19 @@ import pytest
 from msgspec.structs import replace
 
 from auditor.audit.scan import scan
-from auditor.collectors.reader import Posix, ask
+from auditor.collectors.collection import PosixOptions
+from auditor.collectors.reader import collect
 from auditor.collectors.windows import missing_updates
-from auditor.collectors.windows.host_facts import questions, read_windows
-from auditor.collectors.windows.queries import OS, PROCESSES, QFE, SERVICES, UNINSTALL, UPDATES, Ask, Questions
+from auditor.collectors.windows.host_facts import all_queries, windows_facts
+from auditor.collectors.windows.queries import OS, PROCESSES, QFE, SERVICES, UNINSTALL, UPDATES, QuerySet, RegistryQuery
 from auditor.collectors.windows.readers import powershell
-from auditor.errors import CannotTell, HostError
+from auditor.errors import FactUnavailable, HostError
 from auditor.foundation.deadline import Stop
 from auditor.model.facts import HostFacts, MissingUpdate
-from auditor.model.requirements import Asked
+from auditor.model.requirements import DataRequirements
 from auditor.model.run import TargetError, TargetResult
 from auditor.model.target import Target
-from auditor.model.windows import Readings, Subkeys, Table, Value
+from auditor.model.windows import Subkeys, Table, Value, WindowsRawData
 from auditor.rulebook.loader import load
 from auditor.transports.command import Command, CommandResult
 from tests.collectors.windows.reading import AUDIT, MARKER, NOW, Console
@@ -40,38 +41,42 @@ from tests.places import ROOT
 KEY = r"HKLM\SOFTWARE\Lab"
 ABOUT = {"version": "5.1", "mode": "FullLanguage", "arch": "AMD64", "wow64": None}
 ALIVE = section(MARKER, "powershell", [ABOUT])
-TABLES = Questions(tables=(OS, QFE, SERVICES))
+TABLES = QuerySet(tables=(OS, QFE, SERVICES))
 FOUND = {"result": 2, "searched": "2026-11-20T03:10:00Z", "updates": 0}
 
 
-def said(stdout: bytes, status: int | None = 0, stderr: bytes = b"", cut: TargetError | None = None) -> CommandResult:
-    return CommandResult(status, stdout, stderr, 0.1, cut)
+def said(stdout: bytes, status: int | None = 0, stderr: bytes = b"", truncated: TargetError | None = None) -> CommandResult:
+    return CommandResult(status, stdout, stderr, 0.1, truncated)
 
 
-def read(*parts: str, asked: Questions = TABLES, wua: bool = True, end: bool = True) -> Readings:
-    return powershell.read(said(stream(MARKER, [ALIVE, *parts], end)), MARKER, asked, wua)
+def read(*parts: str, requirements: QuerySet = TABLES, wua: bool = True, end: bool = True) -> WindowsRawData:
+    return powershell.read(said(stream(MARKER, [ALIVE, *parts], end)), MARKER, requirements, wua)
 
 
 def updates(*rows: dict[str, Any], status: int = 0) -> Table:
     return read(section(MARKER, "wua", list(rows), status)).tables[UPDATES]
 
 
-def posed(host: WindowsHost, asked: Questions, wua: bool = True) -> Readings:
-    command = powershell.command(asked, MARKER, wua)
+def posed(host: WindowsHost, requirements: QuerySet, wua: bool = True) -> WindowsRawData:
+    command = powershell.command(requirements, MARKER, wua)
     answer = lab.answer(host, " ".join(command.argv), command.stdin)
     assert answer
-    return powershell.read(said(answer[0]), MARKER, asked, wua)
+    return powershell.read(said(answer[0]), MARKER, requirements, wua)
 
 
 # ----------------------------------------------------------------------------------------------------------- the command
 def test_the_command_is_one_assignment_and_the_constant_script() -> None:
-    asked = Questions(values=(Ask(rf"{KEY}#O'Brien"), Ask(rf"{KEY}#")), keys=(Ask(KEY), Ask(KEY, deep=True)), tables=(OS,))
-    command = powershell.command(asked, "m4rk3r", True)
+    requirements = QuerySet(
+        values=(RegistryQuery(rf"{KEY}#O'Brien"), RegistryQuery(rf"{KEY}#")),
+        keys=(RegistryQuery(KEY), RegistryQuery(KEY, deep=True)),
+        tables=(OS,),
+    )
+    command = powershell.command(requirements, "m4rk3r", True)
     first, _, rest = command.stdin.partition(b"\n")
     assert command.argv == ("powershell", "-NoProfile", "-NonInteractive", "-Command", "-")
     assert first.decode() == rf"$auditor = 'm4rk3r', 'wua', '{KEY}#O''Brien', '{KEY}#', '{KEY}', '{KEY}\*'"
     assert rest == (Path(powershell.__file__).parent / "script.ps1").read_bytes()
-    assert powershell.command(Questions(), "m", False).stdin.startswith(b"$auditor = 'm', '-'\n& {\n")
+    assert powershell.command(QuerySet(), "m", False).stdin.startswith(b"$auditor = 'm', '-'\n& {\n")
     assert command.quoted == "powershell -NoProfile -NonInteractive -Command -"
 
 
@@ -79,7 +84,7 @@ def test_the_command_is_one_assignment_and_the_constant_script() -> None:
 def test_what_could_end_the_assignment_is_refused(bad: str) -> None:
     """PowerShell takes a typographic quotation mark for a plain one."""
     with pytest.raises(ValueError, match="nothing that the script can read"):
-        powershell.command(Questions(values=(Ask(bad),)), "m", False)
+        powershell.command(QuerySet(values=(RegistryQuery(bad),)), "m", False)
 
 
 # ---------------------------------------------------------------------------------------------------- rows and registry
@@ -123,9 +128,13 @@ def registry_host(**more: Any) -> WindowsHost:
 
 
 def test_every_kind_of_value_and_key() -> None:
-    wanted = Questions(
-        values=(*(Ask(f"{KEY}#{name}") for name in SHOULD_BE), Ask(r"HKLM\SOFTWARE\None#x"), Ask(r"HKLM\SOFTWARE\Shut#x")),
-        keys=(Ask(KEY), Ask(r"HKLM\SOFTWARE\None"), Ask(r"HKLM\SOFTWARE\Shut")),
+    wanted = QuerySet(
+        values=(
+            *(RegistryQuery(f"{KEY}#{name}") for name in SHOULD_BE),
+            RegistryQuery(r"HKLM\SOFTWARE\None#x"),
+            RegistryQuery(r"HKLM\SOFTWARE\Shut#x"),
+        ),
+        keys=(RegistryQuery(KEY), RegistryQuery(r"HKLM\SOFTWARE\None"), RegistryQuery(r"HKLM\SOFTWARE\Shut")),
     )
     found = posed(registry_host(), wanted)
     shut = found.values.pop(r"HKLM\SOFTWARE\Shut#x")
@@ -135,7 +144,7 @@ def test_every_kind_of_value_and_key() -> None:
     assert found.keys[KEY] == Subkeys("present", ("One",))
     assert found.keys[r"HKLM\SOFTWARE\None"] == Subkeys("absent")
     assert found.keys[r"HKLM\SOFTWARE\Shut"].state == "unreadable"
-    deep = posed(registry_host(), Questions(keys=(Ask(KEY, deep=True),))).keys[KEY]
+    deep = posed(registry_host(), QuerySet(keys=(RegistryQuery(KEY, deep=True),))).keys[KEY]
     assert deep == Subkeys("present", ("One", r"One\Two", r"One\Two\Three"))
 
 
@@ -145,15 +154,17 @@ def test_rows_of_any_length_are_put_together(length: int) -> None:
     for text in ("x" * length, " " * length, "\\" * length):
         row = {"a": text}
         plain = json.dumps(row)
-        cut = "\\\n".join(plain[i : i + 70] for i in range(0, len(plain), 70)) + "\n"
-        for printed in (cut, pieces(row)):
+        truncated = "\\\n".join(plain[i : i + 70] for i in range(0, len(plain), 70)) + "\n"
+        for printed in (truncated, pieces(row)):
             assert powershell._pieced(printed.replace("\n", "\r\n").replace("\r\n", "\n")) == [row]
 
 
-@pytest.mark.parametrize("cut", [True, None, 1])
-def test_a_value_that_is_longer_than_what_was_read_is_unreadable(cut: object) -> None:
-    row = {"key": KEY, "name": "x", "found": True, "type": "REG_SZ", "data": "a", "cut": cut}
-    value = read(section(MARKER, "registry", [row]), asked=Questions(values=(Ask(f"{KEY}#x"),))).values[f"{KEY}#x"]
+@pytest.mark.parametrize("truncated", [True, None, 1])
+def test_a_value_that_is_longer_than_what_was_read_is_unreadable(truncated: object) -> None:
+    row = {"key": KEY, "name": "x", "found": True, "type": "REG_SZ", "data": "a", "cut": truncated}
+    value = read(section(MARKER, "registry", [row]), requirements=QuerySet(values=(RegistryQuery(f"{KEY}#x"),))).values[
+        f"{KEY}#x"
+    ]
     assert (value.state, value.reason) == ("unreadable", "it is longer than what is read of it")
 
 
@@ -172,16 +183,19 @@ STRANGE = [
 @pytest.mark.parametrize("more", STRANGE, ids=str)
 def test_a_strange_answer_is_neither_absent_nor_a_value(more: dict[str, Any]) -> None:
     rows = [{"key": KEY, "name": "x", **more}, {"key": KEY, **more}]
-    asked = Questions(values=(Ask(f"{KEY}#x"),), keys=(Ask(KEY),))
-    found = read(section(MARKER, "registry", rows), asked=asked)
+    requirements = QuerySet(values=(RegistryQuery(f"{KEY}#x"),), keys=(RegistryQuery(KEY),))
+    found = read(section(MARKER, "registry", rows), requirements=requirements)
     assert (found.values[f"{KEY}#x"].state, found.keys[KEY].state) == ("unreadable", "unreadable")
 
 
 def test_a_32_bit_powershell_is_not_believed_where_it_is_shown_something_else() -> None:
     host = registry_host(wow64="AMD64")
     host.registry = read_reg(VALUES + '[HKEY_LOCAL_MACHINE\\SYSTEM\\Lab]\n"x"="y"\n')
-    asked = Questions(values=(Ask(f"{KEY}#text"), Ask(f"{KEY}#not there"), Ask(r"HKLM\SYSTEM\Lab#x")), keys=(Ask(KEY),))
-    found = posed(host, asked)
+    requirements = QuerySet(
+        values=(RegistryQuery(f"{KEY}#text"), RegistryQuery(f"{KEY}#not there"), RegistryQuery(r"HKLM\SYSTEM\Lab#x")),
+        keys=(RegistryQuery(KEY),),
+    )
+    found = posed(host, requirements)
     for answer in (found.values[f"{KEY}#text"], found.values[f"{KEY}#not there"], found.keys[KEY]):
         assert answer.state == "unreadable"
         assert answer.reason.startswith("a 32-bit PowerShell")
@@ -193,26 +207,29 @@ def test_what_the_registry_section_told_before_it_failed_counts_and_nothing_else
         {"key": KEY, "name": "x", "found": False, "present": True},
         {"error": "boom", "category": "NotSpecified", "code": None},
     ]
-    found = read(section(MARKER, "registry", rows, 1), asked=Questions(values=(Ask(f"{KEY}#x"), Ask(f"{KEY}#y"))))
+    found = read(
+        section(MARKER, "registry", rows, 1),
+        requirements=QuerySet(values=(RegistryQuery(f"{KEY}#x"), RegistryQuery(f"{KEY}#y"))),
+    )
     assert found.values == {f"{KEY}#x": Value("absent"), f"{KEY}#y": Value("unreadable", reason="boom, NotSpecified")}
 
 
 def test_what_the_script_does_not_tell_is_unreadable() -> None:
-    found = read(asked=Questions(tables=(PROCESSES,), files=(r"%SystemRoot%\x.sys",), programs=True), wua=False)
+    found = read(requirements=QuerySet(tables=(PROCESSES,), files=(r"%SystemRoot%\x.sys",), programs=True), wua=False)
     states = [found.tables[t].state for t in (PROCESSES, *UNINSTALL)] + [found.values[r"file-version:%SystemRoot%\x.sys"].state]
     assert states == ["unreadable"] * 4
 
 
 # ------------------------------------------------------------------------------------------------- tables, posed hosts
-def tell(host: WindowsHost, asked: Asked) -> HostFacts:
-    return read_windows(posed(host, questions(asked)), asked, target=host.name, way="test", now=NOW)
+def tell(host: WindowsHost, requirements: DataRequirements) -> HostFacts:
+    return windows_facts(posed(host, all_queries(requirements)), requirements, target=host.name, method="test", now=NOW)
 
 
 @pytest.mark.parametrize("name", [h for h in HOSTS if load_host(h).wmi])
 def test_posed_hosts(name: str) -> None:
     """Everything by PowerShell: platform, hotfixes and services are those of the host."""
     host = pose(load_host(name), updates=[update("KB5034123", severity="Critical")])
-    facts = tell(host, Asked())
+    facts = tell(host, DataRequirements())
     wanted = {k: v for k, v in host.expected.items() if k in ("product", "version", "service_pack", "edition")}
     edition = wanted.pop("edition", None)
     assert {k: getattr(facts.platform, k) for k in wanted} == wanted
@@ -245,7 +262,7 @@ def test_a_list_of_hotfixes_that_is_empty_is_read_as_empty_and_judged_by_its_col
     assert read(section(MARKER, "qfe", [])).tables[QFE] == Table("present")
     host = pose(load_host("windows-7-sp1"))
     host.wmi[QFE] = []
-    assert tell(host, Asked()).hotfixes is None
+    assert tell(host, DataRequirements()).hotfixes is None
 
 
 # --------------------------------------------------------------------------------------------------------- the agent's list
@@ -268,7 +285,7 @@ def test_missing_updates() -> None:
         ),
     )
     assert found.notes == ("missing updates by PowerShell",)
-    assert missing_updates.parse(found, Asked()).facts["missing_updates"] == (
+    assert missing_updates.parse(found, DataRequirements()).facts["missing_updates"] == (
         MissingUpdate("KB1 KB2", "Low", None),
         MissingUpdate("KB5034123", "Critical", True),
         MissingUpdate("KB890830", None, False),
@@ -313,8 +330,8 @@ def test_an_agent_that_does_not_tell_is_not_one_that_lists_nothing(
     table = updates(*rows, status=status)
     assert table.state == "unreadable"
     assert table.reason.startswith(reason)
-    with pytest.raises(CannotTell, match=r"^Microsoft\.Update\.Session: "):
-        missing_updates.parse(Readings(way="", tables={UPDATES: table}), Asked())
+    with pytest.raises(FactUnavailable, match=r"^Microsoft\.Update\.Session: "):
+        missing_updates.parse(WindowsRawData(method="", tables={UPDATES: table}), DataRequirements())
 
 
 def test_constrained_language_leaves_the_rest_readable() -> None:
@@ -329,7 +346,7 @@ def test_constrained_language_leaves_the_rest_readable() -> None:
 def test_not_asked_is_neither_a_fact_nor_a_fault() -> None:
     found = read(section(MARKER, "qfe", []), wua=False)
     assert UPDATES not in found.tables
-    facts = read_windows(found, Asked(), target="t", way="w", now=NOW)
+    facts = windows_facts(found, DataRequirements(), target="t", method="w", now=NOW)
     assert facts.missing_updates is None
     assert [(o.outcome, o.reason) for o in facts.outcomes if o.name == "missing_updates"] == [("ok", "")]
 
@@ -343,8 +360,8 @@ SILENT: list[tuple[CommandResult, str]] = [
     (said(b"", None), "PowerShell said nothing: it is a stub"),
     (said(b"", 1, b"'powershell' is not recognized\r\nas a command"), "PowerShell did not run the script: 'powershell' is not recognized as a command (status 1)"),
     (said(b"blocked by group policy \x1b[2J", 1), "PowerShell did not run the script: blocked by group policy \\x1b[2J (status 1)"),
-    (said(b"", cut=CUT), "it took too long"),
-    (said(FULL[:60], cut=CUT), "it took too long"),
+    (said(b"", truncated=CUT), "it took too long"),
+    (said(FULL[:60], truncated=CUT), "it took too long"),
     (said(FULL[:60]), "the answer ends in the middle"),
     (said(FULL.replace(MARKER.encode(), b"other")), "PowerShell did not run the script: other=plain"),
 ]  # fmt: skip
@@ -352,8 +369,8 @@ SILENT: list[tuple[CommandResult, str]] = [
 
 @pytest.mark.parametrize(("result", "reason"), SILENT, ids=[s[1][:40] for s in SILENT])
 def test_silence_is_unknown_with_its_reason(result: CommandResult, reason: str) -> None:
-    asked = replace(TABLES, values=(Ask(f"{KEY}#x"),), keys=(Ask(KEY),))
-    found = powershell.read(result, MARKER, asked, True)
+    requirements = replace(TABLES, values=(RegistryQuery(f"{KEY}#x"),), keys=(RegistryQuery(KEY),))
+    found = powershell.read(result, MARKER, requirements, True)
     answers = [*found.tables.values(), *found.values.values(), *found.keys.values()]
     assert [a.state for a in answers] == ["unreadable"] * 6
     assert all(reason in a.reason for a in answers), answers
@@ -376,14 +393,16 @@ def test_no_cut_makes_an_answer_look_empty_or_absent() -> None:
     host = pose(load_host("windows-7-sp1"), updates=[update("KB1"), update("KB2")])
     host.wmi[SERVICES] = host.wmi[SERVICES][:3]
     host.wmi[QFE] = host.wmi[QFE][:3]
-    asked = replace(TABLES, values=(Ask(r"HKLM\SYSTEM\Select#Current"),), keys=(Ask(r"HKLM\SYSTEM"),))
-    command = powershell.command(asked, MARKER, True)
+    requirements = replace(
+        TABLES, values=(RegistryQuery(r"HKLM\SYSTEM\Select#Current"),), keys=(RegistryQuery(r"HKLM\SYSTEM"),)
+    )
+    command = powershell.command(requirements, MARKER, True)
     whole = lab.answer(host, " ".join(command.argv), command.stdin)
     assert whole
-    full = powershell.read(said(whole[0]), MARKER, asked, True)
+    full = powershell.read(said(whole[0]), MARKER, requirements, True)
     for end in range(0, len(whole[0]), 3):
-        for cut in (None, CUT):
-            part = powershell.read(said(whole[0][:end], cut=cut), MARKER, asked, True)
+        for truncated in (None, CUT):
+            part = powershell.read(said(whole[0][:end], truncated=truncated), MARKER, requirements, True)
             for name in ("tables", "values", "keys"):
                 for what, answer in getattr(part, name).items():
                     assert answer.state == "unreadable" or answer == getattr(full, name)[what], (end, what)
@@ -399,13 +418,13 @@ def test_something_else_between_the_rows_spoils_the_section(text: str) -> None:
 
 @pytest.mark.parametrize("text", ['{"a":\\', '{"a":\\\n', '{"a":\\\n\n1}', '{"a":\\\n \n1}\n'])
 def test_a_row_that_ends_in_the_middle_is_none(text: str) -> None:
-    with pytest.raises(CannotTell):
+    with pytest.raises(FactUnavailable):
         powershell._pieced(text)
 
 
 def test_a_byte_order_mark_and_a_banner_do_no_harm() -> None:
     for before in (b"\xef\xbb\xbf", b"Windows PowerShell\r\nCopyright\r\n"):
-        assert powershell.read(said(before + FULL), MARKER, Questions(), True).tables[UPDATES] == Table("present")
+        assert powershell.read(said(before + FULL), MARKER, QuerySet(), True).tables[UPDATES] == Table("present")
 
 
 # ---------------------------------------------------------------------------------------------------- asked for in a scan
@@ -431,8 +450,8 @@ class Session(Console):
 
 
 def shell(session: Any, wanted: bool = True) -> HostFacts:
-    answer = ask(session, lambda platform: Asked(), MARKER, Posix(), missing_updates=wanted)
-    return answer.facts(target="t", way="ssh", now=NOW)
+    answer = collect(session, lambda platform: DataRequirements(), MARKER, PosixOptions(), missing_updates=wanted)
+    return answer.facts(target="t", method="ssh", now=NOW)
 
 
 def verdict(facts: HostFacts) -> str:
@@ -448,7 +467,7 @@ def test_over_a_shell_one_powershell_command_tells_updates_and_hotfixes() -> Non
     assert {h.id for h in facts.hotfixes or ()} == set(host.expected["hotfixes"])
     assert facts.volatile
     assert facts.volatile.clock
-    assert facts.way == (
+    assert facts.method == (
         f"ssh, one shell command (reg.exe, sc, ver), missing updates by PowerShell, {OS} by PowerShell, {QFE} by PowerShell"
     )
     without = Session(host)
@@ -462,7 +481,7 @@ def test_over_a_shell_one_powershell_command_tells_updates_and_hotfixes() -> Non
 BROKEN: list[tuple[HostError | CommandResult, str]] = [
     (HostError("timeout", "no time left"), "no time left"),
     (said(b""), "PowerShell said nothing (status 0)"),
-    (said(FULL[:60], cut=CUT), "it took too long"),
+    (said(FULL[:60], truncated=CUT), "it took too long"),
 ]
 
 
@@ -472,7 +491,7 @@ def test_its_failure_costs_only_what_it_would_have_told(broken: HostError | Comm
     plain, facts = shell(Session(host), wanted=False), shell(Session(host, broken))
     assert facts.missing_updates is None
     assert reason in verdict(facts)
-    assert "PowerShell" not in (facts.way or "")
+    assert "PowerShell" not in (facts.method or "")
     assert replace(facts, outcomes=()) == replace(plain, outcomes=())
     kept = [o for o in facts.outcomes if o.name not in ("missing_updates", "hotfixes")]
     assert kept == [o for o in plain.outcomes if o.name not in ("missing_updates", "hotfixes")]
@@ -482,11 +501,11 @@ def test_an_answer_that_was_cut_off_before_stays_one() -> None:
     class Short(Session):
         def run(self, command: Command) -> CommandResult:
             result = super().run(command)
-            return replace(result, stdout=result.stdout[:400], cut=CUT) if command.argv[0] == "cmd" else result
+            return replace(result, stdout=result.stdout[:400], truncated=CUT) if command.argv[0] == "cmd" else result
 
-    answer = ask(Short(pose(load_host(HOST))), lambda p: Asked(), MARKER, Posix(), missing_updates=True)
-    assert answer.cut == CUT
-    assert answer.facts(target="t", way="w", now=NOW).missing_updates == ()
+    answer = collect(Short(pose(load_host(HOST))), lambda p: DataRequirements(), MARKER, PosixOptions(), missing_updates=True)
+    assert answer.truncated == CUT
+    assert answer.facts(target="t", method="w", now=NOW).missing_updates == ()
 
 
 def test_a_posix_host_is_not_asked() -> None:
@@ -504,7 +523,7 @@ def test_a_posix_host_is_not_asked() -> None:
 
 def test_a_recording_is_not_asked_again() -> None:
     session = Session(pose(load_host(HOST), updates=LIST))
-    session.recorded_at = NOW  # type: ignore[misc, assignment]
+    session.recorded_at, session.has_update_agent_answer = NOW, False  # type: ignore[misc, assignment]
     assert shell(session).missing_updates is None
     assert [c.argv[0] for c in session.commands] == ["cmd"]
 
@@ -513,7 +532,9 @@ def test_a_way_without_commands_says_so() -> None:
     class Registry:
         """The remote registry of a host that tells nothing."""
 
-        known_login = recorded_at = None
+        kind = "remote-registry"
+        known_login = recorded_at = has_update_agent_answer = None
+        relaxed = ()
 
         def value(self, key: str, name: str) -> Value:
             return Value("absent")
@@ -557,8 +578,8 @@ def test_over_winrm(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     assert finding(result) == ("noncompliant", "missing: KB5034123 (Critical, waits for a restart), KB890830")
     assert result.facts
-    assert "missing updates by PowerShell" in (result.facts.way or "")
-    assert f"{QFE} by PowerShell" not in (result.facts.way or "")
+    assert "missing updates by PowerShell" in (result.facts.method or "")
+    assert f"{QFE} by PowerShell" not in (result.facts.method or "")
     assert finding(over_winrm(pose(load_host(HOST)), monkeypatch)[0]) == ("compliant", "no missing update")
 
 
@@ -603,12 +624,12 @@ def test_where_wmi_refuses_one_table_powershell_fills_it(monkeypatch: pytest.Mon
     result, _ = over_winrm(host, monkeypatch, answer="soap-500", match="SELECT HotFixID", code=5, times=None)
     assert result.facts
     assert {h.id for h in result.facts.hotfixes or ()} == set(host.expected["hotfixes"])
-    assert f"{QFE} by PowerShell" in (result.facts.way or "")
+    assert f"{QFE} by PowerShell" in (result.facts.method or "")
 
 
 def test_the_lab_takes_nothing_but_the_whole_script() -> None:
     host = pose(load_host(HOST))
-    command = powershell.command(Questions(), MARKER, True)
+    command = powershell.command(QuerySet(), MARKER, True)
     line = " ".join(command.argv)
     for stdin in (command.stdin[:-1], command.stdin.replace(b"'", b"\xe2\x80\x99", 1), b"", command.stdin + b"x"):
         with pytest.raises((NotImplementedError, UnicodeDecodeError)):

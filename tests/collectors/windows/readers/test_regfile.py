@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditor.collectors.windows.readers import regfile
-from auditor.errors import CannotTell
+from auditor.errors import FactUnavailable
 from auditor.model.windows import Value
 from tests.lab.windows import offline
 from tests.lab.windows.host import HOSTS, NoCase, RegValue, WindowsHost, load_host
@@ -135,7 +135,7 @@ def test_a_file_that_deletes_is_no_export(line: str) -> None:
     """`[-KEY]` and `"NAME"=-` are orders to regedit: what they name is not there."""
     try:
         file = regfile.parse(written('"a"="b"', line).encode())
-    except CannotTell:
+    except FactUnavailable:
         return
     assert "x" not in file.keys[KEY]
     assert "hklm\\software\\lab\\gone" not in file.keys
@@ -185,7 +185,7 @@ DAMAGED = [
 
 @pytest.mark.parametrize("content", DAMAGED, ids=lambda c: repr(c[-30:]))
 def test_a_damaged_file_is_not_read_as_an_empty_one(content: bytes) -> None:
-    with pytest.raises(CannotTell) as e:
+    with pytest.raises(FactUnavailable) as e:
         regfile.parse(content)
     assert "\0" not in str(e.value)
 
@@ -199,7 +199,7 @@ def test_a_file_that_was_cut_off_says_nothing_wrong(form: str) -> None:
     for at in range(0, len(whole), 7):
         try:
             part = regfile.parse(whole[:at])
-        except CannotTell:
+        except FactUnavailable:
             outcomes.add("refused")
             continue
         outcomes.add("read")
@@ -223,7 +223,7 @@ def test_a_file_that_was_cut_off_says_nothing_wrong(form: str) -> None:
 def test_a_value_that_never_ends_costs_no_time(line: str) -> None:
     try:
         regfile.parse(written(line).encode())
-    except CannotTell:
+    except FactUnavailable:
         pass
 
 
@@ -300,7 +300,7 @@ def test_every_posed_registry_is_read_back(name: str) -> None:
 def test_no_bytes_make_it_raise_anything_else(content: bytes, head: bytes) -> None:
     try:
         regfile.parse(head + content)
-    except CannotTell:
+    except FactUnavailable:
         pass
 
 
@@ -311,7 +311,7 @@ bits = st.sampled_from(['"', "a", "=", "hex", "(7)", ":", "00,", "\\", "\n", "\r
 def test_no_text_of_its_own_words_makes_it_raise_anything_else(text: str, wide: bool) -> None:
     try:
         regfile.parse(("REGEDIT4\n" + text).encode("utf-16" if wide else "utf-8"))
-    except CannotTell:
+    except FactUnavailable:
         pass
 
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditor.collectors.windows.host_facts import questions, read_windows
-from auditor.collectors.windows.queries import SERVICES, SERVICES_KEY, UNINSTALL, Ask, Questions
+from auditor.collectors.windows.host_facts import all_queries, windows_facts
+from auditor.collectors.windows.queries import SERVICES, SERVICES_KEY, UNINSTALL, QuerySet, RegistryQuery
 from auditor.collectors.windows.readers import shell
-from auditor.errors import CannotTell
+from auditor.errors import FactUnavailable
 from auditor.model.run import TargetError
-from auditor.model.windows import Readings, Subkeys, Value
+from auditor.model.windows import Subkeys, Value, WindowsRawData
 from auditor.transports.command import CommandResult
 from tests.collectors.windows.reading import MARKER, NOW, RULEBOOK
 from tests.lab.windows import cmd
@@ -50,18 +50,18 @@ def add(host: WindowsHost, key: str, **values: RegValue) -> None:
         host.registry[full][name] = value
 
 
-def ask(host: WindowsHost, wanted: Questions, change: Callable[[bytes], bytes] = lambda b: b) -> Readings:
+def ask(host: WindowsHost, wanted: QuerySet, change: Callable[[bytes], bytes] = lambda b: b) -> WindowsRawData:
     command = shell.command(wanted, MARKER)
     out, err, status = cmd.run(host, " ".join(command.argv), command.stdin)
     return shell.read(CommandResult(status, change(out), err, 0.0), MARKER, wanted)
 
 
-def values(*names: str) -> Questions:
-    return Questions(values=tuple(Ask(f"{KEY}#{n}") for n in names))
+def values(*names: str) -> QuerySet:
+    return QuerySet(values=tuple(RegistryQuery(f"{KEY}#{n}") for n in names))
 
 
 def one(host: WindowsHost, what: str, change: Callable[[bytes], bytes] = lambda b: b) -> Value:
-    return ask(host, Questions(values=(Ask(what),)), change).values[what]
+    return ask(host, QuerySet(values=(RegistryQuery(what),)), change).values[what]
 
 
 # ----------------------------------------------------------------------------------------------------- formats and languages
@@ -99,9 +99,9 @@ def test_absent_and_denied_by_the_hosts_own_words(style: str, language: str, pag
     add(host, KEY + r"\Below")
     add(host, KEY + r"\Closed", secret=RegValue("REG_SZ", "x"))
     host.denied_keys.append(KEY + r"\Closed")
-    wanted = Questions(
-        values=tuple(Ask(w) for w in (f"{KEY}#text", f"{KEY}#other", rf"{KEY}\No#text", rf"{KEY}\Closed#secret", rf"{KEY}\Below#x")),
-        keys=tuple(Ask(k) for k in (KEY, rf"{KEY}\No", rf"{KEY}\Below", rf"{KEY}\Closed")),
+    wanted = QuerySet(
+        values=tuple(RegistryQuery(w) for w in (f"{KEY}#text", f"{KEY}#other", rf"{KEY}\No#text", rf"{KEY}\Closed#secret", rf"{KEY}\Below#x")),
+        keys=tuple(RegistryQuery(k) for k in (KEY, rf"{KEY}\No", rf"{KEY}\Below", rf"{KEY}\Closed")),
     )  # fmt: skip
     told = ask(host, wanted)
     assert [v.state for v in told.values.values()] == ["present", "absent", "absent", "unreadable", "absent"]
@@ -131,7 +131,7 @@ def test_a_code_page_that_does_not_exist() -> None:
 def test_services_by_position(style: str, language: str, page: int) -> None:
     host = posed(style, language, page)
     host.services |= {"Odd: name": {"display": "Odd", "state": "Stopped", "start": "Disabled"}}
-    told = ask(host, Questions(tables=(SERVICES,))).tables[SERVICES]
+    told = ask(host, QuerySet(tables=(SERVICES,))).tables[SERVICES]
     assert told.state == "present"
     states = {r["Name"]: r["State"] for r in told.rows}
     assert states == {n: s["state"] for n, s in host.services.items()}
@@ -140,7 +140,7 @@ def test_services_by_position(style: str, language: str, page: int) -> None:
 def test_services_without_sc() -> None:
     host = posed()
     host.sc_exe = False
-    told = ask(host, Questions(tables=(SERVICES,))).tables[SERVICES]
+    told = ask(host, QuerySet(tables=(SERVICES,))).tables[SERVICES]
     assert (told.state, told.rows) == ("unreadable", ())
     assert "9009" in told.reason
 
@@ -163,7 +163,7 @@ def sc_says(text: str, status: int) -> Callable[[bytes], bytes]:
     ],
 )
 def test_sc_failed(text: str, status: int) -> None:
-    assert ask(posed(), Questions(tables=(SERVICES,)), sc_says(text, status)).tables[SERVICES].state == "unreadable"
+    assert ask(posed(), QuerySet(tables=(SERVICES,)), sc_says(text, status)).tables[SERVICES].state == "unreadable"
 
 
 def test_a_list_of_services_that_did_not_fit() -> None:
@@ -174,7 +174,7 @@ def test_a_list_of_services_that_did_not_fit() -> None:
     add(host, rf"{SERVICES_KEY}\ClusSvc", Start=RegValue("REG_DWORD", 2))
     told = everything(host, sc_says(text, 0))
     assert [r["Name"] for r in told.tables[SERVICES].rows] == ["Alerter"]
-    found = read_windows(told, RULEBOOK.asked(), target="x", way="x", now=NOW)
+    found = windows_facts(told, RULEBOOK.requirements(), target="x", method="x", now=NOW)
     assert {"Alerter", "ClusSvc"} <= {s.name for s in found.services or ()}
 
 
@@ -185,7 +185,7 @@ def test_programs(style: str, language: str, page: int) -> None:
     add(host, rf"{UNINSTALL[0]}\One", DisplayName=RegValue("REG_SZ", name), DisplayVersion=RegValue("REG_SZ", "4.6"))
     add(host, rf"{UNINSTALL[0]}\Two", DisplayName=RegValue("REG_SZ", "No version"))
     add(host, rf"{UNINSTALL[0]}\Three", UninstallString=RegValue("REG_SZ", "x"))
-    told = ask(host, Questions(programs=True)).tables[UNINSTALL[0]]
+    told = ask(host, QuerySet(programs=True)).tables[UNINSTALL[0]]
     assert told.state == "present"
     assert {"DisplayName": name, "DisplayVersion": "4.6"} in told.rows
     assert {"DisplayName": "No version"} in told.rows
@@ -197,12 +197,12 @@ def test_a_closed_key_among_the_programs_makes_the_list_unknown(style: str, lang
     add(host, rf"{UNINSTALL[0]}\One", DisplayName=RegValue("REG_SZ", "A program"))
     add(host, rf"{UNINSTALL[0]}\Closed", DisplayName=RegValue("REG_SZ", "Secret"))
     host.denied_keys.append(rf"{UNINSTALL[0]}\Closed")
-    assert ask(host, Questions(programs=True)).tables[UNINSTALL[0]].state == "unreadable"
+    assert ask(host, QuerySet(programs=True)).tables[UNINSTALL[0]].state == "unreadable"
 
 
 # --------------------------------------------------------------------------------------------- hosts that do not answer
-def everything(host: WindowsHost, change: Callable[[bytes], bytes] = lambda b: b) -> Readings:
-    return ask(host, questions(RULEBOOK.asked()), change)
+def everything(host: WindowsHost, change: Callable[[bytes], bytes] = lambda b: b) -> WindowsRawData:
+    return ask(host, all_queries(RULEBOOK.requirements()), change)
 
 
 def test_without_reg_exe_nothing_is_absent() -> None:
@@ -222,7 +222,7 @@ def test_hollow_answers_with_status_0_are_unknown(programs: list[str]) -> None:
     assert told.tables[UNINSTALL[0]].state == "unreadable"
     if "sc" in programs:
         assert told.tables[SERVICES].state == "unreadable"
-    found = read_windows(told, RULEBOOK.asked(), target="x", way="x", now=NOW)
+    found = windows_facts(told, RULEBOOK.requirements(), target="x", method="x", now=NOW)
     assert (found.hotfixes, found.services if "sc" in programs else None, found.programs) == (None, None, None)
 
 
@@ -265,8 +265,8 @@ def test_a_truncated_answer_says_nothing_of_what_is_missing(share: float) -> Non
 
 def test_the_reason_of_a_cut_answer_is_told() -> None:
     wanted = values("text")
-    cut = CommandResult(None, b"", b"", 60.0, TargetError("timeout", "no answer within 60 s"))
-    assert shell.read(cut, MARKER, wanted).values[f"{KEY}#text"].reason == "no answer within 60 s"
+    truncated = CommandResult(None, b"", b"", 60.0, TargetError("timeout", "no answer within 60 s"))
+    assert shell.read(truncated, MARKER, wanted).values[f"{KEY}#text"].reason == "no answer within 60 s"
 
 
 def test_an_answer_under_another_marker_is_none() -> None:
@@ -384,7 +384,7 @@ def test_a_value_that_looks_like_another_value() -> None:
 
 def test_a_value_that_looks_like_a_subkey() -> None:
     host = posed(text=RegValue("REG_SZ", f"x\r\n{KEY.replace('HKLM', 'HKEY_LOCAL_MACHINE')}\\Q238009"))
-    told = ask(host, Questions(keys=(Ask(KEY),)))
+    told = ask(host, QuerySet(keys=(RegistryQuery(KEY),)))
     assert told.keys[KEY].names in ((), ("Q238009",))  # whoever may write the value may make the key
 
 
@@ -392,12 +392,12 @@ def test_deep_keys_three_levels_down() -> None:
     host = posed()
     for path in ("A", r"A\B", r"A\B\C", r"A\B\C\D", "Z"):
         add(host, rf"{KEY}\{path}")
-    told = ask(host, Questions(keys=(Ask(KEY, deep=True),)))
+    told = ask(host, QuerySet(keys=(RegistryQuery(KEY, deep=True),)))
     assert set(told.keys[KEY].names) == {"A", r"A\B", r"A\B\C", "Z"}
 
 
 # ------------------------------------------------------------------------------------------------------- no bytes break it
-WANTED = Questions(values=(Ask(f"{NLS}#OEMCP"), Ask(f"{KEY}#x")), keys=(Ask(KEY), Ask(SERVICES_KEY, deep=True)), tables=(SERVICES,), programs=True)  # fmt: skip
+WANTED = QuerySet(values=(RegistryQuery(f"{NLS}#OEMCP"), RegistryQuery(f"{KEY}#x")), keys=(RegistryQuery(KEY), RegistryQuery(SERVICES_KEY, deep=True)), tables=(SERVICES,), programs=True)  # fmt: skip
 SECTIONS = list(shell.lines(WANTED, MARKER))
 HINTS = ["", "    x    REG_SZ    y", "    OEMCP    REG_SZ    437", "    OEMCP\tREG_SZ\t932", "HKEY_LOCAL_MACHINE\\SOFTWARE\\Lab\\Some values\\A", "SERVICE_NAME: A", "        TYPE : 10  X", "        STATE : 4  RUNNING", "    x    REG_DWORD    0x5", "\x1b[2J", "\0"]  # fmt: skip
 
@@ -407,7 +407,7 @@ def test_no_bytes_make_it_raise(content: bytes) -> None:
     shell.read(CommandResult(0, content, b"", 0.0), MARKER, WANTED)
     framed = b"\r\n%b=plain\r\n" % MARKER.encode() + content
     told = shell.read(CommandResult(0, framed, b"", 0.0), MARKER, WANTED)
-    read_windows(told, RULEBOOK.asked(), target="x", way="x", now=NOW)
+    windows_facts(told, RULEBOOK.requirements(), target="x", method="x", now=NOW)
 
 
 @given(st.lists(st.tuples(st.sampled_from(SECTIONS), st.lists(st.sampled_from(HINTS) | st.text(max_size=20)), st.integers(-1, 12)), max_size=12))  # fmt: skip
@@ -416,12 +416,12 @@ def test_no_sections_make_it_raise(said: list[tuple[str, list[str], int]]) -> No
         f"\n{MARKER}<{name}\n" + "\n".join(text) + f"\n{MARKER}>{name} {status} - -\n" for name, text, status in said
     )
     told = shell.read(CommandResult(0, stream.encode("utf-8", "replace"), b"", 0.0), MARKER, WANTED)
-    read_windows(told, RULEBOOK.asked(), target="x", way="x", now=NOW)
+    windows_facts(told, RULEBOOK.requirements(), target="x", method="x", now=NOW)
 
 
 @given(st.sampled_from(["REG_SZ", "REG_DWORD", "REG_QWORD", "REG_MULTI_SZ", "REG_BINARY", "REG_ODD"]), st.text())
 def test_a_printed_value_is_read_or_cannot_be_told(kind: str, data: str) -> None:
     try:
         assert shell.typed(kind, data).type == kind
-    except CannotTell:
+    except FactUnavailable:
         pass

@@ -10,22 +10,22 @@ from typing import Any, Self
 
 import pytest
 
-from auditor.collectors.windows.queries import OS, QFE, WQL, Ask, Questions
+from auditor.collectors.windows.queries import OS, QFE, WQL, QuerySet, RegistryQuery
 from auditor.collectors.windows.readers import wmi
 from auditor.errors import HostError, Refused
-from auditor.model.windows import Cell, Readings, Value
+from auditor.model.windows import Cell, Value, WindowsRawData
 from auditor.transports.command import Command, CommandResult
 from auditor.transports.session import Wmi
 
 KEY = r"HKLM\SOFTWARE\Lab"
-Answers = Mapping[tuple[str, str, str | None], Mapping[str, Cell]]
+ScriptOutput = Mapping[tuple[str, str, str | None], Mapping[str, Cell]]
 ABSENT, NO_KEY, DENIED, WRONG = ({"ReturnValue": str(n)} for n in (1, 2, 5, 2147749893))
 
 
-class Lane:
-    """Answers from a table; `before` is called first and may raise."""
+class WmiConnection:
+    """ScriptOutput from a table; `before` is called first and may raise."""
 
-    def __init__(self, answers: Answers, before: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, answers: ScriptOutput, before: Callable[[], object] = lambda: None) -> None:
         self.answers, self.before, self.asked = answers, before, list[str]()
 
     def rows(self, wql: str) -> tuple[dict[str, Cell], ...]:
@@ -42,10 +42,12 @@ class Lane:
 class Session:
     """Hands out the lanes it was given, in their order."""
 
-    known_login = recorded_at = None
+    kind = "wmi"
+    known_login = recorded_at = has_update_agent_answer = None
+    relaxed = ()
 
-    def __init__(self, *lanes: Lane, round_trip: float = 0.0) -> None:
-        self.given, self.lanes, self.round_trip = list(lanes), len(lanes), round_trip
+    def __init__(self, *connections: WmiConnection, round_trip: float = 0.0) -> None:
+        self.given, self.max_connections, self.round_trip = list(connections), len(connections), round_trip
 
     def __enter__(self) -> Self:
         return self
@@ -53,7 +55,7 @@ class Session:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         pass
 
-    def lane(self) -> Lane:
+    def connection(self) -> WmiConnection:
         return self.given.pop(0)
 
     def run(self, command: Command) -> CommandResult:
@@ -62,9 +64,9 @@ class Session:
 
 def value(name: str, *answers: tuple[str, Mapping[str, Cell]]) -> tuple[Value, list[str]]:
     """What is read of one value, and by which methods."""
-    lane = Lane({(method, r"SOFTWARE\Lab", name): said for method, said in answers})
-    read = wmi._value(f"{KEY}#{name}", lane)
-    return read, [line.partition(" ")[0] for line in lane.asked]
+    connection = WmiConnection({(method, r"SOFTWARE\Lab", name): said for method, said in answers})
+    read = wmi._value(f"{KEY}#{name}", connection)
+    return read, [line.partition(" ")[0] for line in connection.asked]
 
 
 OK = {"ReturnValue": "0"}
@@ -110,30 +112,30 @@ def test_keys() -> None:
     def names(*found: str) -> dict[str, Cell]:
         return OK | {"sNames": found if len(found) != 1 else found[0]}
 
-    lane = Lane({
+    connection = WmiConnection({
         ("EnumKey", "A", None): names("b", "c"), ("EnumKey", r"A\b", None): names("d"),
         ("EnumKey", r"A\c", None): OK | {"sNames": None}, ("EnumKey", r"A\b\d", None): names("e"),
         ("EnumKey", "Denied", None): DENIED, ("EnumKey", "None", None): NO_KEY, ("EnumKey", "Below", None): names("x"),
         ("EnumKey", r"Below\x", None): DENIED, ("EnumKey", "Many", None): names(*(f"k{n}" for n in range(400))),
     })  # fmt: skip
-    assert wmi._subkeys(r"HKLM\A", 1, lane).names == ("b", "c")
-    assert wmi._subkeys(r"HKLM\A", 3, lane).names == ("b", "c", r"b\d", r"b\d\e")
-    assert wmi._subkeys(r"HKLM\None", 1, lane).state == "absent"
-    assert wmi._subkeys(r"HKLM\Denied", 1, lane).reason == "access denied"
-    assert wmi._subkeys(r"HKLM\Below", 3, lane).reason == "x access denied"
-    assert "more than 300 keys" in wmi._subkeys(r"HKLM\Many", 3, lane).reason
+    assert wmi._subkeys(r"HKLM\A", 1, connection).names == ("b", "c")
+    assert wmi._subkeys(r"HKLM\A", 3, connection).names == ("b", "c", r"b\d", r"b\d\e")
+    assert wmi._subkeys(r"HKLM\None", 1, connection).state == "absent"
+    assert wmi._subkeys(r"HKLM\Denied", 1, connection).reason == "access denied"
+    assert wmi._subkeys(r"HKLM\Below", 3, connection).reason == "x access denied"
+    assert "more than 300 keys" in wmi._subkeys(r"HKLM\Many", 3, connection).reason
 
 
-ASKS = tuple(Ask(f"{KEY}#{n}") for n in range(40))
+ASKS = tuple(RegistryQuery(f"{KEY}#{n}") for n in range(40))
 
 
-def shared(*lanes: Lane, round_trip: float = 1.0) -> Readings:
-    session: Wmi = Session(*lanes, round_trip=round_trip)
-    reader = wmi.Reader(session)
-    return reader.rest(reader.first(Questions(tables=(OS,))), Questions(values=ASKS, tables=(QFE,)))
+def shared(*connections: WmiConnection, round_trip: float = 1.0) -> WindowsRawData:
+    session: Wmi = Session(*connections, round_trip=round_trip)
+    reader = wmi.WmiReader(session)
+    return reader.rest(reader.first(QuerySet(tables=(OS,))), QuerySet(values=ASKS, tables=(QFE,)))
 
 
-def read_all(readings: Readings) -> bool:
+def read_all(readings: WindowsRawData) -> bool:
     return len(readings.values) == 40 and all(v.state == "absent" for v in readings.values.values())
 
 
@@ -142,18 +144,18 @@ def slow() -> None:
 
 
 def test_lanes_share_the_questions_where_the_way_is_far() -> None:
-    lanes = [Lane({}, slow) for _ in range(3)]
-    assert read_all(shared(*lanes))
-    assert all(lane.asked for lane in lanes)
-    assert sorted(q for lane in lanes for q in lane.asked) == sorted(
+    connections = [WmiConnection({}, slow) for _ in range(3)]
+    assert read_all(shared(*connections))
+    assert all(connection.asked for connection in connections)
+    assert sorted(q for connection in connections for q in connection.asked) == sorted(
         [WQL[OS], WQL[QFE], *(f"GetDWORDValue SOFTWARE\\Lab#{n}" for n in range(40))]
     )
 
 
 def test_one_lane_where_it_is_near() -> None:
-    lanes = [Lane({}) for _ in range(3)]
-    assert read_all(shared(*lanes, round_trip=0.0001))
-    assert [bool(lane.asked) for lane in lanes] == [True, False, False]
+    connections = [WmiConnection({}) for _ in range(3)]
+    assert read_all(shared(*connections, round_trip=0.0001))
+    assert [bool(connection.asked) for connection in connections] == [True, False, False]
 
 
 def breaks_at(question: int) -> Callable[[], None]:
@@ -170,7 +172,7 @@ def breaks_at(question: int) -> Callable[[], None]:
 
 @pytest.mark.parametrize("at", [1, 5])
 def test_a_spare_lane_that_fails_gives_its_question_back(at: int) -> None:
-    assert read_all(shared(Lane({}, slow), Lane({}, breaks_at(at)), Lane({}, breaks_at(at))))
+    assert read_all(shared(WmiConnection({}, slow), WmiConnection({}, breaks_at(at)), WmiConnection({}, breaks_at(at))))
 
 
 def test_a_spare_lane_that_fails_last() -> None:
@@ -181,12 +183,12 @@ def test_a_spare_lane_that_fails_last() -> None:
         waiting.wait(0.3)
         raise HostError("timeout", "too late")
 
-    assert read_all(shared(Lane({}), Lane({}, fails_late)))
+    assert read_all(shared(WmiConnection({}), WmiConnection({}, fails_late)))
 
 
 def test_a_session_that_ends_in_the_middle() -> None:
     """What was read stays, the rest is unreadable with the reason; no value is taken for absent."""
-    readings = shared(Lane({}, breaks_at(10)), round_trip=0)
+    readings = shared(WmiConnection({}, breaks_at(10)), round_trip=0)
     states = [v.state for v in readings.values.values()]
     assert (states.count("absent"), states.count("unreadable")) == (7, 33)
     assert {v.reason for v in readings.values.values() if v.state == "unreadable"} == {"it is over"}
@@ -200,7 +202,7 @@ def test_one_refusal_costs_one_value() -> None:
         if len(asked) == 5:
             raise Refused("access-denied", "not this")
 
-    readings = shared(Lane({}, refuses_once), round_trip=0)
+    readings = shared(WmiConnection({}, refuses_once), round_trip=0)
     assert [v.reason for v in readings.values.values() if v.state == "unreadable"] == ["not this"]
 
 
@@ -209,4 +211,4 @@ def test_a_first_question_that_is_refused() -> None:
         raise Refused("access-denied", "no WMI for you")
 
     with pytest.raises(Refused):
-        shared(Lane({}, refuses))
+        shared(WmiConnection({}, refuses))

@@ -1,0 +1,61 @@
+"""From what a host answered to its findings. Pure: it reads, and holds the facts against the rules."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from msgspec import Struct
+
+from auditor.audit.context import AuditContext
+from auditor.audit.redaction import redacted
+from auditor.collectors.collection import RawCollection
+from auditor.evaluation.evaluate import NEVER
+from auditor.model.facts import HostFacts
+from auditor.model.run import TargetError, TargetResult
+from auditor.model.target import Target
+
+
+class HostResponse(Struct, frozen=True, kw_only=True):
+    """What one host answered. `method` says how it was asked, `now` when the answer is read, `secrets` which secrets the host
+    was given and may repeat."""
+
+    target: Target
+    collection: RawCollection
+    method: str
+    now: datetime
+    today: date
+    secrets: tuple[str, ...] = ()
+
+
+def assess(response: HostResponse, context: AuditContext) -> TargetResult:
+    """Read the facts of a response and evaluate them."""
+    collection = response.collection
+    facts = collection.facts(target=response.target.name, method=response.method, now=collection.recorded_at or response.now)
+    return evaluate_facts(redacted(facts, response.secrets), response.target, context, collection.truncated, response.today)
+
+
+def evaluate_facts(
+    facts: HostFacts,
+    target: Target,
+    context: AuditContext,
+    truncated: TargetError | None = None,
+    today: date | None = None,
+) -> TargetResult:
+    """Hold facts against the rules. The outcome is `failed` where not even the platform is known, `partial` where a collector
+    gave no fact."""
+    if facts.platform.family is None:
+        reason = next((o.reason for o in facts.outcomes if o.name == "platform"), "the facts name no platform")
+        error = truncated or TargetError("protocol", f"there was a session, but no platform could be read: {reason}")
+        return TargetResult(target=target, outcome="failed", error=error, facts=facts)
+    findings = context.evaluations.evaluate(
+        facts,
+        context.rulebook.rules,
+        today=today or context.clock().date(),
+        groups=target.groups,
+        attestations=context.attestations,
+        waivers=context.waivers,
+        policy=context.policy,
+        failing_since=context.failing_since.get(target.name, NEVER),
+    )
+    whole = all(o.outcome in ("ok", "skipped") for o in facts.outcomes)
+    return TargetResult(target=target, outcome="assessed" if whole else "partial", facts=facts, findings=findings)

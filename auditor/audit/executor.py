@@ -1,0 +1,148 @@
+"""Many hosts at once: who scans which host when. Another executor may spread them over several machines."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from auditor.audit.context import AuditContext
+from auditor.audit.isolated import IsolatedAssessor
+from auditor.audit.scan import Assessor, prepared, scan
+from auditor.errors import ErrorKind, HostError
+from auditor.foundation.deadline import Stop
+from auditor.foundation.memory import share_one_heap
+from auditor.model.run import TargetError, TargetResult
+from auditor.model.target import Target
+
+# What may pass by itself a little later; everything else needs somebody to change something.
+PASSING: frozenset[ErrorKind] = frozenset(("resolve", "refused", "timeout", "protocol", "jump-failed", "quota"))
+
+
+class TargetExecutor(Protocol):
+    """Scans targets and gives each result as it arrives, exactly one for every target."""
+
+    def run(self, targets: Sequence[Target], context: AuditContext, stop: Stop) -> Iterator[TargetResult]: ...
+
+
+class LocalExecutor(Struct, frozen=True):
+    """Scans from this machine: `jobs` hosts at a time, `per_jump` of them through one jump host."""
+
+    jobs: int = 32
+    per_jump: int | None = None
+
+    def run(self, targets: Sequence[Target], context: AuditContext, stop: Stop) -> Iterator[TargetResult]:
+        share_one_heap()
+        workers = max(1, min(self.jobs, len(targets)))
+        pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="host")
+        with IsolatedAssessor(context) as assessor, pool:
+            yield from scan_all(targets, context, pool, stop, self.per_jump, assessor.assess)
+
+
+class RetryingExecutor(Struct, frozen=True):
+    """Gives hosts that failed by a passing fault a second try at the end, in what their own time limit leaves. So a bad host
+    costs a run its time limit once, however often it is tried. `on_try` is called after every try."""
+
+    executor: TargetExecutor
+    on_try: Callable[[], None]
+
+    def run(self, targets: Sequence[Target], context: AuditContext, stop: Stop) -> Iterator[TargetResult]:
+        again: dict[str, TargetResult] = {}
+        for result in self.executor.run(targets, context, stop):
+            self.on_try()
+            if result.error and result.error.kind in PASSING and _seconds_left(result) and not stop.requested.is_set():
+                again[result.target.name] = result
+            else:
+                yield result
+        if stop.requested.is_set():
+            yield from again.values()
+        elif again:
+            for result in self.executor.run([_with_seconds_left(r) for r in again.values()], context, stop):
+                self.on_try()
+                first = again[result.target.name]
+                yield replace(result, target=first.target, seconds=round(first.seconds + result.seconds, 3))
+
+
+def _seconds_left(result: TargetResult) -> float:
+    """What a host's own time limit leaves for a second try; 0 where that would not do for reaching it."""
+    limits = result.target.timeouts
+    left = limits.total - result.seconds
+    return left if left >= limits.connect else 0.0
+
+
+def _with_seconds_left(result: TargetResult) -> Target:
+    target = result.target
+    return replace(target, timeouts=replace(target.timeouts, total=_seconds_left(result)))
+
+
+def scan_all(
+    targets: Iterable[Target],
+    context: AuditContext,
+    executor: Executor,
+    stop: Stop,
+    per_jump: int | None = None,
+    assessor: Assessor | None = None,
+) -> Iterator[TargetResult]:
+    """Many targets over a pool, each result as it arrives, at most `per_jump` at a time through one jump host. After `stop`
+    the rest arrives as `interrupted`."""
+    done: SimpleQueue[tuple[Target, Future[TargetResult]]] = SimpleQueue()
+    waiting: dict[str, deque[Target]] = defaultdict(deque)
+    through: Counter[str] = Counter()
+
+    def submit(target: Target) -> None:
+        future = executor.submit(_scan_safely, target, context, stop, assessor)
+        future.add_done_callback(lambda future: done.put((target, future)))
+
+    ready = executor.map(lambda target: _prepare_safely(target, context, stop), targets)
+    left = 0
+    for target in list(ready):
+        if isinstance(target, TargetResult):
+            yield target
+            continue
+        left += 1
+        jump = _first_jump(target)
+        if per_jump and jump and through[jump] >= per_jump:
+            waiting[jump].append(target)
+        else:
+            through[jump] += 1
+            submit(target)
+    for _ in range(left):
+        target, future = done.get()
+        if following := waiting[_first_jump(target)]:
+            submit(following.popleft())
+        yield future.result()
+
+
+def _first_jump(target: Target) -> str:
+    return target.jump[0].name if target.jump else ""
+
+
+def _prepare_safely(target: Target, context: AuditContext, stop: Stop) -> Target | TargetResult:
+    """A target that can be scanned, or its result where it cannot."""
+    try:
+        return target if stop.requested.is_set() else prepared(target, context, stop)
+    except HostError as e:
+        return TargetResult(target=target, outcome="unreachable", error=TargetError(e.kind, str(e)))
+    except Exception as e:
+        return _own_fault(target, e)
+
+
+def _scan_safely(target: Target, context: AuditContext, stop: Stop, assessor: Assessor | None) -> TargetResult:
+    """A fault of our own must cost one target, not the run."""
+    if stop.requested.is_set():
+        error = TargetError("interrupted", "the run was stopped before this host's turn; run it again")
+        return TargetResult(target=target, outcome="unreachable", error=error)
+    try:
+        return scan(target, context, stop, assessor)
+    except Exception as e:
+        return _own_fault(target, e)
+
+
+def _own_fault(target: Target, e: Exception) -> TargetResult:
+    error = TargetError("internal", f"a fault of auditor itself, please report it: {type(e).__name__}: {e}")
+    return TargetResult(target=target, outcome="unreachable", error=error)

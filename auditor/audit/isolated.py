@@ -1,0 +1,91 @@
+"""Assessment in child processes, which can be ended where a host's answer takes too much time or memory."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from types import TracebackType
+from typing import Self
+
+import msgspec
+from msgspec import Raw, Struct
+
+from auditor.audit.assessment import HostResponse, assess
+from auditor.audit.context import AuditContext
+from auditor.errors import HostError
+from auditor.foundation.deadline import Deadline, Stop
+from auditor.foundation.isolation import Guard
+from auditor.model.facts import HostFacts
+from auditor.model.finding import Finding
+from auditor.model.run import Outcome, TargetError, TargetResult
+
+READING_SECONDS = 20.0  # what reading one answer may take at most; the largest honest ones take less than one
+_LEAST_SECONDS = 5.0  # what it gets at least, where a host has used up its own time limit
+_FAR = float("inf")
+
+
+class _Result(Struct, frozen=True):
+    """A result on its way between processes; `findings` stay encoded until somebody needs those of this state."""
+
+    outcome: Outcome
+    error: TargetError | None
+    facts: HostFacts | None
+    findings: Raw
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Result).decode
+_decode_findings = msgspec.msgpack.Decoder(tuple[Finding, ...]).decode
+
+
+class IsolatedAssessor:
+    """Assesses the hosts of one run in child processes. A context manager."""
+
+    _MOST_STATES = 256  # states of a fleet's hosts; each keeps its findings once
+
+    def __init__(self, context: AuditContext) -> None:
+        self._context = context
+        self._guard = Guard(self._in_child)
+        self._findings: dict[bytes, tuple[Finding, ...]] = {}
+
+    def __enter__(self) -> Self:
+        self._guard.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._guard.__exit__(kind, error, trace)
+
+    def assess(self, response: HostResponse, seconds_left: float, stop: Stop) -> TargetResult:
+        """The result of `assess`. A host whose answer passes a limit of time or memory is `failed`. `seconds_left` is what
+        remains of the host's own time limit; waiting for a free child costs it nothing."""
+        seconds = min(READING_SECONDS, max(seconds_left, min(_LEAST_SECONDS, response.target.timeouts.total)))
+        try:
+            encoded = self._guard.compute(pickle.dumps(response), Deadline(seconds, "reading its answer", stop, at=_FAR))
+            result = _decode(encoded)
+        except HostError as e:
+            return TargetResult(target=response.target, outcome="failed", error=TargetError(e.kind, str(e)))
+        except msgspec.MsgspecError as e:
+            error = TargetError("limit", f"a field that was read of its answer passes a limit: {e}")
+            return TargetResult(target=response.target, outcome="failed", error=error)
+        return TargetResult(
+            target=response.target,
+            outcome=result.outcome,
+            error=result.error,
+            facts=result.facts,
+            findings=self._shared(bytes(result.findings)),
+        )
+
+    def _in_child(self, pickled: bytes) -> bytes:
+        response: HostResponse = pickle.loads(pickled)  # the parent's own
+        result = assess(response, self._context)
+        return _encode(_Result(result.outcome, result.error, result.facts, Raw(_encode(result.findings))))
+
+    def _shared(self, encoded: bytes) -> tuple[Finding, ...]:
+        """Findings, held once for all hosts in the same state."""
+        key = hashlib.sha256(encoded).digest()
+        findings = self._findings.get(key)
+        if findings is None:
+            if len(self._findings) >= self._MOST_STATES:
+                self._findings.pop(next(iter(self._findings)), None)  # another thread may have been quicker
+            findings = self._findings[key] = _decode_findings(encoded)
+        return findings

@@ -1,0 +1,1 @@
+"""How each kind of session is read: one file per kind."""

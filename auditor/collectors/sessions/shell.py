@@ -1,0 +1,49 @@
+"""Reading a host by a shell: the POSIX script, and what answers it like no POSIX system is asked as a Windows."""
+
+from __future__ import annotations
+
+import re
+import zlib
+
+from auditor.collectors.collection import RawCollection, Request
+from auditor.collectors.linux.host_facts import arguments
+from auditor.collectors.linux.script import SUDO_CALLS, command
+from auditor.collectors.windows.host_facts import all_queries
+from auditor.collectors.windows.readers import shell
+from auditor.model.facts import Platform
+from auditor.transports.command import CommandResult
+from auditor.transports.session import Shell
+
+
+def read(session: Shell, request: Request) -> RawCollection:
+    """One command for a POSIX host; a second one where it turns out to be a Windows. HostError where there is no session."""
+    marker, posix = request.marker, request.posix
+    windows = request.requirements_of(Platform(family="windows"))
+    if session.windows is not True:
+        linux = request.requirements_of(Platform(family="linux"))
+        form = "gzip" if session.compress and not posix.raw else "plain"
+        # One line of stdin for each sudo: every one of them asks for itself.
+        stdin = posix.password * SUDO_CALLS
+        first = session.run(command(marker, arguments(linux.linux), form=form, deep=posix.deep, sudo=posix.sudo, stdin=stdin))
+        if session.windows is False or first.truncated or not _is_windows(first, marker):
+            return RawCollection(marker=marker, requirements=linux, result=first)
+    result = session.run(shell.command(all_queries(windows), marker))
+    if session.windows is None and f"\n{marker}=".encode() not in result.stdout.replace(b"\r\n", b"\n"):
+        # No Windows either: the first answer says what it is.
+        return RawCollection(marker=marker, requirements=linux, result=first)
+    return RawCollection(marker=marker, requirements=windows, result=result, windows=True)
+
+
+def _is_windows(result: CommandResult, marker: str) -> bool:
+    """No POSIX shell ran the script, or one of Cygwin's kind did."""
+    _, framed, stream = result.stdout.partition(f"{marker}=".encode())
+    if not framed:
+        return True
+    form, _, body = stream.partition(b"\n")
+    start = body[:4000]
+    if form == b"gzip":
+        try:
+            start = zlib.decompressobj(wbits=31).decompress(start, 4000)
+        except zlib.error:
+            return False
+    return re.search(rb"\nuname=(?:CYGWIN|MSYS|MINGW)", start) is not None

@@ -1,0 +1,79 @@
+"""`evaluate` for many hosts: hosts in the same state, by what a verdict can depend on, are evaluated once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+
+import msgspec
+from msgspec.structs import replace
+
+from auditor.evaluation.evaluate import NEVER, NO_POLICY, evaluate, matches
+from auditor.model.facts import HostFacts, Platform, Volatile
+from auditor.model.finding import Attestation, Finding, Waiver
+from auditor.model.policy import Policy
+from auditor.rulebook.rule import Rule
+
+
+class EvaluationCache:
+    """`evaluate` for many hosts by the same rules: hosts in the same state, by what it may look at, are judged once."""
+
+    _MOST_STATES = 256  # a fleet has fewer states than hosts; each keeps its findings once
+
+    def __init__(self) -> None:
+        self._rules: Sequence[Rule] = ()
+        self._findings: dict[bytes, tuple[Finding, ...]] = {}
+        self._other_products: dict[tuple[Platform, str | None], dict[str, Finding]] = {}
+
+    def evaluate(
+        self,
+        facts: HostFacts,
+        rules: Sequence[Rule],
+        *,
+        today: date,
+        groups: Sequence[str] = (),
+        attestations: Sequence[Attestation] = (),
+        waivers: Sequence[Waiver] = (),
+        policy: Policy = NO_POLICY,
+        failing_since: Mapping[str, date] = NEVER,
+    ) -> tuple[Finding, ...]:
+        """The findings of one host, as the function gives them."""
+        if rules is not self._rules:
+            self._rules, self._findings, self._other_products = rules, {}, {}
+        attested = [a for a in attestations if matches(a.targets, facts.target, groups)]
+        waived = [w for w in waivers if matches(w.targets, facts.target, groups)]
+        late = (groups if policy.groups else (), failing_since if policy.deadlines or policy.groups else NEVER)
+        key = hashlib.sha256(_encode((_state(facts), attested, waived, today, policy, late))).digest()
+        found = self._findings.get(key)
+        if found is None:
+            if len(self._findings) >= self._MOST_STATES:
+                self._findings.pop(next(iter(self._findings)), None)  # another thread may have been quicker
+            found = evaluate(
+                facts,
+                rules,
+                today=today,
+                groups=groups,
+                attestations=attested,
+                waivers=waived,
+                policy=policy,
+                failing_since=failing_since,
+                other_product=self._other_products.setdefault((facts.platform, facts.method), {}),
+            )
+            self._findings[key] = found
+        return found
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def _state(facts: HostFacts) -> HostFacts:
+    """What a verdict can depend on: no name, no time, and of Windows' readings only how old the list of updates is."""
+    volatile = facts.volatile
+    if volatile and facts.platform.family == "windows":
+        volatile = Volatile(updates_searched=volatile.updates_searched)
+    outcomes = tuple(replace(o, seconds=None) for o in facts.outcomes)
+    return replace(facts, target="", collected_at=_NEVER, volatile=volatile, machine_id=None, outcomes=outcomes)
+
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
