@@ -36,7 +36,7 @@ PARTS: dict[str, Callable[[Scene], list[table.Row]]] = {
     "advisories": advisories,
     "history": history,
 }
-CONTACTS = ("bench.contact:first_login", "bench.contact:known_login")
+CONTACTS = ("bench.contact:contact",)
 RUNNERS = {
     "auditor": contestants.AUDIT,
     "tuned": contestants.TUNED,

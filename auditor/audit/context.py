@@ -18,7 +18,6 @@ from auditor.model.facts import Platform
 from auditor.model.finding import Attestation, Waiver
 from auditor.model.policy import Policy
 from auditor.model.requirements import DataRequirements
-from auditor.model.target import KnownLogin
 from auditor.rulebook.loader import Rulebook
 
 
@@ -45,8 +44,7 @@ class RequirementsCache:
 class AuditContext(Struct, frozen=True, kw_only=True):
     """Rules, records of people, and the outside world: `clock` gives UTC, `marker` a random word that frames an answer.
 
-    `failing_since`: by target and rule, since when the target is known to lack what the rule requires. `known_logins`: by
-    target name and login route, what the last login taught."""
+    `failing_since`: by target and rule, since when the target is known to lack what the rule requires."""
 
     rulebook: Rulebook
     clock: Callable[[], datetime]
@@ -55,7 +53,6 @@ class AuditContext(Struct, frozen=True, kw_only=True):
     waivers: tuple[Waiver, ...] = ()
     policy: Policy = NO_POLICY
     failing_since: Mapping[str, Mapping[str, date]] = field(default_factory=dict)
-    known_logins: Mapping[tuple[str, str], KnownLogin] = field(default_factory=dict)
     deep: bool = False
     evaluations: EvaluationCache = field(default_factory=EvaluationCache)
     requirements: RequirementsCache = field(default_factory=RequirementsCache)
@@ -68,7 +65,6 @@ def new_context(
     clock: Callable[[], datetime] = utc_now,
     deep: bool = False,
     failing_since: Mapping[str, Mapping[str, date]] | None = None,
-    known_logins: Mapping[tuple[str, str], KnownLogin] | None = None,
 ) -> AuditContext:
     """The context of a real run: the inventory's attestations, waivers and policy, and random markers."""
     return AuditContext(
@@ -79,6 +75,5 @@ def new_context(
         waivers=inventory.waivers,
         policy=inventory.policy,
         failing_since=failing_since or {},
-        known_logins=known_logins or {},
         deep=deep,
     )

@@ -98,7 +98,7 @@ def scan_all(
         future = executor.submit(_scan_safely, target, context, stop, assessor)
         future.add_done_callback(lambda future: done.put((target, future)))
 
-    ready = executor.map(lambda target: _prepare_safely(target, context, stop), targets)
+    ready = executor.map(lambda target: _prepare_safely(target, stop), targets)
     left = 0
     for target in list(ready):
         if isinstance(target, TargetResult):
@@ -122,10 +122,10 @@ def _first_jump(target: Target) -> str:
     return target.jump[0].name if target.jump else ""
 
 
-def _prepare_safely(target: Target, context: AuditContext, stop: Stop) -> Target | TargetResult:
+def _prepare_safely(target: Target, stop: Stop) -> Target | TargetResult:
     """A target that can be scanned, or its result where it cannot."""
     try:
-        return target if stop.requested.is_set() else prepared(target, context, stop)
+        return target if stop.requested.is_set() else prepared(target, stop)
     except HostError as e:
         return TargetResult(target=target, outcome="unreachable", error=TargetError(e.kind, str(e)))
     except Exception as e:

@@ -14,7 +14,6 @@ from auditor.foundation.messages import Say, on_stderr
 from auditor.model.mailing import Mailing
 from auditor.model.past import Past
 from auditor.model.run import Run, TargetResult
-from auditor.model.target import KnownLogin
 from auditor.rulebook.rule import Rule
 
 if TYPE_CHECKING:
@@ -71,14 +70,6 @@ class RunRecorder:
         if self._store:
             self._store.close()
         self._store = None
-
-    def known_logins(self) -> dict[tuple[str, str], KnownLogin]:
-        """By target's name and Target.way_in: what the last login taught."""
-        try:
-            return self._store.known_logins() if self._store else {}
-        except HistoryError as e:
-            self._fail(e)
-            return {}
 
     def seconds(self) -> dict[str, float]:
         """By target: how long it took the last time."""

@@ -30,7 +30,7 @@ def record(target: Target, folder: Path, context: AuditContext) -> Recorded:
     """Ask a host and write its answer to `folder`, without the secrets that it was given. HostError where there is no session,
     UsageFault where the folder cannot be written."""
     stop = Stop()
-    target = prepared(target, context, stop)
+    target = prepared(target, stop)
     collection = collect_from(target, context, stop, raw=True)
     result, readings = collection.result, collection.readings
     recording = Recording(

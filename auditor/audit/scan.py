@@ -47,16 +47,14 @@ def scan(target: Target, context: AuditContext, stop: Stop, assessor: Assessor |
     left = target.timeouts.total - (time.monotonic() - started)
     result = assessor(response, left, stop) if assessor else assess(response, context)
     seconds = round(time.monotonic() - started, 3)
-    return replace(result, seconds=seconds, known_login=collection.known_login, relaxed=collection.relaxed)
+    return replace(result, seconds=seconds, relaxed=collection.relaxed)
 
 
-def prepared(target: Target, context: AuditContext, stop: Stop) -> Target:
-    """A target with what ssh_config says of it and what its last login taught. HostError where ssh_config says of this host
-    what cannot be honoured."""
+def prepared(target: Target, stop: Stop) -> Target:
+    """A target with what ssh_config says of it. HostError where that cannot be honoured."""
     if target.fault:
         raise HostError("resolve", target.fault)
-    found = resolved(target, Deadline(target.timeouts.total, f"reading what ssh_config says of {target.name}", stop))
-    return replace(found, known_login=context.known_logins.get((found.name, found.login_route)))
+    return resolved(target, Deadline(target.timeouts.total, f"reading what ssh_config says of {target.name}", stop))
 
 
 def collect_from(target: Target, context: AuditContext, stop: Stop, *, raw: bool = False) -> RawCollection:

@@ -152,7 +152,6 @@ class AuditRun:
             clock=self._request.clock,
             deep=self._request.deep,
             failing_since=self.recorder.failing_since() if policy.deadlines or policy.groups else None,
-            known_logins=self.recorder.known_logins(),
         )
 
     def _keep(self, result: TargetResult) -> None:

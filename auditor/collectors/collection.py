@@ -13,7 +13,6 @@ from auditor.collectors.windows.readers import shell
 from auditor.model.facts import HostFacts, Platform
 from auditor.model.requirements import DataRequirements
 from auditor.model.run import TargetError
-from auditor.model.target import KnownLogin
 from auditor.model.windows import WindowsRawData
 from auditor.transports.command import CommandResult
 
@@ -49,7 +48,6 @@ class RawCollection(Struct, frozen=True, kw_only=True):
     readings: WindowsRawData | None = None
     windows: bool = False
     relaxed: tuple[str, ...] = ()
-    known_login: KnownLogin | None = None
     recorded_at: datetime | None = None
     broken: TargetError | None = None
 

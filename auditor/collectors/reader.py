@@ -30,4 +30,4 @@ def collect(
     wanted = missing_updates if recorded_answer is None else recorded_answer
     if wanted and (collection.windows or collection.readings):
         collection = update_agent.added(session, collection)
-    return replace(collection, known_login=session.known_login, recorded_at=session.recorded_at, relaxed=session.relaxed)
+    return replace(collection, recorded_at=session.recorded_at, relaxed=session.relaxed)

@@ -14,7 +14,7 @@ from auditor.history.writing import Writer
 from auditor.model.facts import CollectorOutcome, HostFacts, Volatile
 from auditor.model.finding import Finding
 from auditor.model.run import RulebookSummary, Run, TargetError, TargetResult
-from auditor.model.target import KnownLogin, Target
+from auditor.model.target import Target
 
 TABLES = ("runs", "targets", "logins", "facts", "results", "findings", "reports")
 INDEXES = ("idx_runs_started",)
@@ -60,8 +60,6 @@ def carry_over(db: Database) -> None:
         report = db.execute("select created, html from old_reports where run=?", (run.id,)).fetchone()
         if report:
             db.execute("insert into reports values (?,?,?)", (number, *report))
-    for target, *login in db.execute("select target, login, server, host_key, kex from old_logins").fetchall():
-        writer.taught(target, login[0], KnownLogin(*login[1:]))
 
 
 def _result(db: Database, row: dict[str, object]) -> TargetResult:

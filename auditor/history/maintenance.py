@@ -148,7 +148,7 @@ def forget(db: Database, name: str) -> tuple[int, int]:
         counts = [
             db.execute(f"select count(*) from {t} where target=?", (number,)).fetchone()[0] for t in ("results", "findings")
         ]
-        for table in ("findings", "latest", "logins", "replacements", "absences", "results"):
+        for table in ("findings", "latest", "replacements", "absences", "results"):
             db.execute(f"delete from {table} where target=?", (number,))
         db.execute("delete from targets where n=?", (number,))
         db.execute("delete from machines where n not in (select machine from results where machine is not null)"

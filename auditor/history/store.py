@@ -31,7 +31,6 @@ from auditor.history.schema import migrations, unknown_schema
 from auditor.history.writing import Writer, iso
 from auditor.model.past import Past
 from auditor.model.run import Run, TargetResult
-from auditor.model.target import KnownLogin
 from auditor.rulebook.rule import Rule
 
 if sys.version_info >= (3, 14):
@@ -197,12 +196,6 @@ class Store:
             self.db.execute("insert or replace into reports select n, ?, ? from runs where id=?", row)
 
     # Reading
-
-    def known_logins(self) -> dict[tuple[str, str], KnownLogin]:
-        """By target's name and Target.way_in: what the last login taught."""
-        with self.guard("read"):
-            rows = self.db.execute("select name, login, server, host_key, kex from logins join targets on n=target").fetchall()
-        return {(name, how): KnownLogin(*taught) for name, how, *taught in rows}
 
     def facts_of(self, target: str) -> datetime | None:
         """When the newest facts of a target were read; None where there are none."""

@@ -15,7 +15,7 @@ from auditor.history import blobs
 from auditor.model.facts import HostFacts, Volatile
 from auditor.model.finding import Finding
 from auditor.model.run import Run, TargetResult
-from auditor.model.target import KnownLogin, Target
+from auditor.model.target import Target
 from auditor.rulebook.rule import Rule
 
 if sys.version_info >= (3, 14):
@@ -101,7 +101,7 @@ class Writer:
                 blobs.put_facts(self._db, facts, self._facts_before(target)) if facts else None,
                 machine,
                 blobs.put(self._db, "collectors", blobs.without_seconds(facts.outcomes)) if facts else None,
-                blobs.put(self._db, "target", blobs.encode(replace(result.target, known_login=None))),
+                blobs.put(self._db, "target", blobs.encode(result.target)),
                 *(counts[v] for v in ("noncompliant", "pending", "unknown", "compliant", "not_applicable")),
                 required["compliant"],
                 required["noncompliant"] + required["pending"],
@@ -114,8 +114,6 @@ class Writer:
             self._same_machine(target, machine, place)
         if result.outcome in ("assessed", "partial"):
             self._intervals(target, place, self._rows(result.findings), self._judged.get(number, frozenset()))
-        if result.known_login:
-            self.taught(result.target.name, result.target.login_route, result.known_login)
 
     def _target(self, number: int, run: Run, t: Target, listed: bool) -> int:
         row = self._db.execute("select n, address, connection, listed, removed from targets where name=?", (t.name,)).fetchone()
@@ -189,15 +187,6 @@ class Writer:
             "insert into findings (target, rule, since, verdict, severity, obligation, body, waiver) values (?,?,?,?,?,?,?,?)",
             [(target, row[0], place, *row[1:]) for row in new],
         )
-
-    def taught(self, name: str, login: str, known: KnownLogin) -> None:
-        """What a login to a target taught, for the fast path of the next one."""
-        row = (login, known.server, known.host_key, known.kex)
-        before = self._db.execute(
-            "select login, server, host_key, kex from logins join targets on n=target where name=?", (name,)
-        ).fetchone()
-        if before is None or tuple(before) != row:
-            self._db.execute("insert or replace into logins select n, ?, ?, ?, ? from targets where name=?", (*row, name))
 
     def finish(self, number: int, run: Run) -> None:
         remarks = blobs.encode(run.remarks).decode() if run.remarks else None

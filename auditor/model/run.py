@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from auditor.errors import ErrorKind
 from auditor.model.facts import HostFacts
 from auditor.model.finding import Finding, Verdict
-from auditor.model.target import KnownLogin, Target
+from auditor.model.target import Target
 
 Outcome = Literal["assessed", "partial", "unreachable", "failed"]
 
@@ -24,8 +24,7 @@ class TargetError(Struct, frozen=True):
 
 
 class TargetResult(Struct, frozen=True, kw_only=True):
-    """One target in one run. `facts` is None where there was no session; `seconds` is wall time. `known_login` is what
-    the login taught for the next one; `relaxed` is what the session found relaxed beyond the inventory."""
+    """One target in one run. `facts` is None where there was no session; `seconds` is wall time. `relaxed` is what the session found relaxed beyond the inventory."""
 
     target: Target
     outcome: Outcome
@@ -33,7 +32,6 @@ class TargetResult(Struct, frozen=True, kw_only=True):
     facts: HostFacts | None = None
     findings: tuple[Finding, ...] = ()
     seconds: float = 0.0
-    known_login: KnownLogin | None = None
     relaxed: tuple[str, ...] = ()
 
     def slim(self) -> TargetResult:

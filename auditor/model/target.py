@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-import msgspec
 from msgspec import Struct, field
 
 # The transports this release has; each is one file in auditor/transports and one line in its list.
@@ -38,15 +37,6 @@ class Become(Struct, frozen=True, forbid_unknown_fields=True):
 
     method: Literal["sudo"] = "sudo"
     password: str | None = None
-
-
-class KnownLogin(Struct, frozen=True):
-    """What a login that worked teaches for the next one: the server's version line, the SHA-256 fingerprint of its host
-    key, and the key exchange that was agreed."""
-
-    server: str
-    host_key: str
-    kex: str
 
 
 class Target(Struct, frozen=True, kw_only=True):
@@ -88,14 +78,7 @@ class Target(Struct, frozen=True, kw_only=True):
     groups: tuple[str, ...] = ()
     labels: dict[str, str] = field(default_factory=dict)
     timeouts: Timeouts = Timeouts()
-    known_login: KnownLogin | None = None
     fault: str = ""
-
-    @property
-    def login_route(self) -> str:
-        """Where it is reached and as whom: what a login teaches counts for the next one only where this is the same."""
-        said = [self.address, self.port, self.user, self.key_file, self.identity_files]
-        return msgspec.json.encode(said).decode()
 
     @property
     def relaxed(self) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from auditor.errors import HostError
 from auditor.foundation import own_files
 from auditor.foundation.deadline import Deadline
 from auditor.model.run import TargetError
-from auditor.model.target import KnownLogin, Target
+from auditor.model.target import Target
 from auditor.model.windows import WindowsRawData
 from auditor.transports.command import MAX_STDERR, MAX_STDOUT, Command, CommandResult
 from auditor.transports.permits import Permits
@@ -90,7 +90,6 @@ def open_recording(target: Target, deadline: Deadline, permits: Permits) -> Reco
 
 
 class _Recorded:
-    known_login: KnownLogin | None = None
     relaxed: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:

@@ -7,7 +7,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
-from auditor.model.target import KnownLogin, Target
+from auditor.model.target import Target
 from auditor.model.windows import Cell, Subkeys, Table, Value, WindowsRawData
 from auditor.transports.command import Command, CommandResult
 
@@ -17,7 +17,6 @@ SessionKind = Literal["shell", "wmi", "remote-registry", "recorded"]
 class LiveSession:
     """What every session that reaches its host now says of itself, unless it knows better."""
 
-    known_login: KnownLogin | None = None
     recorded_at: datetime | None = None
     relaxed: tuple[str, ...] = ()
     has_update_agent_answer: bool | None = None
@@ -28,7 +27,6 @@ class Session(Protocol):
     which of the protocols below it also has."""
 
     kind: SessionKind
-    known_login: KnownLogin | None  # what a login taught, where there was one
     recorded_at: datetime | None  # when the answer was given, where that is not now
     relaxed: tuple[str, ...]  # what the session relaxed beyond the inventory, once there was one
     has_update_agent_answer: bool | None  # a recording's: does it hold PowerShell's answer? None: the session runs commands now
@@ -81,7 +79,5 @@ class RecordedSession(Session, Protocol):
 
 
 def known_windows(target: Target) -> bool | None:
-    """What the inventory or an earlier login says; None where neither does."""
-    if target.family:
-        return target.family == "windows"
-    return True if target.known_login and "OpenSSH_for_Windows" in target.known_login.server else None
+    """What the inventory says of the host; None where it says nothing."""
+    return target.family == "windows" if target.family else None

@@ -27,7 +27,7 @@ from auditor.history.writing import Writer
 from auditor.model.facts import HostFacts, Setting, Volatile
 from auditor.model.finding import Waiver
 from auditor.model.run import RulebookSummary, Run, TargetError, TargetResult
-from auditor.model.target import KnownLogin, Target
+from auditor.model.target import Target
 from tests.given import LINUX, NODE, RULES, WHEN
 from tests.places import ROOT
 
@@ -202,6 +202,9 @@ def test_a_history_of_the_first_form_is_carried_over(tmp_path: Path) -> None:
 
 
 _UNDONE = {
+    "no_logins": [
+        "create table logins (target integer primary key references targets(n), login text, server text, host_key text, kex text)"
+    ],
     "nights": ["drop table nights"],
     "replacements": ["drop table replacements"],
     "unanswered_mails": [f"alter table mails drop column {column}" for column in ("unanswered", "under_way")],
@@ -209,7 +212,7 @@ _UNDONE = {
 }
 
 
-@pytest.mark.parametrize("back", range(1, 5))
+@pytest.mark.parametrize("back", range(1, 6))
 def test_a_history_of_every_form_since_then_is_brought_up_to_date(tmp_path: Path, back: int) -> None:
     path = tmp_path / "a.db"
     for number, machine in ((1, "m1"), (3, "m1"), (5, "m2")):
@@ -438,19 +441,6 @@ def test_a_read_only_history_is_said_to_be(tmp_path: Path) -> None:
             store(disk / "a.db", run_of(number=3))
     finally:
         subprocess.run(["umount", str(disk)], check=True)
-
-
-def test_what_a_login_taught_is_for_the_same_way_only(tmp_path: Path) -> None:
-    known = KnownLogin("SSH-2.0-x", "SHA256:y", "k")
-    run = run_of(replace(result(LINUX), known_login=known))
-    store(tmp_path / "a.db", run)
-    target = run.results[0].target
-    with Store(tmp_path / "a.db") as s:
-        logins = s.known_logins()
-        same, other = (
-            replace(t, known_login=logins.get((t.name, t.login_route))) for t in (target, replace(target, port=2222))
-        )
-    assert (same.known_login, other.known_login) == (known, None)
 
 
 def test_damaged_facts_are_said_to_be_damaged(tmp_path: Path) -> None:

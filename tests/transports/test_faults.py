@@ -134,14 +134,3 @@ def test_a_wrong_key(host: Host, audit: AuditContext, tmp_path: Path) -> None:
     start = time.monotonic()
     failed(host.target(key_file=str(keygen(tmp_path / "wrong")), timeouts=LONG), audit, "auth-failed", "authorized_keys")
     assert time.monotonic() - start < PROMPT
-
-
-def test_a_login_that_taught_what_is_no_longer_so(host: Host, audit: AuditContext, tmp_path: Path) -> None:
-    """Ahead of time first, then plainly within the same scan: the answer is as if nothing had been known."""
-    first = scan(host.target(), audit, Stop())
-    assert first.known_login
-    with Host(tmp_path, "KexAlgorithms ecdh-sha2-nistp256") as changed:
-        result = scan(changed.target(known_login=first.known_login), audit, Stop())
-        assert (result.error, bool(result.findings)) == (None, True)
-        wrong = changed.target(known_login=first.known_login, key_file=str(keygen(tmp_path / "wrong")))
-        failed(wrong, audit, "auth-failed")

@@ -6,7 +6,7 @@ from paramiko import SSHException
 
 
 class FastPathRefused(SSHException):
-    """Something sent ahead was not taken. Nothing is known to be wrong: connect anew with Level.PLAIN for the real answer."""
+    """Something sent ahead was not taken. Nothing is known to be wrong: connect anew the plain way for the real answer."""
 
 
 class NoBanner(SSHException):

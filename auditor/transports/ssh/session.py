@@ -17,14 +17,14 @@ from paramiko import Channel, SSHException, Transport
 from auditor.errors import HostError
 from auditor.foundation.deadline import Deadline
 from auditor.model.run import TargetError
-from auditor.model.target import KnownLogin, Target
+from auditor.model.target import Target
 from auditor.transports.command import MAX_STDERR, MAX_STDOUT, Command, CommandResult, too_much
 from auditor.transports.permits import Permits
 from auditor.transports.session import LiveSession, SessionKind, known_windows
 from auditor.transports.ssh import host_keys
 from auditor.transports.ssh.algorithms import offer
 from auditor.transports.ssh.errors import as_host_error
-from auditor.transports.ssh.fast_path import Level, open_exec
+from auditor.transports.ssh.fast_path import open_exec
 from auditor.transports.ssh.faults import DeadlineExceeded, Dropped, FastPathRefused
 from auditor.transports.ssh.login import Login, login
 from auditor.transports.ssh.wire import Bounded
@@ -44,7 +44,6 @@ class SshSession(LiveSession):
         self._target, self._deadline, self._permits = target, deadline, permits
         self.windows = known_windows(target)
         self._transports: list[Any] = []
-        self.known_login: KnownLogin | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -81,13 +80,12 @@ class SshSession(LiveSession):
         if target.jump:
             transport = self._through(own)
             return self._guarded(target, lambda limit: _exec(transport, command, limit), "starting the script")
-        known = target.known_login if not command.stdin else None
         try:
-            return self._fast(own, command, Level.AHEAD_KEX if known else Level.FLIGHT, known)
+            return self._direct(own, command, one_flight=True)
         except FastPathRefused:
-            return self._fast(own, command, Level.PLAIN, None)
+            return self._direct(own, command, one_flight=False)
 
-    def _fast(self, own: Login, command: Command, level: Level, known: KnownLogin | None) -> Channel:
+    def _direct(self, own: Login, command: Command, *, one_flight: bool) -> Channel:
         target = self._target
         sock = self._guarded(
             target,
@@ -105,14 +103,12 @@ class SshSession(LiveSession):
                     command=command.quoted,
                     check_host_key=host_keys.checker(target),
                     deadline=limit.at,
-                    level=level,
-                    known=known,
+                    one_flight=one_flight,
                     close_stdin=not command.stdin,
                     host_key_types=host_keys.known_types(target),
                     prepare=lambda link: offer(link, target),
                 )
             self._transports.append(opened.transport)
-            self.known_login = opened.known
             return opened.channel
 
         return self._guarded(target, start, "logging in", 3)

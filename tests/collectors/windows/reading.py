@@ -45,7 +45,7 @@ class Console:
     """A session that runs the lab's cmd in this process."""
 
     kind = "shell"
-    compress, windows, known_login, recorded_at, relaxed, has_update_agent_answer = False, True, None, None, (), None
+    compress, windows, recorded_at, relaxed, has_update_agent_answer = False, True, None, (), None
 
     def __init__(self, host: WindowsHost) -> None:
         self._host = host

@@ -8,11 +8,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from auditor.audit.context import AuditContext
 from auditor.audit.executor import scan_all
-from auditor.audit.scan import prepared
 from auditor.errors import HostError
 from auditor.foundation.deadline import Deadline, Stop
 from auditor.model.target import Target, parse_hop
@@ -233,14 +231,3 @@ def test_files_that_say_nothing_that_matters_cost_no_process(ssh_folder: Path, m
     monkeypatch.setattr(config, "_run", lambda *_: pytest.fail("ssh was asked"))
     assert ask("w").address == "w"
     assert config.resolved(Target(name="w", connection="winrm"), Deadline(1, "x")).name == "w"
-
-
-def test_a_known_login_counts_for_the_same_way_in(ssh_folder: Path, audit: AuditContext) -> None:
-    from auditor.model.target import KnownLogin
-
-    known = KnownLogin("SSH-2.0-x", "SHA256:x", "k")
-    target = Target(name="w", address="w")
-    same = replace(audit, known_logins={("w", target.login_route): known})
-    assert prepared(target, same, Stop()).known_login == known
-    lay(ssh_folder, {"config": "Host w\n Port 2222\n"})
-    assert prepared(target, same, Stop()).known_login is None

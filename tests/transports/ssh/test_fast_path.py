@@ -1,4 +1,4 @@
-"""Every level of the fast path, with every kind of key, against a real sshd."""
+"""Both ways to log in, in one flight and plainly, with every kind of key, against a real sshd."""
 
 from __future__ import annotations
 
@@ -15,11 +15,9 @@ import pytest
 from paramiko.auth_handler import AuthOnlyHandler
 
 from auditor.foundation.deadline import Deadline
-from auditor.model.target import KnownLogin
-from auditor.transports.ssh import fast_path
+from auditor.transports.ssh import link
 from auditor.transports.ssh.errors import as_host_error
-from auditor.transports.ssh.fast_path import KEX, Level, Opened, open_exec
-from auditor.transports.ssh.faults import FastPathRefused
+from auditor.transports.ssh.fast_path import Opened, open_exec
 from auditor.transports.ssh.session import collect
 from tests.lab.hostile import Address
 from tests.lab.sshd import Sshd, keygen, user
@@ -76,49 +74,39 @@ def answer(opened: Opened) -> tuple[bytes, bytes, int | None]:
     return out, err, status
 
 
-def learn(to: Sshd, key: Any) -> KnownLogin:
-    opened = login(to, key)
-    answer(opened)
-    assert opened.known
-    return opened.known
-
-
-@pytest.mark.parametrize("level", list(Level))
+@pytest.mark.parametrize("one_flight", [True, False])
 @pytest.mark.parametrize("kind", ADMITTED)
-def test_every_level_with_every_key(sshd: Sshd, keys: dict[str, Any], kind: str, level: Level) -> None:
-    known = learn(sshd, keys[kind])
-    opened = login(sshd, keys[kind], level=level, known=known)
-    assert (opened.level, opened.known) == (level, known)
+def test_both_ways_with_every_key(sshd: Sshd, keys: dict[str, Any], kind: str, one_flight: bool) -> None:
+    opened = login(sshd, keys[kind], one_flight=one_flight)
+    assert opened.one_flight is one_flight
     out, err, status = answer(opened)
     assert (out, err[-4:], status) == (b"out\n", b"err\n", 3)
 
 
-@pytest.mark.parametrize("level", list(Level))
-def test_wrong_key_is_told_at_once(sshd: Sshd, keys: dict[str, Any], level: Level) -> None:
-    """Sent ahead, it is "come again the plain way", which then says what is wrong; never a wait for the deadline."""
-    known, start = learn(sshd, keys["ed25519"]), time.monotonic()
+@pytest.mark.parametrize("one_flight", [True, False])
+def test_wrong_key_is_told_at_once(sshd: Sshd, keys: dict[str, Any], one_flight: bool) -> None:
+    """Never a wait for the deadline."""
+    start = time.monotonic()
     with pytest.raises(paramiko.SSHException) as e:
-        login(sshd, keys["stranger"], level=level, known=known, deadline=start + 60)
+        login(sshd, keys["stranger"], one_flight=one_flight, deadline=start + 60)
     assert time.monotonic() - start < SOON
-    if level >= Level.AHEAD:
-        assert isinstance(e.value, FastPathRefused)
-        assert isinstance(e.value.__cause__, paramiko.AuthenticationException)
-    else:
-        assert as_host_error(e.value, "web1").kind == "auth-failed"
-    assert answer(login(sshd, keys["ed25519"], level=Level.PLAIN))[2] == 3
+    assert as_host_error(e.value, "web1").kind == "auth-failed"
+    assert answer(login(sshd, keys["ed25519"], one_flight=False))[2] == 3
 
 
-@pytest.mark.parametrize("level", list(Level))
-def test_host_key_is_refused_before_anything_is_sent(sshd: Sshd, keys: dict[str, Any], tmp_path: Path, level: Level) -> None:
+@pytest.mark.parametrize("one_flight", [True, False])
+def test_host_key_is_refused_before_anything_is_sent(
+    sshd: Sshd, keys: dict[str, Any], tmp_path: Path, one_flight: bool
+) -> None:
     class Changed(Exception):
         pass
 
     def check(key: paramiko.PKey) -> None:
         raise Changed
 
-    known, seen = learn(sshd, keys["ed25519"]), sshd.log().count("Accepted publickey")
+    seen = sshd.log().count("Accepted publickey")
     with pytest.raises(Changed):
-        login(sshd, keys["ed25519"], f"touch {tmp_path}/done", level=level, known=known, check_host_key=check)
+        login(sshd, keys["ed25519"], f"touch {tmp_path}/done", one_flight=one_flight, check_host_key=check)
     assert answer(login(sshd, keys["ed25519"]))[2] == 3  # a login later, so the first would have been seen
     assert sshd.log().count("Accepted publickey") == seen + 1
     assert not list(tmp_path.iterdir())
@@ -130,29 +118,37 @@ def test_password_that_is_not_taken(sshd: Sshd) -> None:
 
 
 def test_paramiko_still_has_what_the_fast_path_leans_on() -> None:
-    """If this fails after an update of paramiko, every login is slow: read fast_path.py against its changes."""
-    assert fast_path.FAST_OK
+    """If this fails after an update of paramiko, every login is slow: read link.py against its changes."""
+    assert link.FAST_OK
     here, there = socket.socketpair()
     with here, there:
         transport = paramiko.Transport(here)
         for declared, owner in (("_Base", transport), ("_BaseAuth", AuthOnlyHandler(transport))):
             assert [name for name in _private_names(declared) if not hasattr(owner, name)] == []
-    assert KEX in fast_path.Link._kex_info
+    assert link.KEX in link.Link._kex_info
+
+
+def test_post_quantum_key_exchange_comes_first_and_weaker_ciphers_last() -> None:
+    """Nothing that paramiko accepts is lost, and nothing that it refuses comes in."""
+    usual: Any = paramiko.Transport
+    assert link.Link._preferred_kex[0] == usual._preferred_kex[0] == "mlkem768x25519-sha256"
+    assert set(link.Link._preferred_kex) == {*usual._preferred_kex, link.KEX}
+    assert link.Link._preferred_ciphers[:2] == ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
+    assert set(link.Link._preferred_ciphers) == set(usual._preferred_ciphers)
 
 
 def test_without_the_private_names_every_login_is_plain(
     sshd: Sshd, keys: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = learn(sshd, keys["ed25519"])
-    monkeypatch.setattr(fast_path, "FAST_OK", False)
-    opened = login(sshd, keys["ed25519"], level=Level.AHEAD_KEX, known=known)
-    assert (opened.level, opened.known) == (Level.PLAIN, None)
+    monkeypatch.setattr(link, "FAST_OK", False)
+    opened = login(sshd, keys["ed25519"])
+    assert opened.one_flight is False
     assert answer(opened)[2] == 3
 
 
 def _private_names(owner: str) -> list[str]:
     """What the block under TYPE_CHECKING declares, which is the full list by that file's own word."""
-    tree = ast.parse(Path(fast_path.__file__).read_text())
+    tree = ast.parse(Path(link.__file__).read_text())
     (found,) = [n for n in ast.walk(tree) if isinstance(n, ast.ClassDef) and n.name == owner]
     names = [n.name if isinstance(n, ast.FunctionDef) else n.target.id for n in found.body]  # type: ignore[attr-defined, union-attr]
     assert names

@@ -12,14 +12,13 @@ import pytest
 from paramiko.ssh_exception import IncompatiblePeer
 
 from auditor.foundation.deadline import Deadline
-from auditor.model.target import KnownLogin
 from auditor.transports.ssh.errors import as_host_error
-from auditor.transports.ssh.fast_path import Level, open_exec
+from auditor.transports.ssh.fast_path import open_exec
 from auditor.transports.ssh.faults import DeadlineExceeded, Dropped, NoBanner
 from auditor.transports.ssh.session import collect
 from tests.lab.hostile import BANNER, Address, Host, listening, pours, relay, says, trickles
 from tests.lab.sshd import user
-from tests.transports.ssh.test_fast_path import SOON, dial, learn, login
+from tests.transports.ssh.test_fast_path import SOON, answer, dial, login
 
 LIMIT = 0.2
 # Bytes after the banner that still arrive: into KEXINIT, the key exchange's answer, and what is encrypted. Where exactly each
@@ -28,39 +27,42 @@ BYTES = (0, 1300, 1500, 1800)
 
 
 @pytest.fixture(scope="module")
-def known(host: Host, key: Any) -> KnownLogin:
-    return learn(host, key)
+def greeting(host: Host, key: Any) -> int:
+    """Bytes of the server's version line."""
+    opened = login(host, key)
+    answer(opened)
+    return len(opened.transport.remote_version) + 2
 
 
-def ends_by_deadline(to: Address | Host, key: Any, level: Level, known: KnownLogin | None) -> str:
+def ends_by_deadline(to: Address | Host, key: Any, one_flight: bool) -> str:
     """The phase it was in."""
     start = time.monotonic()
     with pytest.raises(DeadlineExceeded) as e:
-        login(to, key, "echo x; exec sleep 2", level=level, known=known, deadline=start + LIMIT)
+        login(to, key, "echo x; exec sleep 2", one_flight=one_flight, deadline=start + LIMIT)
     assert LIMIT - 0.05 < time.monotonic() - start < 10
     assert as_host_error(e.value, "web1").kind == "timeout"
     return e.value.phase
 
 
-@pytest.mark.parametrize("level", list(Level))
+@pytest.mark.parametrize("one_flight", [True, False])
 @pytest.mark.parametrize("after", BYTES)
-def test_silence_from_some_byte_on(host: Host, key: Any, known: KnownLogin, level: Level, after: int) -> None:
-    with listening(relay((host.address, host.port), len(known.server) + 2 + after)) as address:
-        phase = ends_by_deadline(address, key, level, known)
+def test_silence_from_some_byte_on(host: Host, key: Any, greeting: int, one_flight: bool, after: int) -> None:
+    with listening(relay((host.address, host.port), greeting + after)) as address:
+        phase = ends_by_deadline(address, key, one_flight)
     assert phase in ({"key exchange"} if after < 1000 else {"key exchange", "authentication", "command start"})
 
 
 @pytest.mark.parametrize("after", BYTES)
-def test_a_trickle_from_some_byte_on(host: Host, key: Any, known: KnownLogin, after: int) -> None:
-    with listening(relay((host.address, host.port), len(known.server) + 2 + after, slow=0.02)) as address:
-        ends_by_deadline(address, key, Level.AHEAD_KEX, known)
+def test_a_trickle_from_some_byte_on(host: Host, key: Any, greeting: int, after: int) -> None:
+    with listening(relay((host.address, host.port), greeting + after, slow=0.02)) as address:
+        ends_by_deadline(address, key, True)
 
 
 @pytest.mark.parametrize("serve", [says(b""), trickles(b"hello\r\n"), trickles(b"x")], ids=["silent", "lines", "bytes"])
-def test_a_banner_that_never_comes(key: Any, known: KnownLogin, serve: Any) -> None:
+def test_a_banner_that_never_comes(key: Any, greeting: int, serve: Any) -> None:
     with listening(serve) as address:
-        for level in (Level.FLIGHT, Level.AHEAD_KEX):
-            assert ends_by_deadline(address, key, level, known) == "banner"
+        for one_flight in (True, False):
+            assert ends_by_deadline(address, key, one_flight) == "banner"
 
 
 @pytest.mark.parametrize(
@@ -92,12 +94,12 @@ def test_a_packet_without_end_is_not_held_in_memory(key: Any) -> None:
     assert sum(poured) < 16_000_000  # what the two sockets' buffers take
 
 
-@pytest.mark.parametrize("level", list(Level))
+@pytest.mark.parametrize("one_flight", [True, False])
 @pytest.mark.parametrize("after", [-60, 0, 900, 1500])
-def test_a_shutdown_from_outside_ends_a_login(host: Host, key: Any, known: KnownLogin, level: Level, after: int) -> None:
+def test_a_shutdown_from_outside_ends_a_login(host: Host, key: Any, greeting: int, one_flight: bool, after: int) -> None:
     """As the watchdog and Ctrl-C do it, from another thread."""
     start = time.monotonic()
-    with listening(relay((host.address, host.port), max(0, len(known.server) + 2 + after))) as address:
+    with listening(relay((host.address, host.port), max(0, greeting + after))) as address:
         sock = dial(address)
         timer = threading.Timer(0.1, sock.shutdown, (socket.SHUT_RDWR,))
         timer.start()
@@ -109,8 +111,7 @@ def test_a_shutdown_from_outside_ends_a_login(host: Host, key: Any, known: Known
                 command="true",
                 check_host_key=lambda k: None,
                 deadline=start + 60,
-                level=level,
-                known=known,
+                one_flight=one_flight,
             )
         timer.join()
     assert not isinstance(e.value, DeadlineExceeded)
@@ -118,8 +119,8 @@ def test_a_shutdown_from_outside_ends_a_login(host: Host, key: Any, known: Known
 
 
 @pytest.mark.parametrize("why", ["timeout", "interrupted"])
-def test_a_deadline_that_ends_the_output_keeps_what_came(host: Host, key: Any, known: KnownLogin, why: Any) -> None:
-    opened = login(host, key, "echo x; exec sleep 2", level=Level.AHEAD_KEX, known=known)
+def test_a_deadline_that_ends_the_output_keeps_what_came(host: Host, key: Any, greeting: int, why: Any) -> None:
+    opened = login(host, key, "echo x; exec sleep 2")
     limit = Deadline(30, "reading").watch(lambda: opened.transport.wire.close())
     timer = threading.Timer(0.2, limit.expire, (why,))
     timer.start()
@@ -131,9 +132,9 @@ def test_a_deadline_that_ends_the_output_keeps_what_came(host: Host, key: Any, k
     assert truncated.kind == why
 
 
-def test_a_lost_connection_is_not_an_ordinary_end(host: Host, key: Any, known: KnownLogin) -> None:
+def test_a_lost_connection_is_not_an_ordinary_end(host: Host, key: Any, greeting: int) -> None:
     """paramiko gives it as an end of file with exit status -1."""
-    opened = login(host, key, "echo x; exec sleep 2", level=Level.FLIGHT)
+    opened = login(host, key, "echo x; exec sleep 2")
     opened.transport.wire.close()
     _, _, status, truncated = collect(opened.channel, Deadline(30, "reading"))
     opened.transport.end()

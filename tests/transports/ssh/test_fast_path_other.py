@@ -12,8 +12,6 @@ from typing import Any
 import paramiko
 import pytest
 
-from auditor.model.target import KnownLogin
-from auditor.transports.ssh.fast_path import KEX, Level
 from auditor.transports.ssh.faults import DeadlineExceeded, FastPathRefused
 from tests.lab.hostile import Address, listening
 from tests.transports.ssh.test_fast_path import answer, login
@@ -79,31 +77,29 @@ def strange(name: str, first_channel: int, commands: list[bytes]) -> Callable[[s
     return serve
 
 
-@pytest.mark.parametrize("level", list(Level))
-def test_another_server_takes_the_plain_path(level: Level) -> None:
+@pytest.mark.parametrize("one_flight", [True, False])
+def test_another_server_takes_the_plain_path(one_flight: bool) -> None:
     commands: list[bytes] = []
-    known = KnownLogin("SSH-2.0-dropbear_2022.83", HOST_KEY.fingerprint, "")
     with listening(strange("dropbear_2022.83", 7, commands)) as address:
-        opened = login(address, KEY, "true", level=level, known=known)
-        assert (opened.level, opened.known) == (Level.PLAIN, None)
+        opened = login(address, KEY, "true", one_flight=one_flight)
+        assert opened.one_flight is False
         assert answer(opened)[0] == b"hi"
     assert commands == [b"true"]
 
 
-@pytest.mark.parametrize("level", list(Level))
-def test_a_first_channel_that_is_not_0_is_refused_at_once(level: Level) -> None:
+@pytest.mark.parametrize("one_flight", [True, False])
+def test_a_first_channel_that_is_not_0_is_refused_at_once(one_flight: bool) -> None:
     """Our exec went to channel 0: it must be neither waited for nor believed."""
     name, commands = "OpenSSH_9.9 not really", list[bytes]()
-    known = KnownLogin(f"SSH-2.0-{name}", HOST_KEY.fingerprint, KEX)
     start = time.monotonic()
     with listening(strange(name, 7, commands)) as address:
-        if level == Level.PLAIN:
-            assert answer(login(address, KEY, "true", level=level, known=known))[0] == b"hi"
+        if not one_flight:
+            assert answer(login(address, KEY, "true", one_flight=one_flight))[0] == b"hi"
         else:
             with pytest.raises(FastPathRefused):
-                login(address, KEY, "true", level=level, known=known, deadline=start + 60)
+                login(address, KEY, "true", one_flight=one_flight, deadline=start + 60)
     assert time.monotonic() - start < 20
-    assert len(commands) == (level == Level.PLAIN)
+    assert len(commands) == (not one_flight)
 
 
 def by_password(word: str) -> Callable[[paramiko.Transport], list[str]]:

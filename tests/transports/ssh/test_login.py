@@ -94,15 +94,11 @@ def test_what_is_no_key(home: Path, host: tuple[Sshd, Target], audit: AuditConte
     assert outcome(replace(target, key_file=str(home / f"broken{len(content)}")), audit) == "auth-failed"
 
 
-def test_a_target_that_is_known_takes_the_fast_path_and_falls_back(
-    home: Path, host: tuple[Sshd, Target], audit: AuditContext
-) -> None:
+def test_a_key_that_is_taken_away_is_refused_the_next_time(home: Path, host: tuple[Sshd, Target], audit: AuditContext) -> None:
     server, target = host
     key = keygen(home / "key")
     server.allow(key.with_suffix(".pub"))
-    first = scan(replace(target, key_file=str(key)), audit, Stop())
-    assert first.known_login
-    again = replace(target, key_file=str(key), known_login=first.known_login)
+    again = replace(target, key_file=str(key))
     assert outcome(again, audit) == "read"
     server.authorized.write_text("")
     assert outcome(again, audit) == "auth-failed"

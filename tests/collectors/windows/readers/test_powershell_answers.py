@@ -533,7 +533,7 @@ def test_a_way_without_commands_says_so() -> None:
         """The remote registry of a host that tells nothing."""
 
         kind = "remote-registry"
-        known_login = recorded_at = has_update_agent_answer = None
+        recorded_at = has_update_agent_answer = None
         relaxed = ()
 
         def value(self, key: str, name: str) -> Value:

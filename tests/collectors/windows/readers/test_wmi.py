@@ -43,7 +43,7 @@ class Session:
     """Hands out the lanes it was given, in their order."""
 
     kind = "wmi"
-    known_login = recorded_at = has_update_agent_answer = None
+    recorded_at = has_update_agent_answer = None
     relaxed = ()
 
     def __init__(self, *connections: WmiConnection, round_trip: float = 0.0) -> None:
