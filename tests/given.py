@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from msgspec.structs import replace
 
@@ -57,6 +57,9 @@ LINUX = HostFacts(
     containers=(),
     volatile=Volatile(uptime=86400.0, counters={"ListenOverflows": 0, "ListenDrops": 0}),
 )
+
+# How far a person says that something is done.
+Attested = Literal["done", "not-done", "restart-pending"]
 
 NODE = HostFacts(
     target="node-b",

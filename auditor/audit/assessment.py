@@ -7,11 +7,12 @@ from datetime import date, datetime
 from msgspec import Struct
 
 from auditor.audit.context import AuditContext
-from auditor.audit.redaction import redacted
+from auditor.audit.redaction import redacted_facts
 from auditor.collectors.collection import RawCollection
 from auditor.evaluation.evaluate import NEVER
+from auditor.model.encoded_facts import EncodedFacts
 from auditor.model.facts import HostFacts
-from auditor.model.run import TargetError, TargetResult
+from auditor.model.run import Outcome, TargetError, TargetResult
 from auditor.model.target import Target
 
 
@@ -31,7 +32,8 @@ def assess(response: HostResponse, context: AuditContext) -> TargetResult:
     """Read the facts of a response and evaluate them."""
     collection = response.collection
     facts = collection.facts(target=response.target.name, method=response.method, now=collection.recorded_at or response.now)
-    return evaluate_facts(redacted(facts, response.secrets), response.target, context, collection.truncated, response.today)
+    facts, encoded = redacted_facts(facts, response.secrets)
+    return evaluate_facts(facts, response.target, context, collection.truncated, response.today, encoded)
 
 
 def evaluate_facts(
@@ -40,13 +42,14 @@ def evaluate_facts(
     context: AuditContext,
     truncated: TargetError | None = None,
     today: date | None = None,
+    encoded: EncodedFacts | None = None,
 ) -> TargetResult:
     """Hold facts against the rules. The outcome is `failed` where not even the platform is known, `partial` where a collector
-    gave no fact."""
+    gave no fact. `encoded`: the facts' JSON, where it is there already."""
     if facts.platform.family is None:
         reason = next((o.reason for o in facts.outcomes if o.name == "platform"), "the facts name no platform")
         error = truncated or TargetError("protocol", f"there was a session, but no platform could be read: {reason}")
-        return TargetResult(target=target, outcome="failed", error=error, facts=facts)
+        return TargetResult(target=target, outcome="failed", error=error, facts=facts, encoded=encoded)
     findings = context.evaluations.evaluate(
         facts,
         context.rulebook.rules,
@@ -56,6 +59,8 @@ def evaluate_facts(
         waivers=context.waivers,
         policy=context.policy,
         failing_since=context.failing_since.get(target.name, NEVER),
+        encoded=encoded,
     )
     whole = all(o.outcome in ("ok", "skipped") for o in facts.outcomes)
-    return TargetResult(target=target, outcome="assessed" if whole else "partial", facts=facts, findings=findings)
+    outcome: Outcome = "assessed" if whole else "partial"
+    return TargetResult(target=target, outcome=outcome, facts=facts, findings=findings, encoded=encoded)

@@ -15,7 +15,7 @@ from auditor.audit.context import AuditContext
 from auditor.errors import HostError
 from auditor.foundation.deadline import Deadline, Stop
 from auditor.foundation.isolation import Guard
-from auditor.model.facts import HostFacts
+from auditor.model.encoded_facts import EncodedFacts, decode_sections
 from auditor.model.finding import Finding
 from auditor.model.run import Outcome, TargetError, TargetResult
 
@@ -29,7 +29,7 @@ class _Result(Struct, frozen=True):
 
     outcome: Outcome
     error: TargetError | None
-    facts: HostFacts | None
+    facts: EncodedFacts | None
     findings: Raw
 
 
@@ -60,8 +60,9 @@ class IsolatedAssessor:
         remains of the host's own time limit; waiting for a free child costs it nothing."""
         seconds = min(READING_SECONDS, max(seconds_left, min(_LEAST_SECONDS, response.target.timeouts.total)))
         try:
-            encoded = self._guard.compute(pickle.dumps(response), Deadline(seconds, "reading its answer", stop, at=_FAR))
-            result = _decode(encoded)
+            answer = self._guard.compute(pickle.dumps(response), Deadline(seconds, "reading its answer", stop, at=_FAR))
+            result = _decode(answer)
+            facts = decode_sections(result.facts) if result.facts else None
         except HostError as e:
             return TargetResult(target=response.target, outcome="failed", error=TargetError(e.kind, str(e)))
         except msgspec.MsgspecError as e:
@@ -71,14 +72,15 @@ class IsolatedAssessor:
             target=response.target,
             outcome=result.outcome,
             error=result.error,
-            facts=result.facts,
+            facts=facts,
             findings=self._shared(bytes(result.findings)),
+            encoded=result.facts,
         )
 
     def _in_child(self, pickled: bytes) -> bytes:
         response: HostResponse = pickle.loads(pickled)  # the parent's own
         result = assess(response, self._context)
-        return _encode(_Result(result.outcome, result.error, result.facts, Raw(_encode(result.findings))))
+        return _encode(_Result(result.outcome, result.error, result.encoded, Raw(_encode(result.findings))))
 
     def _shared(self, encoded: bytes) -> tuple[Finding, ...]:
         """Findings, held once for all hosts in the same state."""

@@ -9,9 +9,22 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec.structs import replace
 
+from auditor.model.encoded_facts import EncodedFacts, encode_facts
+from auditor.model.facts import HostFacts
+
 T = TypeVar("T")
 MASK = "********"
 SHORTEST_SECRET = 4  # characters; shorter words are part of too much else
+
+
+def redacted_facts(facts: HostFacts, words: Sequence[str]) -> tuple[HostFacts, EncodedFacts]:
+    """Facts with each of the words masked, and their JSON."""
+    encoded = encode_facts(facts)
+    words = [w for w in words if len(w) >= SHORTEST_SECRET]
+    if not any(msgspec.json.encode(word)[1:-1] in body for word in words for body in encoded.values()):
+        return facts, encoded
+    masked: HostFacts = _redacted(facts, words)
+    return masked, encode_facts(masked)
 
 
 def redacted(told: T, words: Sequence[str]) -> T:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 
 import msgspec
-from msgspec.structs import replace
 
 from auditor.evaluation.evaluate import NEVER, NO_POLICY, evaluate, matches
+from auditor.model.encoded_facts import EncodedFacts, encode_facts
 from auditor.model.facts import HostFacts, Platform, Volatile
 from auditor.model.finding import Attestation, Finding, Waiver
 from auditor.model.policy import Policy
@@ -37,14 +37,17 @@ class EvaluationCache:
         waivers: Sequence[Waiver] = (),
         policy: Policy = NO_POLICY,
         failing_since: Mapping[str, date] = NEVER,
+        encoded: EncodedFacts | None = None,
     ) -> tuple[Finding, ...]:
-        """The findings of one host, as the function gives them."""
+        """The findings of one host, as the function gives them. `encoded`: its facts, where somebody has encoded them."""
         if rules is not self._rules:
             self._rules, self._findings, self._other_products = rules, {}, {}
         attested = [a for a in attestations if matches(a.targets, facts.target, groups)]
         waived = [w for w in waivers if matches(w.targets, facts.target, groups)]
         late = (groups if policy.groups else (), failing_since if policy.deadlines or policy.groups else NEVER)
-        key = hashlib.sha256(_encode((_state(facts), attested, waived, today, policy, late))).digest()
+        digest = _state(facts, encoded or encode_facts(facts))
+        digest.update(_encode((attested, waived, today, policy, late)))
+        key = digest.digest()
         found = self._findings.get(key)
         if found is None:
             if len(self._findings) >= self._MOST_STATES:
@@ -67,13 +70,18 @@ class EvaluationCache:
 _encode = msgspec.json.Encoder().encode
 
 
-def _state(facts: HostFacts) -> HostFacts:
+_APART = ("target", "collected_at", "volatile", "machine_id", "outcomes")  # a verdict depends on parts of these at most
+
+
+def _state(facts: HostFacts, encoded: EncodedFacts) -> hashlib._Hash:
     """What a verdict can depend on: no name, no time, and of Windows' readings only how old the list of updates is."""
+    digest = hashlib.sha256()
+    for name, body in encoded.items():
+        if name not in _APART:
+            digest.update(body)
+            digest.update(b"\0")
     volatile = facts.volatile
     if volatile and facts.platform.family == "windows":
         volatile = Volatile(updates_searched=volatile.updates_searched)
-    outcomes = tuple(replace(o, seconds=None) for o in facts.outcomes)
-    return replace(facts, target="", collected_at=_NEVER, volatile=volatile, machine_id=None, outcomes=outcomes)
-
-
-_NEVER = datetime.min.replace(tzinfo=UTC)
+    digest.update(_encode((volatile, [(o.name, o.outcome, o.reason) for o in facts.outcomes])))
+    return digest

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 from sqlite_utils import Database
 
-from auditor.model.facts import CollectorOutcome, HostFacts
+from auditor.model.encoded_facts import EncodedFacts
+from auditor.model.facts import CollectorOutcome
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -24,6 +24,9 @@ else:
 encode = msgspec.json.Encoder().encode
 _SMALL = 400  # bytes; a shorter section lies in the list of sections itself
 _APART = ("schema", "target", "collected_at", "volatile", "outcomes")  # they change by themselves, or name the result
+_KEYED = ("settings",)
+_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 LONG = ("packages", "updates", "processes")  # what a report has no use for (TargetResult.slim)
 
 
@@ -96,16 +99,15 @@ def _digest(kind: str, body: bytes) -> bytes:
     return hashlib.blake2b(body, digest_size=16, person=kind.encode()).digest()
 
 
-def put_facts(db: Database, facts: HostFacts, before: int | None = None) -> int:
+def put_facts(db: Database, encoded: EncodedFacts, before: int | None = None) -> int:
     """The stable facts, section by section. `before`: the same host's, which these mostly repeat."""
     known = _sections(db, before).apart if before is not None else {}
     lying: dict[str, msgspec.Raw] = {}
     apart: dict[str, int] = {}
-    for field, name in zip(HostFacts.__struct_fields__, HostFacts.__struct_encode_fields__, strict=True):
-        value = getattr(facts, field)
-        if name in _APART or value is None:
+    for name, plain in encoded.items():
+        if name in _APART or plain == b"null":
             continue
-        body = _canonical(value)
+        body = _canonical(name, plain)
         if len(body) <= _SMALL:
             lying[name] = msgspec.Raw(body)
         else:
@@ -113,12 +115,11 @@ def put_facts(db: Database, facts: HostFacts, before: int | None = None) -> int:
     return put(db, "facts", encode({"here": lying, "apart": apart}))
 
 
-def _canonical(value: Any) -> bytes:
-    if isinstance(value, tuple):
-        return b"[" + b",".join(sorted(map(encode, value))) + b"]"
-    if isinstance(value, dict):
-        return encode(dict(sorted(value.items())))
-    return encode(value)
+def _canonical(section: str, body: bytes) -> bytes:
+    """JSON in its canonical form: lists sorted by their elements' own text, what has keys of the host's by these."""
+    if body[:1] == b"[":
+        return b"[" + b",".join(sorted(map(bytes, _decode_list(body)))) + b"]"
+    return encode(dict(sorted(_decode_object(body).items()))) if section in _KEYED else body
 
 
 class _Sections(msgspec.Struct):

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from sqlite_utils import Database
 
 from auditor.history import blobs
+from auditor.model.encoded_facts import encode_facts
 from auditor.model.facts import HostFacts, Volatile
 from auditor.model.finding import Finding
 from auditor.model.run import Run, TargetResult
@@ -98,7 +99,7 @@ class Writer:
                 blobs.put(self._db, "error", blobs.encode(result.error)) if result.error else None,
                 round(result.seconds * 1000),
                 round((facts.collected_at - run.started).total_seconds() * 1000) if facts else None,
-                blobs.put_facts(self._db, facts, self._facts_before(target)) if facts else None,
+                blobs.put_facts(self._db, result.encoded or encode_facts(facts), self._facts_before(target)) if facts else None,
                 machine,
                 blobs.put(self._db, "collectors", blobs.without_seconds(facts.outcomes)) if facts else None,
                 blobs.put(self._db, "target", blobs.encode(result.target)),

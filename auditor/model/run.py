@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from auditor.errors import ErrorKind
+from auditor.model.encoded_facts import EncodedFacts
 from auditor.model.facts import HostFacts
 from auditor.model.finding import Finding, Verdict
 from auditor.model.target import Target
@@ -24,7 +25,7 @@ class TargetError(Struct, frozen=True):
 
 
 class TargetResult(Struct, frozen=True, kw_only=True):
-    """One target in one run. `facts` is None where there was no session; `seconds` is wall time. `relaxed` is what the session found relaxed beyond the inventory."""
+    """One target in one run. `facts` is None where there was no session; `seconds` is wall time. `relaxed` is what the session found relaxed beyond the inventory; `encoded` the facts' JSON until they are stored."""
 
     target: Target
     outcome: Outcome
@@ -33,12 +34,13 @@ class TargetResult(Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
     seconds: float = 0.0
     relaxed: tuple[str, ...] = ()
+    encoded: EncodedFacts | None = None
 
     def slim(self) -> TargetResult:
         """The same without the long lists, once they are stored and judged: a fleet's would fill the memory."""
         if self.facts is None:
             return self
-        return replace(self, facts=replace(self.facts, packages=None, updates=None, processes=None))
+        return replace(self, facts=replace(self.facts, packages=None, updates=None, processes=None), encoded=None)
 
 
 _SAME_START = 3.0  # seconds between two readings of when a machine was started

@@ -36,7 +36,10 @@ def tarred(path: Path, members: dict[str, bytes], mode: str = "w:gz") -> Path:
 def read(*paths: Path | str) -> tuple[list[str], dict[str, str]]:
     """Names read, and names refused with their reasons; the folder's own path cut off."""
     found = list(documents([str(p) for p in paths]))
-    short = lambda name: name.rpartition("/")[2] if ":" not in name else name[name.rindex("/", 0, name.index(":")) + 1 :]  # noqa: E731  # used twice
+
+    def short(name: str) -> str:
+        return name.rpartition("/")[2] if ":" not in name else name[name.rindex("/", 0, name.index(":")) + 1 :]
+
     return [short(f.name) for f in found if isinstance(f, Document)], {
         short(f.name): f.reason for f in found if isinstance(f, Refusal)
     }

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from email import message_from_bytes
+from email.message import Message
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -37,6 +38,12 @@ read -r word
 export marker word
 exec awk '{ gsub("5f0c2a9be1d34c7786aa10b2", ENVIRON["marker"]); sub("^PRETTY_NAME=.*", "PRETTY_NAME=" ENVIRON["word"]); print }' RECORDING
 """
+
+
+def content(part: Message) -> bytes:
+    """What a part of a mail holds, decoded; the part as it stands where that is nothing or several parts."""
+    decoded = part.get_payload(decode=True)
+    return decoded if isinstance(decoded, bytes) and decoded else str(part).encode()
 
 
 @contextmanager
@@ -159,7 +166,7 @@ def test_no_secret_is_written_said_mailed_or_listed(planted: dict[str, Any], aud
     everything = {f"said {n}": text.encode() for n, text in enumerate(said)}
     everything |= {f"history {n}": part for n, part in enumerate(stored(home / "a.db"))}
     mail = message_from_bytes(planted["inbox"].mails[0].content)
-    everything |= {f"mail {n}": part.get_payload(decode=True) or str(part).encode() for n, part in enumerate(mail.walk())}
+    everything |= {f"mail {n}": content(part) for n, part in enumerate(mail.walk())}
     everything |= {f"process {n}": line for n, line in enumerate(seen)}
     for path in home.rglob("*"):
         if path.is_file() and "kept" not in path.parts and path.parent != home / "echo":

@@ -7,8 +7,7 @@ from msgspec.structs import replace
 
 from auditor.checks.apt_pins import priority
 from auditor.model.facts import Candidate, UpdateList, Updates
-from tests.checks.test_linux import verdict
-from tests.given import LINUX, WHEN
+from tests.given import LINUX, WHEN, verdict
 
 OWN = UpdateList("m_debian-security_dists_bookworm-security", WHEN, "bookworm", "Debian", "Debian-Security")
 VENDOR = UpdateList("apt.vendor.example_dists_bookworm-security", WHEN, "bookworm", "Vendor", "Vendor")

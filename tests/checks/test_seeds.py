@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from auditor.model.facts import HostFacts, Hotfix, Listener, Program, Service
 from auditor.model.finding import Attestation
-from tests.given import NODE, NOTES, find, platform, verdict
+from tests.given import NODE, NOTES, Attested, find, platform, verdict
 
 Q238009 = [
     # product, service pack, hotfixes, verdict
@@ -57,7 +57,7 @@ def test_q238009_says_that_the_hotfix_is_a_claim_and_where_the_article_is_at_odd
     assert "Service Pack 6 must be applied" in f.why
 
 
-def said(state: str = "done", day: str = "2026-06-01", expires: str | None = None) -> Attestation:
+def said(state: Attested = "done", day: str = "2026-06-01", expires: str | None = None) -> Attestation:
     return Attestation(rule="Q181350", targets=("notes*",), state=state, by="kim", date=date.fromisoformat(day),
                        expires=date.fromisoformat(expires) if expires else None, reference="T-1")  # fmt: skip
 

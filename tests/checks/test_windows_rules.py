@@ -15,7 +15,7 @@ from auditor.model.finding import Attestation
 from auditor.rulebook.loader import checks
 from auditor.versions import service_pack
 from auditor.versions.windows_products import PRODUCTS
-from tests.given import NODE, RULES, WHEN, find, platform, verdict
+from tests.given import NODE, RULES, WHEN, Attested, find, platform, verdict
 
 AFD = r"registry:HKLM\SYSTEM\CurrentControlSet\Services\AFD\Parameters#"
 TCPIP = r"registry:HKLM\SYSTEM\CurrentControlSet\Services\Tcpip\Parameters#"
@@ -45,7 +45,7 @@ def host(product: str, sp: str | None = "0", settings: dict[str, str | None] | N
     return replace(platform(NODE, product=product, service_pack=sp), services=(), settings=read, **changes)
 
 
-def attested(rule: str, state: str = "done") -> Attestation:
+def attested(rule: str, state: Attested = "done") -> Attestation:
     return Attestation(rule=rule, targets=("node-b",), state=state, by="kim", date=date(2026, 6, 1), expires=None, reference="")
 
 

@@ -39,10 +39,10 @@ def test_what_cannot_be_written_is_not_green(auditor: Run, home: Path) -> None:
         assert (done.returncode, "cannot be written" in done.stderr) == (2, True), words
     with open("/dev/full", "wb") as full:
         env = {**os.environ, "PYTHONPATH": str(ROOT)}
-        done = subprocess.run(
+        shown = subprocess.run(
             [sys.executable, "-m", "auditor", "report", "show"], stdout=full, stderr=subprocess.PIPE, env=env, check=False
         )
-    assert (done.returncode, b"standard output cannot be written" in done.stderr) == (3, True)
+    assert (shown.returncode, b"standard output cannot be written" in shown.stderr) == (3, True)
 
 
 def test_a_database_of_something_else_is_left_alone(auditor: Run, home: Path) -> None:

@@ -16,7 +16,7 @@ from tests.places import ROOT
 INVENTORY = "hosts: {web1: {connection: local, groups: [web]}}\ngroups: {web: {}}\nwaivers: w.yaml\nattestations: a.yaml\n"
 WAIVE = ("waivers", "add", "linux-somaxconn", "web1", "--reason", "a reason", "--owner", "kim", "--permanent")
 ATTEST = ("attest", "add", "Q181350", "web1", "--state", "done", "--by", "kim")
-REFUSED = {
+REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "an empty reason": ((*WAIVE, "--reason", " "), "a waiver needs an owner and a reason"),
     "an empty owner": ((*WAIVE, "--owner", ""), "a waiver needs an owner and a reason"),
     "an unknown rule": ((*WAIVE[:2], "linux-somaxcon", *WAIVE[3:]), "there is no rule 'linux-somaxcon'; did you mean"),
@@ -37,8 +37,8 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_cannot_stand_leaves_the_file_as_it_was(case: str, auditor: Auditor, home: Path) -> None:
     (home / "inventory.yaml").write_text(INVENTORY)
-    for words, name in ((WAIVE, "w.yaml"), (ATTEST, "a.yaml")):
-        done = auditor(*words)
+    for first, name in ((WAIVE, "w.yaml"), (ATTEST, "a.yaml")):
+        done = auditor(*first)
         assert (done.returncode, (home / name).exists()) == (0, True), done.stderr
     before = [(home / n).read_bytes() for n in ("w.yaml", "a.yaml")]
     words, said = REFUSED[case]

@@ -88,13 +88,13 @@ def test_every_transport_asks_before_it_sends(connection: Connection, monkeypatc
                     scheme="http")  # fmt: skip
     session: Any = open_session(target, Deadline(10, "x", Stop()), PERMITTED)
     ask: list[Callable[[], Any]] = []
-    if hasattr(session, "value"):
+    if session.kind == "remote-registry":
         ask += [lambda: session.value(r"HKLM\SECURITY\Policy", "x"), lambda: session.subkeys(r"HKLM\SAM")]
-    if hasattr(session, "run"):
+    if session.kind in ("shell", "wmi"):
         ask.append(lambda: session.run(Command(("id",), marker=MARK)))
-    if hasattr(session, "lane"):
-        connection = session.connection()
-        ask += [lambda: connection.rows("SELECT * FROM Win32_UserAccount"), lambda: connection.registry("EnumKey", r"SAM\SAM")]
+    if session.kind == "wmi":
+        wmi = session.connection()
+        ask += [lambda: wmi.rows("SELECT * FROM Win32_UserAccount"), lambda: wmi.registry("EnumKey", r"SAM\SAM")]
     assert ask
     for one in ask:
         with pytest.raises(HostError, match="not on the list"):

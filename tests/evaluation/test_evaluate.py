@@ -69,6 +69,8 @@ def without(value: Any, path: tuple[Any, ...]) -> Any:
     return value | {head: without(value[head], tuple(rest))}
 
 
+assert LINUX.settings
+assert LINUX.updates
 # Each hypothesis example picks one of several values for each fact: good, bad, empty and unknown ones.
 linux_hosts = st.builds(
     lambda **k: replace(LINUX, **k),

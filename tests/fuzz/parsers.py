@@ -122,6 +122,11 @@ def in_file(name: str, read: Callable[[Path], object]) -> Callable[[bytes], None
     return check
 
 
+def facts_file(path: Path) -> None:
+    for facts in read_facts((str(path),)):
+        judged(facts)
+
+
 def recording(content: bytes) -> None:
     """A zip archive that is said to be a recording: nothing is unpacked, nothing larger than it may be is read."""
     with tempfile.TemporaryDirectory() as folder:
@@ -239,7 +244,7 @@ PARSERS: dict[str, Parser] = {
     "registry-file": Parser([_REG, _REG.decode().encode("utf-16"), b"REGEDIT4" + _REG[36:]], registry_file),
     "ws-man": Parser([_SOAP], wsman_answer),
     "recording": Parser([_zip()], recording),
-    "facts": Parser([msgspec.json.encode(NODE)], in_file("a.json", lambda p: [judged(f) for f in read_facts((str(p),))])),
+    "facts": Parser([msgspec.json.encode(NODE)], in_file("a.json", facts_file)),
     "history": Parser([_history()], history),
     "inventory": Parser([_INVENTORY], in_file("inventory.yaml", lambda p: native.load(p))),
     "ansible-ini": Parser([_ANSIBLE], in_file("hosts.ini", ansible.read)),

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from auditor.checks.check_kind import CheckKind
 from auditor.checks.judgement import Case
 from auditor.checks.listen_backlog import ListenBacklogCheck
 from auditor.checks.security_updates import SecurityUpdatesCheck
@@ -34,8 +35,8 @@ from auditor.transports.winrm import seal, wsman
 from auditor.versions import deb, kernel_release, rpm, service_pack, windows_product
 from tests.advisories.made import text as article
 from tests.conftest import NOW
-from tests.fuzz.parsers import MARKER, PARSERS, RULES, WANTED
-from tests.given import LINUX, WHEN
+from tests.fuzz.parsers import MARKER, PARSERS, WANTED
+from tests.given import LINUX, RULES, WHEN
 from tests.places import RECORDINGS
 
 _RECORDED = (RECORDINGS / "debian-12-lacking" / "stdout").read_bytes()
@@ -75,8 +76,8 @@ def case(facts: HostFacts) -> Case:
     return Case(facts, None, WHEN.date(), Host(facts).packages)
 
 
-def _case_of(facts: HostFacts, check: object) -> Callable[[], object]:
-    return lambda: check.judge(case(facts))  # type: ignore[arg-type]
+def _case_of(facts: HostFacts, check: CheckKind) -> Callable[[], object]:
+    return lambda: check.judge(case(facts))
 
 
 def _windows(**more: object) -> HostFacts:

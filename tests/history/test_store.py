@@ -22,7 +22,7 @@ from auditor.errors import HistoryError
 from auditor.evaluation.evaluate import evaluate
 from auditor.history import maintenance, outbox, scheduled_runs
 from auditor.history.schema import TABLES, migrations
-from auditor.history.store import Store, zstd
+from auditor.history.store import Store
 from auditor.history.writing import Writer
 from auditor.model.facts import HostFacts, Setting, Volatile
 from auditor.model.finding import Waiver
@@ -30,6 +30,11 @@ from auditor.model.run import RulebookSummary, Run, TargetError, TargetResult
 from auditor.model.target import Target
 from tests.given import LINUX, NODE, RULES, WHEN
 from tests.places import ROOT
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 
 def run_of(*results: TargetResult, number: int = 1) -> Run:

@@ -104,11 +104,11 @@ def fleet(folder: Path, stack: contextlib.ExitStack, winrm: Mapping[str, tuple[s
     if shutil.which("sshd", path="/usr/sbin:/usr/bin:/sbin"):
         key = keygen(folder / "key")
         for name, (posed, group) in SSH.items():
-            server = stack.enter_context(windows_sshd(folder / name, posed, "powershell"))
-            server.allow(key.with_suffix(".pub"))
+            sshd = stack.enter_context(windows_sshd(folder / name, posed, "powershell"))
+            sshd.allow(key.with_suffix(".pub"))
             known = folder / f"{name}.known"
-            known.write_text(server.known_hosts_line("127.0.0.1"))
-            hosts[name] = {"connection": "ssh", "address": "127.0.0.1", "port": server.port, "user": user(), "key_file": str(key),
+            known.write_text(sshd.known_hosts_line("127.0.0.1"))
+            hosts[name] = {"connection": "ssh", "address": "127.0.0.1", "port": sshd.port, "user": user(), "key_file": str(key),
                            "known_hosts": str(known), "groups": [group]}  # fmt: skip
     for name, (posed, group) in CARRIED.items():
         carry_home(load_host(posed), folder / name, "regedit4")

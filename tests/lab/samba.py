@@ -97,11 +97,14 @@ class Samba:
         )
 
     def __enter__(self) -> Self:
-        programs = [(SMBD, ()), *([(RPC, ("--libexec-rpcds",))] if self._pipes else [])]
+        programs: list[tuple[Path | None, tuple[str, ...]]] = [
+            (SMBD, ()),
+            *([(RPC, ("--libexec-rpcds",))] if self._pipes else []),
+        ]
         with (self.folder / "out").open("ab") as out:
             for program, words in programs:
                 assert program
-                command = [program, "--foreground", "--no-process-group", "--configfile", self._conf, *words]
+                command: list[str | Path] = [program, "--foreground", "--no-process-group", "--configfile", self._conf, *words]
                 # A process group of its own, because all its children have to end with it.
                 self._processes.append(
                     subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)

@@ -83,7 +83,7 @@ def login(user: bytes, password: bytes) -> Callable[..., AuthResult]:
 
 
 @contextmanager
-def odd(talk: Callable[[socket.socket], None]) -> Iterator[int]:
+def odd(talk: Callable[[socket.socket], object]) -> Iterator[int]:
     """A server that does what `talk` does with each connection; its port."""
     listening = socket.create_server(("127.0.0.1", 0))
     stop = threading.Event()

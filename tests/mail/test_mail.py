@@ -298,7 +298,7 @@ def test_the_wait_doubles_up_to_six_hours(tmp_path: Path) -> None:
     with Store(path) as s:
         for _ in range(9):
             outbox.trying(s.db, "night0")
-            outbox.failed(s.db, "night0", "x", WHEN)
+            outbox.failed(s.db, "night0", MailError("x"), WHEN)
             (row,) = outbox.listed(s.db)
             waits.append(row["next_try"][11:16])
     assert waits == ["12:05", "12:10", "12:20", "12:40", "13:20", "14:40", "17:20", "18:00", "18:00"]
@@ -349,8 +349,9 @@ def test_from_the_nightly_audit_to_the_inbox(auditor: Auditor, home: Path) -> No
         assert auditor("audit", "--quiet").returncode in (0, 1, 3)
         (taken,) = inbox.mails
         assert taken.rcpt_tos == ["kim@example.com", "lee@example.com"]
-        parsed = email.message_from_bytes(taken.content, policy=default)  # type: ignore[arg-type]
-        (attached,) = parsed.iter_attachments()  # type: ignore[attr-defined]
+        assert isinstance(taken.content, bytes)
+        parsed = email.message_from_bytes(taken.content, policy=default)
+        (attached,) = parsed.iter_attachments()
         assert attached.get_content() == (home / "auditor-report.html").read_text()
         listed = json.loads(auditor("report", "outbox", "--format", "json").stdout)
         assert [(r["attempts"], bool(r["sent"])) for r in listed] == [(1, True)]

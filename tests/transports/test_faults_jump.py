@@ -11,6 +11,7 @@ from typing import Any
 
 import paramiko
 import pytest
+from paramiko.common import AUTH_FAILED
 
 from auditor.audit.context import AuditContext
 from auditor.audit.scan import scan
@@ -168,7 +169,7 @@ class Leaves(paramiko.ServerInterface):
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
         self.transport.close()
-        return paramiko.AUTH_FAILED
+        return AUTH_FAILED
 
 
 def test_a_host_that_goes_away_in_the_middle_of_the_login_refused_nobody(

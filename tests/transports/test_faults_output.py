@@ -43,6 +43,7 @@ def recorded(one: Host, rulebook: Rulebook, tmp_path_factory: pytest.TempPathFac
     one.opens()
     usual = AuditContext(rulebook=rulebook, clock=lambda: NOW, marker=lambda: "m4rk3r")
     result = collect_from(one.target(), usual, Stop(), raw=True).result
+    assert result
     path = tmp_path_factory.mktemp("recorded") / "stdout"
     path.write_bytes(result.stdout)
     assert b"\nm4rk3r.end\n" in result.stdout

@@ -14,7 +14,7 @@ import pytest
 from auditor.audit.scan import scan
 from auditor.collectors.windows.host_facts import all_queries
 from auditor.collectors.windows.readers import shell
-from auditor.foundation.deadline import Stop
+from auditor.foundation.deadline import Deadline, Stop
 from auditor.inventory.selection import open_inventory, select
 from auditor.model.target import Target
 from auditor.model.windows import Subkeys, Table, Value, WindowsRawData
@@ -150,7 +150,8 @@ def test_readings_of_every_form_come_back(tmp_path: Path) -> None:
         msgspec.convert(RECORDING | {"recorded_at": NOW}, replay.Recording),
         {"readings.json": msgspec.json.encode(told)},
     )
-    session = replay.open_recording(Target(name="x", connection="replay", path=str(tmp_path / "kept")), None, ANYTHING)
+    target = Target(name="x", connection="replay", path=str(tmp_path / "kept"))
+    session = replay.open_recording(target, Deadline(10, "reading", Stop()), ANYTHING)
     assert isinstance(session, replay.RecordedReadings)
     assert session.readings() == told
     assert session.recorded_at == NOW

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from hypothesis import given
@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from auditor.versions.windows_product import WindowsKind, identify
 from auditor.versions.windows_products import PRODUCTS, Product
 
-WS, SERVER = "workstation", "server"
+WS: Final = "workstation"
+SERVER: Final = "server"
 
 # version, build, kind, suites, edition -> product, edition
 KNOWN: list[tuple[str, int | None, WindowsKind, tuple[str, ...] | None, str | None, str, str | None]] = [

@@ -7,7 +7,8 @@ import pytest
 from auditor.collectors.linux.host_facts import linux_facts
 from auditor.evaluation.evaluate import evaluate
 from auditor.transports.command import CommandResult
-from tests.collectors.linux.test_omission import MARK, NOW, RULES, WHOLE
+from tests.collectors.linux.test_omission import MARK, NOW, WHOLE
+from tests.given import RULES
 
 ANSWER = WHOLE.decode("utf-8", "surrogateescape")
 OWN = "mirror_debian-security"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -25,6 +25,7 @@ from auditor.model.target import Target
 from auditor.model.windows import Subkeys, Table, Value, WindowsRawData
 from auditor.rulebook.loader import load
 from auditor.transports.command import Command, CommandResult
+from auditor.transports.session import LiveSession, SessionKind
 from tests.lab.sshd import Sshd, keygen, user
 from tests.lab.windows import cmd, offline
 from tests.lab.windows.host import WindowsHost, load_host
@@ -41,11 +42,12 @@ AUDIT = AuditContext(rulebook=RULEBOOK, clock=lambda: NOW, marker=lambda: MARKER
 WHOLE = {"software.reg": r"HKLM\SOFTWARE", "system.reg": r"HKLM\SYSTEM"}
 
 
-class Console:
+class Console(LiveSession):
     """A session that runs the lab's cmd in this process."""
 
-    kind = "shell"
-    compress, windows, recorded_at, relaxed, has_update_agent_answer = False, True, None, (), None
+    kind: SessionKind = "shell"
+    compress = False
+    windows: bool | None = True
 
     def __init__(self, host: WindowsHost) -> None:
         self._host = host
@@ -123,15 +125,19 @@ def verdicts(result: TargetResult, *attestations: Attestation) -> dict[str, str]
 
 
 # ------------------------------------------------------------------------------------------------------ readings by hand
-def value(data: str | int | tuple[str, ...]) -> Value:
+# What a value holds, where it is there.
+Data = str | int | tuple[str, ...]
+
+
+def value(data: Data) -> Value:
     kind = "REG_DWORD" if isinstance(data, int) else "REG_SZ" if isinstance(data, str) else "REG_MULTI_SZ"
     return Value("present", kind, data)
 
 
 def readings(
-    values: dict[str, str | int | tuple[str, ...] | Value | None] | None = None,
-    keys: dict[str, tuple[str, ...] | Subkeys | None] | None = None,
-    tables: dict[str, list[dict[str, Any]] | Table] | None = None,
+    values: Mapping[str, Data | Value | None] | None = None,
+    keys: Mapping[str, tuple[str, ...] | Subkeys | None] | None = None,
+    tables: Mapping[str, Sequence[dict[str, Any]] | Table] | None = None,
     **texts: str,
 ) -> WindowsRawData:
     """What is None is absent, what is missing was not read."""
@@ -147,3 +153,8 @@ def readings(
         tables={k: v if isinstance(v, Table) else Table("present", tuple(v)) for k, v in (tables or {}).items()},
         texts=texts,
     )
+
+
+def all_answers(read: WindowsRawData) -> list[Value | Subkeys | Table]:
+    """Every answer that says whether it could be read."""
+    return [*read.values.values(), *read.keys.values(), *read.tables.values()]

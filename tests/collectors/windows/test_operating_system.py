@@ -16,7 +16,7 @@ from auditor.errors import FactUnavailable
 from auditor.model.facts import Platform
 from auditor.model.requirements import DataRequirements
 from auditor.model.windows import Subkeys, Table, Value, WindowsRawData
-from tests.collectors.windows.reading import NOW, RULEBOOK, readings
+from tests.collectors.windows.reading import NOW, RULEBOOK, Data, readings
 
 TYPE, SUITE = rf"{CONTROL}\ProductOptions#ProductType", rf"{CONTROL}\ProductOptions#ProductSuite"
 GUID = r"HKLM\SOFTWARE\Microsoft\Cryptography#MachineGuid"
@@ -33,7 +33,7 @@ NT4: dict[str, Any] = {
 
 
 def told(values: dict[str, Any], os: dict[str, Any] | None = None, **texts: str) -> Platform:
-    found: Platform = parse(readings(values, tables={OS: [os]} if os is not None else {}, **texts), DataRequirements()).facts[
+    found: Platform = parse(readings(values, {}, {OS: [os]} if os is not None else {}, **texts), DataRequirements()).facts[
         "platform"
     ]
     return found
@@ -216,7 +216,7 @@ def test_server_2003_r2(os: dict[str, Any] | None, name: str | None, product: st
 
 
 def test_server_2003_or_its_r2_is_open_where_neither_sign_was_read() -> None:
-    values = {f"{NT}#CurrentVersion": "5.2", f"{NT}#CurrentBuildNumber": "3790", f"{NT}#CSDVersion": "Service Pack 2", TYPE: "ServerNT", SUITE: ("Terminal Server",), f"{NT}#ProductName": CLOSED}  # fmt: skip
+    values: dict[str, Data | Value] = {f"{NT}#CurrentVersion": "5.2", f"{NT}#CurrentBuildNumber": "3790", f"{NT}#CSDVersion": "Service Pack 2", TYPE: "ServerNT", SUITE: ("Terminal Server",), f"{NT}#ProductName": CLOSED}  # fmt: skip
     found = parse(readings(values), DataRequirements())
     assert found.facts["platform"].product in (None, "windows-server-2003")
     assert found.partial

@@ -50,7 +50,8 @@ def test_both_lists_and_no_doubles() -> None:
 
 
 def test_a_list_that_was_not_read_leaves_it_unknown() -> None:
-    for tables in ({UNINSTALL[0]: []}, {UNINSTALL[1]: []}, BOTH | {UNINSTALL[1]: CLOSED}, {}):
+    incomplete: list[dict[str, Any]] = [{UNINSTALL[0]: []}, {UNINSTALL[1]: []}, BOTH | {UNINSTALL[1]: CLOSED}, {}]
+    for tables in incomplete:
         with pytest.raises(FactUnavailable):
             told(tables)
 

@@ -43,7 +43,8 @@ def test_what_the_manager_hides_and_a_rule_looks_for_is_there_without_its_state(
 
 
 def test_without_a_list_all_names_of_the_registry_are_there() -> None:
-    for table in ("-", CLOSED_TABLE, []):
+    without: tuple[str | Table | list[dict[str, Any]], ...] = ("-", CLOSED_TABLE, [])
+    for table in without:
         services, partial = told(table, ("AFD", "ClusSvc"))
         assert services == (Service("AFD"), Service("ClusSvc"))
         assert "states not known" in partial

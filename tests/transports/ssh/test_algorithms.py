@@ -12,8 +12,8 @@ from auditor.audit.context import AuditContext
 from auditor.audit.scan import scan
 from auditor.foundation.deadline import Stop
 from auditor.transports.ssh import algorithms
-from auditor.transports.ssh.fast_path import Link
 from auditor.transports.ssh.key_scan import scan_key
+from auditor.transports.ssh.link import Link
 from tests.lab.hostile import Host
 
 WEAK = [

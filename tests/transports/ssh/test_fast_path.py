@@ -150,6 +150,6 @@ def _private_names(owner: str) -> list[str]:
     """What the block under TYPE_CHECKING declares, which is the full list by that file's own word."""
     tree = ast.parse(Path(link.__file__).read_text())
     (found,) = [n for n in ast.walk(tree) if isinstance(n, ast.ClassDef) and n.name == owner]
-    names = [n.name if isinstance(n, ast.FunctionDef) else n.target.id for n in found.body]  # type: ignore[attr-defined, union-attr]
+    names = [n.name if isinstance(n, ast.FunctionDef) else n.target.id for n in found.body]  # type: ignore[attr-defined]
     assert names
     return names

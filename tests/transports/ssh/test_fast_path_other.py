@@ -11,6 +11,8 @@ from typing import Any
 
 import paramiko
 import pytest
+from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL, OPEN_SUCCEEDED
+from paramiko.server import InteractiveQuery
 
 from auditor.transports.ssh.faults import DeadlineExceeded, FastPathRefused
 from tests.lab.hostile import Address, listening
@@ -27,10 +29,10 @@ class Strange(paramiko.ServerInterface):
         self.over, self.commands = over, list[bytes]()
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
-        return paramiko.OPEN_SUCCEEDED
+        return OPEN_SUCCEEDED
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
-        return paramiko.AUTH_SUCCESSFUL
+        return AUTH_SUCCESSFUL
 
     def get_allowed_auths(self, username: str) -> str:
         return "publickey,keyboard-interactive"
@@ -38,13 +40,13 @@ class Strange(paramiko.ServerInterface):
     def check_auth_password(self, username: str, password: str) -> int:
         if password == "slow":
             self.over.wait()
-        return paramiko.AUTH_SUCCESSFUL if password == "right" else paramiko.AUTH_FAILED
+        return AUTH_SUCCESSFUL if password == "right" else AUTH_FAILED
 
-    def check_auth_interactive(self, username: str, submethods: str) -> Any:
-        return paramiko.InteractiveQuery("", "", ("Password: ", False))
+    def check_auth_interactive(self, username: str, submethods: str) -> InteractiveQuery:
+        return InteractiveQuery("", "", ("Password: ", False))
 
     def check_auth_interactive_response(self, responses: list[str]) -> int:
-        return paramiko.AUTH_SUCCESSFUL if responses == ["kbdint"] else paramiko.AUTH_FAILED
+        return AUTH_SUCCESSFUL if responses == ["kbdint"] else AUTH_FAILED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         self.commands.append(command)

@@ -66,9 +66,10 @@ def everything() -> list[type[BaseException]]:
 
 
 def made(cls: type[BaseException]) -> BaseException:
-    if cls.__module__ == "urllib3.exceptions" and issubclass(cls, http.client.IncompleteRead):
-        response = urllib3.HTTPResponse(preload_content=False)
-        return cls(response, b"x") if cls is urllib3.exceptions.InvalidChunkLength else cls(1, 2)
+    if issubclass(cls, urllib3.exceptions.InvalidChunkLength):
+        return cls(urllib3.HTTPResponse(preload_content=False), b"x")
+    if issubclass(cls, urllib3.exceptions.IncompleteRead):
+        return cls(1, 2)
     if issubclass(cls, spnego.exceptions.SpnegoError):
         return cls(0, context_msg="x") if cls is spnego.exceptions.SpnegoError else cls(context_msg="x")
     if issubclass(cls, ssl.SSLError):
@@ -113,7 +114,7 @@ def test_the_table_itself() -> None:
 
 def wrapped(e: BaseException) -> BaseException:
     """As requests and urllib3 hand on what a socket says."""
-    return Wrapped(MaxRetryError(POOL, "/wsman", ProtocolError("Connection aborted.", e)))  # type: ignore[arg-type]
+    return Wrapped(MaxRetryError(POOL, "/wsman", ProtocolError("Connection aborted.", e)))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 import spnego._ntlm
 from hypothesis import given
 from hypothesis import strategies as st
-from spnego._ntlm_raw.messages import NegotiateFlags
+from spnego._ntlm_raw.messages import Challenge, NegotiateFlags
 
 from auditor.audit.context import AuditContext
 from auditor.errors import HostError
@@ -119,12 +119,10 @@ WEAK = {
 def test_a_challenge_that_leaves_the_seal_out(audit: AuditContext, monkeypatch: pytest.MonkeyPatch, weak: str) -> None:
     """The flags of a challenge are anybody's to change; the seal they leave must not be one that is made without a key."""
 
-    true = spnego._ntlm.Challenge
-
     def weaker(flags: int, *args: Any, **more: Any) -> Any:
-        return true(flags & ~int(WEAK[weak]), *args, **more)
+        return Challenge(flags & ~int(WEAK[weak]), *args, **more)
 
-    monkeypatch.setattr(weaker, "unpack", true.unpack, raising=False)  # the client's
+    monkeypatch.setattr(weaker, "unpack", Challenge.unpack, raising=False)  # the client's
     monkeypatch.setattr(spnego._ntlm, "Challenge", weaker)  # only the server makes one
     with serving() as server:
         failed(read(server, audit), "unencrypted-refused", "weak seal", "https")

@@ -163,7 +163,7 @@ def test_quotas(audit: AuditContext) -> None:
     with serving(faults=Faults(quota="operations")) as server:
         failed(read(server, audit), "quota", "raise the quota", "2150859174")
     for kind in ("shells", "users"):
-        with serving(faults=Faults(quota=kind, no_wmi=True)) as server:  # type: ignore[arg-type]
+        with serving(faults=Faults(quota=kind, no_wmi=True)) as server:
             assert "raise the quota" in failed(read(server, audit), "access-denied", "WMI: ")
 
 

@@ -20,7 +20,7 @@ from auditor.checks.registry import AnyOf
 from auditor.checks.service_pack import ServicePackCheck
 from auditor.checks.setting import SettingCheck
 from auditor.evaluation.evaluate import evaluate
-from auditor.model.facts import Hotfix, Listener, Program, Service, Setting
+from auditor.model.facts import HostFacts, Hotfix, Listener, Program, Service, Setting
 from auditor.model.finding import Attestation
 from auditor.rulebook.loader import load, problems
 from auditor.rulebook.rule import Rule
@@ -28,7 +28,7 @@ from tests.advisories.made import EXCHANGE, article
 from tests.advisories.shared import SEEDS
 from tests.advisories.sources.kb.test_settings import LABELLED
 from tests.conftest import Run
-from tests.given import NODE, NOTES, WHEN, platform
+from tests.given import NODE, NOTES, WHEN, Attested, platform
 from tests.places import ROOT
 
 TODAY = date(2026, 11, 25)
@@ -41,8 +41,8 @@ def made(found: Article, only: str = "") -> Rule:
     return one
 
 
-def verdict(one: Rule, facts: object) -> str:
-    found = evaluate(facts, [one], today=WHEN.date())  # type: ignore[arg-type]
+def verdict(one: Rule, facts: HostFacts) -> str:
+    found = evaluate(facts, [one], today=WHEN.date())
     return found[0].verdict if found else "not mentioned"
 
 
@@ -182,11 +182,11 @@ def test_the_seeds_import_to_rules_equal_in_effect_to_the_hand_made_ones() -> No
     assert compared >= {f"Q181350 {v}" for v in ("compliant", "noncompliant", "pending", "unknown", "not_applicable")}
 
 
-def _attested(state: str) -> tuple[Attestation, ...]:
-    return (Attestation(rule="Q181350", targets=("*",), state=state, by="kim", date=date(2026, 6, 1)),)  # type: ignore[arg-type]
+def _attested(state: Attested) -> tuple[Attestation, ...]:
+    return (Attestation(rule="Q181350", targets=("*",), state=state, by="kim", date=date(2026, 6, 1)),)
 
 
-def _hosts() -> list[object]:
+def _hosts() -> list[HostFacts]:
     products = (
         "windows-nt-4.0-server",
         "windows-nt-4.0-enterprise",
@@ -212,7 +212,7 @@ def _hosts() -> list[object]:
         ((Listener("0.0.0.0", 1352, 5),), (Listener("0.0.0.0", 1352, 200),), (), None),
     ):
         hosts.append(replace(NOTES, services=(), programs=programs, listeners=listeners))
-    return hosts  # type: ignore[return-value]
+    return hosts
 
 
 # ------------------------------------------------------------------------------------------------------------- the files
@@ -225,7 +225,10 @@ def test_import_is_deterministic_and_stable(tmp_path: Path) -> None:
     done = write(tmp_path / "a", some())
     assert (done.new, done.changed, done.same) == (3, 0, 0)
     write(tmp_path / "b", reversed(some()))
-    content = lambda folder: {p.name: p.read_bytes() for p in sorted((tmp_path / folder).iterdir())}  # noqa: E731  # used thrice
+
+    def content(folder: str) -> dict[str, bytes]:
+        return {p.name: p.read_bytes() for p in sorted((tmp_path / folder).iterdir())}
+
     assert content("a") == content("b")
     later = [replace(r, provenance=replace(r.provenance, retrieved=date(2030, 1, 1))) for r in some()]
     assert write(tmp_path / "a", later).same == 3  # the same documents, fetched again, change nothing
@@ -237,11 +240,11 @@ def test_an_import_of_some_leaves_the_others(tmp_path: Path) -> None:
     write(tmp_path, some())
     done = write(tmp_path, [made(article(id="Q190002", date="02-JAN-2002", STATUS=FIXED))])
     assert (done.new, done.changed, done.same) == (0, 1, 0)
-    assert [(r.id, r.branches[0].check.at_least) for r in load([str(tmp_path)]).rules] == [
-        ("Q190001", "1"),
-        ("Q190002", "5"),
-        ("Q190003", "3"),
-    ]  # type: ignore[union-attr]
+    assert [(r.id, r.branches[0].check) for r in load([str(tmp_path)]).rules] == [
+        ("Q190001", ServicePackCheck("1")),
+        ("Q190002", ServicePackCheck("5")),
+        ("Q190003", ServicePackCheck("3")),
+    ]
 
 
 def test_a_change_by_hand_is_kept_in_the_overlay(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from auditor.foundation.deadline import Stop
 from auditor.model.facts import HostFacts
 from auditor.model.finding import Attestation
 from tests.collectors.windows.reading import AUDIT, WAYS, Way, audited, over_ssh, scanned, verdicts
+from tests.given import Attested
 from tests.lab.windows.host import HOSTS, load_host
 from tests.lab.windows.offline import KEYS
 
@@ -263,7 +264,7 @@ def test_verdicts_of_six_exported_keys(name: str) -> None:
         assert found[rule] == verdict or (rule == "Q181350" and found[rule] == U and name not in SINCE_2000), rule
 
 
-def attested(name: str, state: str) -> Attestation:
+def attested(name: str, state: Attested) -> Attestation:
     return Attestation(
         rule="Q181350", targets=(name,), state=state, by="kim", date=date(2026, 6, 1), expires=None, reference=""
     )
@@ -274,7 +275,7 @@ def attested(name: str, state: str) -> Attestation:
     [("nt351-server-sp5-notes", ("regedit4", "unicode")), ("nt40-server-sp6a-domino", WAYS)],
 )
 @pytest.mark.parametrize(("state", "verdict"), [("done", C), ("restart-pending", P), ("not-done", N)])
-def test_the_verdicts_that_need_an_attestation(name: str, ways: tuple[Way, ...], state: str, verdict: str) -> None:
+def test_the_verdicts_that_need_an_attestation(name: str, ways: tuple[Way, ...], state: Attested, verdict: str) -> None:
     for method in ways:
         assert verdicts(scanned(name, method), attested(name, state))["Q181350"] == verdict, method
     if name in NT3:
@@ -283,7 +284,8 @@ def test_the_verdicts_that_need_an_attestation(name: str, ways: tuple[Way, ...],
 
 def test_between_them_all_five_verdicts_occur() -> None:
     seen = {v for name in HOSTS for rule, v in verdicts(scanned(name, "unicode")).items() if rule in SEEDS}
-    for state in ("done", "restart-pending"):
+    states: tuple[Attested, ...] = ("done", "restart-pending")
+    for state in states:
         seen.add(verdicts(scanned("nt40-server-sp6a-domino", "wmi"), attested("nt40-server-sp6a-domino", state))["Q181350"])
     assert seen == {C, N, U, X, P}
 

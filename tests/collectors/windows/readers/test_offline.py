@@ -45,7 +45,7 @@ def read(files: dict[str, bytes], *requirements: str, deep: bool = False) -> Win
 
 def states(files: dict[str, bytes], *requirements: str) -> list[str]:
     told = read(files, *requirements)
-    return [(told.values if "#" in a else told.keys)[a].state for a in requirements]  # type: ignore[attr-defined]
+    return [(told.values if "#" in a else told.keys)[a].state for a in requirements]
 
 
 def facts(files: dict[str, bytes]) -> HostFacts:

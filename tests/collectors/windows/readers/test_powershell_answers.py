@@ -26,10 +26,10 @@ from auditor.model.facts import HostFacts, MissingUpdate
 from auditor.model.requirements import DataRequirements
 from auditor.model.run import TargetError, TargetResult
 from auditor.model.target import Target
-from auditor.model.windows import Subkeys, Table, Value, WindowsRawData
+from auditor.model.windows import Cell, Subkeys, Table, Value, WindowsRawData
 from auditor.rulebook.loader import load
 from auditor.transports.command import Command, CommandResult
-from tests.collectors.windows.reading import AUDIT, MARKER, NOW, Console
+from tests.collectors.windows.reading import AUDIT, MARKER, NOW, Console, all_answers
 from tests.lab.windows import powershell as lab
 from tests.lab.windows.host import HOSTS, RegValue, WindowsHost, load_host, read_reg
 from tests.lab.windows.powershell import pieces, pose, section, stream, update
@@ -203,7 +203,7 @@ def test_a_32_bit_powershell_is_not_believed_where_it_is_shown_something_else() 
 
 
 def test_what_the_registry_section_told_before_it_failed_counts_and_nothing_else() -> None:
-    rows = [
+    rows: list[dict[str, Cell]] = [
         {"key": KEY, "name": "x", "found": False, "present": True},
         {"error": "boom", "category": "NotSpecified", "code": None},
     ]
@@ -371,9 +371,9 @@ SILENT: list[tuple[CommandResult, str]] = [
 def test_silence_is_unknown_with_its_reason(result: CommandResult, reason: str) -> None:
     requirements = replace(TABLES, values=(RegistryQuery(f"{KEY}#x"),), keys=(RegistryQuery(KEY),))
     found = powershell.read(result, MARKER, requirements, True)
-    answers = [*found.tables.values(), *found.values.values(), *found.keys.values()]
-    assert [a.state for a in answers] == ["unreadable"] * 6
-    assert all(reason in a.reason for a in answers), answers
+    told = all_answers(found)
+    assert [a.state for a in told] == ["unreadable"] * 6
+    assert all(reason in a.reason for a in told), told
     assert found.notes == ()
 
 
@@ -510,7 +510,7 @@ def test_an_answer_that_was_cut_off_before_stays_one() -> None:
 
 def test_a_posix_host_is_not_asked() -> None:
     class Unix(Session):
-        windows = False  # type: ignore[assignment]
+        windows = False
 
         def run(self, command: Command) -> CommandResult:
             self.commands.append(command)
@@ -523,7 +523,7 @@ def test_a_posix_host_is_not_asked() -> None:
 
 def test_a_recording_is_not_asked_again() -> None:
     session = Session(pose(load_host(HOST), updates=LIST))
-    session.recorded_at, session.has_update_agent_answer = NOW, False  # type: ignore[misc, assignment]
+    session.recorded_at, session.has_update_agent_answer = NOW, False
     assert shell(session).missing_updates is None
     assert [c.argv[0] for c in session.commands] == ["cmd"]
 

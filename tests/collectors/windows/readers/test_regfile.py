@@ -230,7 +230,8 @@ def test_a_value_that_never_ends_costs_no_time(line: str) -> None:
 # --------------------------------------------------------------------------------------------------------------- round trip
 def exported(keys: dict[str, dict[str, RegValue]], form: str) -> regfile.RegFile:
     registry: NoCase[NoCase[RegValue]] = NoCase()
-    for path, values in ({"HKEY_LOCAL_MACHINE\\Lab": {}} | keys).items():
+    top: dict[str, dict[str, RegValue]] = {"HKEY_LOCAL_MACHINE\\Lab": {}}
+    for path, values in (top | keys).items():
         registry[path] = NoCase()
         for name, value in values.items():
             registry[path][name] = value

@@ -16,7 +16,7 @@ from auditor.errors import FactUnavailable
 from auditor.model.run import TargetError
 from auditor.model.windows import Subkeys, Value, WindowsRawData
 from auditor.transports.command import CommandResult
-from tests.collectors.windows.reading import MARKER, NOW, RULEBOOK
+from tests.collectors.windows.reading import MARKER, NOW, RULEBOOK, all_answers
 from tests.lab.windows import cmd
 from tests.lab.windows.host import NoCase, RegValue, WindowsHost, load_host
 
@@ -207,7 +207,7 @@ def everything(host: WindowsHost, change: Callable[[bytes], bytes] = lambda b: b
 
 def test_without_reg_exe_nothing_is_absent() -> None:
     told = everything(load_host("nt40-server-sp6-iis4"))
-    assert {v.state for v in (*told.values.values(), *told.keys.values(), *told.tables.values())} == {"unreadable"}
+    assert {a.state for a in all_answers(told)} == {"unreadable"}
     assert any("reg.exe does not work here" in v.reason for v in told.values.values())
     assert told.texts["ver"] == "Windows NT Version 4.0"
 
@@ -218,7 +218,7 @@ def test_hollow_answers_with_status_0_are_unknown(programs: list[str]) -> None:
     host = load_host("windows-server-2022")
     host.hollow = programs
     told = everything(host)
-    assert {v.state for v in (*told.values.values(), *told.keys.values())} == {"unreadable"}
+    assert {v.state for v in told.values.values()} | {k.state for k in told.keys.values()} == {"unreadable"}
     assert told.tables[UNINSTALL[0]].state == "unreadable"
     if "sc" in programs:
         assert told.tables[SERVICES].state == "unreadable"
@@ -237,13 +237,17 @@ def test_a_hollow_answer_in_one_place_is_no_absence() -> None:
 def test_errorlevel_as_it_stands_is_no_status() -> None:
     """A shell that is no cmd leaves %errorlevel% as it is: nothing it says has a status, so nothing is known."""
     told = everything(posed(), lambda out: re.sub(rb"(%b>\S+) \d+ " % MARKER.encode(), rb"\1 %errorlevel% ", out))
-    assert {v.state for v in (*told.values.values(), *told.keys.values(), *told.tables.values())} == {"unreadable"}
+    assert {a.state for a in all_answers(told)} == {"unreadable"}
     assert told.texts == {}
 
 
 def test_other_numbers_than_0_and_1() -> None:
     for status in (b"-1073741510", b"9009", b"00001x", b"\xb2"):
-        told = everything(posed(), lambda out, s=status: re.sub(rb"(%b>\S+) \d+ " % MARKER.encode(), rb"\1 " + s + b" ", out))
+
+        def ending(out: bytes, status: bytes = status) -> bytes:
+            return re.sub(rb"(%b>\S+) \d+ " % MARKER.encode(), rb"\1 " + status + b" ", out)
+
+        told = everything(posed(), ending)
         assert {v.state for v in told.values.values()} == {"unreadable"}
 
 

@@ -15,7 +15,8 @@ from auditor.collectors.windows.readers import wmi
 from auditor.errors import HostError, Refused
 from auditor.model.windows import Cell, Value, WindowsRawData
 from auditor.transports.command import Command, CommandResult
-from auditor.transports.session import Wmi
+from auditor.transports.session import LiveSession, SessionKind, Wmi
+from auditor.transports.session import WmiConnection as AnyConnection
 
 KEY = r"HKLM\SOFTWARE\Lab"
 ScriptOutput = Mapping[tuple[str, str, str | None], Mapping[str, Cell]]
@@ -39,12 +40,10 @@ class WmiConnection:
         return self.answers.get((method, key, name), ABSENT)
 
 
-class Session:
+class Session(LiveSession):
     """Hands out the lanes it was given, in their order."""
 
-    kind = "wmi"
-    recorded_at = has_update_agent_answer = None
-    relaxed = ()
+    kind: SessionKind = "wmi"
 
     def __init__(self, *connections: WmiConnection, round_trip: float = 0.0) -> None:
         self.given, self.max_connections, self.round_trip = list(connections), len(connections), round_trip
@@ -55,7 +54,7 @@ class Session:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         pass
 
-    def connection(self) -> WmiConnection:
+    def connection(self) -> AnyConnection:
         return self.given.pop(0)
 
     def run(self, command: Command) -> CommandResult:
@@ -110,7 +109,7 @@ def test_an_answer_without_a_return_value() -> None:
 
 def test_keys() -> None:
     def names(*found: str) -> dict[str, Cell]:
-        return OK | {"sNames": found if len(found) != 1 else found[0]}
+        return {**OK, "sNames": found if len(found) != 1 else found[0]}
 
     connection = WmiConnection({
         ("EnumKey", "A", None): names("b", "c"), ("EnumKey", r"A\b", None): names("d"),
