@@ -22,7 +22,7 @@ def after(plan: Plan, moment: datetime) -> datetime:
 
 
 def due(plan: Plan, last: datetime | None, now: datetime) -> datetime | None:
-    """The moment that is to be run now: the newest one that has passed since `last`, the newest that was handled before.
+    """The moment to run now: the newest one that has passed since `last`, the newest that was handled before.
     None where there is none, or where it was missed and the plan does not catch up.
 
     `last` is None for a plan that is new: it is not due for times before it was known."""

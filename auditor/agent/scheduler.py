@@ -1,4 +1,4 @@
-"""What is due now: runs to go on with, audits whose time has come, mails that wait."""
+"""What is due now: runs to continue, audits whose time has come, mails that wait."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from auditor.model.plan import Plan
 from auditor.report.required import network_down
 from auditor.transports.child_process import Child
 
-_LATEST = timedelta(hours=12)  # a run without a window is gone on with so long after its beginning
+_LATEST = timedelta(hours=12)  # a run without a window is continued until so long after its beginning
 _HEARTBEAT = 30.0  # seconds that the heartbeat's command may take
 _JUMP = timedelta(days=35)  # between runs: less than this is a schedule, more may be a clock that went wrong
 
 
 class DueAudit(Struct, frozen=True):
-    """An audit to run; `begun` is the run to go on with."""
+    """An audit to run; `begun` is the run to continue."""
 
     plan: Plan
     due: datetime
@@ -57,7 +57,7 @@ class ClockRegressionGuard:
 
 
 def due_now(settings: LoadedSettings, now: datetime, doubt: ClockRegressionGuard) -> list[DueAudit]:
-    """What is to be run, in the order in which it became due. What was missed, and runs that are not gone on with, are
+    """What has to be run, in the order in which it became due. What was missed, and runs that are not continued, are
     closed with their reason. Busy where another process runs an audit: what is unfinished may be its."""
     plans = {plan.name: plan for plan in settings.opened.plans}
     with closing(Store(settings.history)) as store:
@@ -71,7 +71,7 @@ def due_now(settings: LoadedSettings, now: datetime, doubt: ClockRegressionGuard
 
 
 def _unfinished(store: Store, plans: dict[str, Plan], settings: LoadedSettings, now: datetime) -> list[DueAudit]:
-    """The runs to go on with. One that can neither be gone on with nor closed, since the file is damaged, is given up, so
+    """The runs to continue. One that can neither be continued nor closed, since the file is damaged, is given up, so
     that it does not stand in the way of the others."""
     work = []
     for left in scheduled_runs.unfinished(store.db):
@@ -113,7 +113,7 @@ def _due(store: Store, plan: Plan, now: datetime, doubt: ClockRegressionGuard) -
 
 
 def _why_not(left: Open, plan: Plan | None, store: Store, settings: LoadedSettings, now: datetime) -> str:
-    """Why a run is not gone on with; "" where it is."""
+    """Why a run is not continued; "" where it is."""
     if plan is None:
         return "it was cut short, and the schedule has no such audit any more"
     if not timedelta(0) <= now - left.began < (plan.window or _LATEST):
@@ -143,7 +143,7 @@ def do(work: DueAudit, settings: LoadedSettings, stop: Stop, leaving: Callable[[
         if work.begun:
             with closing(Store(settings.history)) as store:
                 begun = store.run(work.begun, slim=True)
-        log.info("going on with %s" if begun else "begins", *([begun.id] if begun else []), extra=about)
+        log.info("continuing %s" if begun else "begins", *([begun.id] if begun else []), extra=about)
         ended = job.audit(work.plan, work.due, settings, stop, leaving, begun)
     run = ended.run
     about["run"] = run.id
@@ -153,7 +153,7 @@ def do(work: DueAudit, settings: LoadedSettings, stop: Stop, leaving: Callable[[
         for r in run.results:
             if r.error:
                 log.warning("not assessed: %s: %s", r.error.kind, r.error.message, extra={**about, "target": r.target.name})
-    how = "left, to be gone on with" if leaving() else "done" if ended.kept else "done, but not kept in the history"
+    how = "left, to be continued" if leaving() else "done" if ended.kept else "done, but not kept in the history"
     lost = sum(1 for r in run.results if r.error)
     log.info("%s: %s, %d not assessed", how, counted(len(run.results), "host"), lost, extra=about)
     if not leaving():

@@ -97,7 +97,7 @@ class RunRecorder:
         self._try(lambda store: store.finish(run, everything, self._recipients(run, store), scheduled))
 
     def leave(self, run: Run) -> None:
-        """Close the run, which the agent will go on with: nobody is told yet."""
+        """Set the run aside, which the agent continues later; nobody is told yet."""
         self._try(lambda store: store.finish(run))
 
     def _recipients(self, run: Run, store: Store) -> tuple[str, ...]:
@@ -111,7 +111,7 @@ class RunRecorder:
         return self._mailing.to if asked else ()
 
     def send_mails(self, stop: Stop) -> bool:
-        """Send what is due, of this run and of earlier ones. False where something waits; that was said."""
+        """Send the mails that are due, of this run and of earlier ones. False where one waits; a message says why."""
         if self._store is None or self._mailing is None:
             return True
         from auditor.mail.delivery import send_due

@@ -47,7 +47,7 @@ def agent() -> None:
 def run(inventory: str | None, history: str | None, log_format: Form) -> int:
     """Work until SIGTERM; SIGHUP reads inventory and rules anew.
 
-    What was missed while it was not running is caught up with once, and a run that was cut short is gone on with.
+    It catches up once with what was missed while it was not running, and continues a run that was cut short.
     """
     log = start(log_format)
 

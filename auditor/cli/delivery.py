@@ -22,7 +22,7 @@ def deliver(
     recorder: RunRecorder | None = None,
 ) -> bool:
     """The document asked for, to standard output or a file; the HTML report to `page` and into the history. False where
-    something could not be written; that was said."""
+    something could not be written; a message says what."""
     form = form or _by_suffix(output)
     past = recorder.past() if recorder and (page or form == "html") else None
     shown = render(run, form, rulebook.rules, past)

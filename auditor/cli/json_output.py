@@ -14,4 +14,5 @@ def encoded(value: object) -> bytes:
 
 
 def show_json(value: object) -> None:
+    """Print a value as indented JSON."""
     click.echo(encoded(value))

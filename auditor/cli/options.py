@@ -68,6 +68,7 @@ def own_files(opened: Inventory, history: Path | None) -> Iterator[tuple[Path, s
 
 
 def formats(*names: str) -> Callable[[F], F]:
+    """The option --format with these names; the first one is the default."""
     return click.option("--format", "form", type=click.Choice(names), help=f"Form of the output; default {names[0]}.")
 
 

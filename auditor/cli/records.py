@@ -21,6 +21,7 @@ from auditor.inventory.selection import find
 
 
 def file_option(kind: str) -> Callable[[Callable[..., object]], Callable[..., object]]:
+    """The option --file of a command that works on the file of a kind."""
     return click.option(
         "--file",
         "given",

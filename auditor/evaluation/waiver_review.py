@@ -1,4 +1,4 @@
-"""What is to be said of waivers: which are over, will soon be, or match nothing. Pure."""
+"""Which waivers are over, end soon, or match nothing. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def state(w: Waiver, today: date) -> str:
 
 
 def lapsed(waivers: Sequence[Waiver], results: Sequence[TargetResult], today: date) -> list[str]:
-    """A line for each pinned waiver that held until something else was found: it does not come back by itself."""
+    """A line for each pinned waiver that held until something else was found; it does not take effect again by itself."""
     found = []
     for w in waivers:
         if w.observed is None or (w.expires and w.expires < today):

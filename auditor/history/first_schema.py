@@ -36,6 +36,7 @@ create table reports (run text primary key references runs(id), created text, ht
 
 
 def create(db: Database) -> None:
+    """Make the tables of the first form."""
     for statement in _CREATE.split(";\n"):
         db.execute(statement)
 

@@ -86,6 +86,7 @@ def last(db: Database) -> int:
 
 
 def run_of(db: Database, result: int) -> int:
+    """The number of the run that a result belongs to."""
     row = db.execute("select run from results where n=?", (result,)).fetchone()
     return int(row[0]) if row else 0
 

@@ -46,6 +46,7 @@ def trying(db: Database, run: str) -> None:
 
 
 def sent(db: Database, run: str, now: datetime) -> None:
+    """Note that the mail of a run was handed over."""
     db.execute(
         "update mails set sent=?, error=null, next_try=null, under_way=0 where run=(select n from runs where id=?)",
         (now.isoformat(timespec="milliseconds"), run),

@@ -121,6 +121,7 @@ def find(db: Database, given: str) -> list[dict[str, Any]]:
 
 
 def numbered(db: Database, number: int) -> dict[str, Any]:
+    """The row of a run by its number."""
     (row,) = db.query(f"{_RUN} where runs.n=?", [number])
     return row
 

@@ -54,6 +54,7 @@ def misdated(db: Database, name: str, now: datetime) -> None:
 
 
 def begin(db: Database, scheduled: ScheduledRun, run: int, now: datetime) -> None:
+    """Note that a scheduled run has begun, and as which run."""
     db.execute(
         "insert or replace into nights (name, due, began, state, run) values (?,?,?,'running',?)",
         (scheduled.name, _iso(scheduled.due), _iso(now), run),
@@ -61,6 +62,7 @@ def begin(db: Database, scheduled: ScheduledRun, run: int, now: datetime) -> Non
 
 
 def end(db: Database, scheduled: ScheduledRun, state: RunState, reason: str, now: datetime) -> None:
+    """Note how a scheduled run ended. `reason`: why it is not whole."""
     db.execute(
         "update nights set ended=?, state=?, reason=? where name=? and due=?",
         (_iso(now), state, reason or None, scheduled.name, _iso(scheduled.due)),
@@ -68,7 +70,7 @@ def end(db: Database, scheduled: ScheduledRun, state: RunState, reason: str, now
 
 
 def unfinished(db: Database) -> list[Open]:
-    """The runs that were killed, or stopped to be gone on with, the oldest first."""
+    """The runs that were killed, or stopped to be continued later, the oldest first."""
     rows = db.execute(
         "select name, due, runs.id, began from nights join runs on runs.n=run where state='running' order by due"
     ).fetchall()

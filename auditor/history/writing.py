@@ -203,4 +203,5 @@ class Writer:
 
 
 def iso(when: datetime | None) -> str | None:
+    """A time as it is stored: ISO 8601, UTC, to the millisecond."""
     return when.isoformat(timespec="milliseconds") if when else None

@@ -25,6 +25,7 @@ _CHILD = re.compile(r"([^:\]\s]+)\s*(?:#.*)?")
 
 
 def read_json(path: Path, text: str) -> Groups:
+    """The groups of `ansible-inventory --list`. FileFaults where the text is no such document."""
     try:
         given = json.loads(text)
         made = Groups()
@@ -118,6 +119,7 @@ def load_yaml(path: Path) -> Any:
 
 
 def read_yaml(path: Path) -> Groups:
+    """The groups of a YAML inventory. FileFaults where it is none."""
     given = load_yaml(path)
     made = Groups()
     try:
@@ -159,6 +161,7 @@ def _key(name: Any) -> str:
 
 
 def read_ini(path: Path, text: str) -> Groups:
+    """The groups of an INI inventory. FileFaults with every line that cannot be read."""
     made, faults = Groups(), list[str]()
     group, kind = "ungrouped", "hosts"
     later: dict[str, int] = {}  # groups that are named before they are declared

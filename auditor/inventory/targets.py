@@ -29,6 +29,8 @@ _SECRETS = ("password", "key_passphrase")
 
 
 class PartialTimeouts(Struct, frozen=True, forbid_unknown_fields=True):
+    """Time limits in seconds, as far as one mapping gives them."""
+
     connect: float | None = None
     command: float | None = None
     total: float | None = None

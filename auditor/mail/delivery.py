@@ -47,7 +47,7 @@ def compose(store: Store, ident: str, mailing: Mailing, to: tuple[str, ...]) -> 
 def send_due(
     store: Store, mailing: Mailing, now: datetime, say: Callable[[str], None], stop: Stop | None = None, *, all_: bool = False
 ) -> bool:
-    """Send what waits in the outbox. False where something still waits; that was said. Once `stop` was asked for, all the
+    """Send what waits in the outbox. False where something still waits; `say` says why. Once `stop` was asked for, all the
     rest waits."""
     done = True
     for run, to in outbox.due(store.db, now, all_=all_):

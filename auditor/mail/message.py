@@ -83,6 +83,7 @@ def message(run: Run, past: Past | None, mailing: Mailing, report: bytes | None,
 
 
 def message_id(run: str, domain: str) -> str:
+    """The Message-ID of a run's mail (RFC 5322, 3.6.4): the same run gives the same one."""
     return f"<auditor.{_NO_ID.sub('-', run)}@{domain}>"
 
 
@@ -142,7 +143,7 @@ def _digest(run: Run, past: Past | None, mailing: Mailing, report: bytes | None)
 
 
 def _aside(changes: tuple[Change, ...]) -> str:
-    """What changed besides, counted: nobody is to be woken by it."""
+    """What else changed, counted: nobody should be woken by it."""
     others = sum(c.obligation not in REQUIRED for c in changes)
     facts = len({c.host for c in changes if c.kind == "facts changed"})
     said = [f"{counted(others, 'change')} of what is advised or for certain situations"] if others else []

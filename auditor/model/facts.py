@@ -96,6 +96,8 @@ class MissingUpdate(Record, frozen=True):
 
 
 class Service(Record, frozen=True):
+    """A service and what the host says of it."""
+
     name: str
     state: str | None = None
     start: str | None = None

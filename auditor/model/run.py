@@ -20,6 +20,8 @@ Outcome = Literal["assessed", "partial", "unreachable", "failed"]
 
 
 class TargetError(Struct, frozen=True):
+    """Why a target could not be assessed; `message` says what to do."""
+
     kind: ErrorKind
     message: str
 

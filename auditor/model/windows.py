@@ -42,7 +42,7 @@ class Table(Struct, frozen=True):
 
 class WindowsRawData(Struct, frozen=True, kw_only=True):
     """`values` by `KEY#NAME`, `keys` by `KEY`, both as they were asked (HKLM\\…); `tables` by WMI class; `texts` by command.
-    `method` names how they were read, `notes` what else is to be said of it."""
+    `method` names how they were read, `notes` what else a report should say of it."""
 
     method: str = field(name="way")
     values: dict[str, Value] = field(default_factory=dict)

@@ -40,6 +40,7 @@ class Bundle(Struct, frozen=True):
 
 
 def said(remedy: Remedy, count: int = 1) -> str:
+    """A remedy in words; `count` is the number of findings that it settles."""
     if remedy.kind == "service_pack":
         return f"{label(remedy.line)} Service Pack {remedy.level}"
     return f"hotfix {remedy.level}" if count == 1 else f"{count} hotfixes, one for each advisory"

@@ -17,6 +17,7 @@ _ELEMENT = {"noncompliant": "failure", "pending": "failure", "unknown": "error",
 
 
 def to_junit(run: Run) -> bytes:
+    """The run as one XML document."""
     root = ET.Element("testsuites", name="auditor", timestamp=f"{run.started:%Y-%m-%dT%H:%M:%S}")
     totals: Counter[str] = Counter()
     for r in run.results:

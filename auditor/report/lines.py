@@ -34,6 +34,7 @@ def _rows(run: Run) -> Iterator[dict[str, str | None]]:
 
 
 def to_jsonl(run: Run) -> bytes:
+    """A JSON object per finding, and one per host that has none."""
     return b"".join(harmless_json(msgspec.json.encode(row)) + b"\n" for row in _rows(run))
 
 

@@ -15,6 +15,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&-])")
 
 
 def to_markdown(run: Run) -> bytes:
+    """The run as a page of Markdown."""
     return ("\n".join(_lines(run)) + "\n").encode("utf-8", "replace")
 
 

@@ -23,6 +23,7 @@ _SCORE = {"critical": "9.5", "important": "8.0", "moderate": "5.5", "low": "2.0"
 
 
 def to_sarif(run: Run) -> bytes:
+    """The run as SARIF 2.1.0."""
     rules = {f.rule: f for r in run.results for f in r.findings}
     place = {rule: n for n, rule in enumerate(rules)}
     document = {

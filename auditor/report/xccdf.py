@@ -29,6 +29,7 @@ _NO_NAME = re.compile(r"[^A-Za-z0-9.-]")
 
 
 def to_xccdf(run: Run) -> bytes:
+    """The run as XCCDF 1.2 test results."""
     ET.register_namespace("", NAMESPACE)
     root = _element(None, "Benchmark", id="xccdf_auditor_benchmark_rulebook")
     _element(root, "status", text="incomplete", date=f"{run.started:%Y-%m-%d}")

@@ -12,6 +12,7 @@ _FORBIDDEN = re.compile("[\ufffe\uffff]")
 
 
 def legal(text: str) -> str:
+    """A text without the characters that XML 1.0 does not allow (section 2.2)."""
     return _FORBIDDEN.sub("\ufffd", printable(text))
 
 

@@ -41,6 +41,8 @@ class Branch(Strict, frozen=True):
 
 
 class Reference(Strict, frozen=True):
+    """A document to read on; `url` is empty where there is none."""
+
     title: str
     url: str = ""
 

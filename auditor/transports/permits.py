@@ -22,6 +22,7 @@ class Permits(Protocol):
 
 
 def refused(what: str) -> HostError:
+    """The error for what is not on the list of `auditor commands`."""
     return HostError("internal", f"not on the list of `auditor commands`, so it was not sent: {what[:200]!r}; please report it")
 
 

@@ -95,7 +95,7 @@ def test_sigterm_ends_it_within_ten_seconds_and_the_next_one_goes_on(home: Path)
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
         assert process.stderr
-        assert f"going on with {left.id}" in process.stderr.read()
+        assert f"continuing {left.id}" in process.stderr.read()
     with closing(Store(home / "a.db")) as store:
         (row,) = store.runs(10)
         whole = store.run(row["id"])

@@ -17,16 +17,19 @@ from auditor.history import fleet, queries
 
 
 def question(function: options.F) -> options.F:
+    """The options of every command that asks the history something."""
     for option in reversed((options.history, options.inventory, options.formats("text", "json", "csv"))):
         function = option(function)
     return function
 
 
 def when(iso: str) -> str:
+    """A stored time for people, to the minute."""
     return f"{iso[:16].replace('T', ' ')} UTC"
 
 
 def print_rows(form: str | None, rows: Sequence[Any], line: Any, empty: str = "") -> None:
+    """Print rows as JSON, as CSV, or each by `line`; `empty` is printed where there are no rows."""
     if form == "json":
         show_json(rows)
     elif form == "csv":
@@ -55,6 +58,7 @@ def print_csv(rows: Iterable[Any]) -> None:
 
 
 def host_line(h: fleet.HostState) -> str:
+    """How one host stands, in one line."""
     removed = f", left the inventory {when(h.removed)}" if h.removed else ""
     if h.assessed is None:
         return f"{h.host}: never assessed; {h.outcome} at the last try, {when(h.read)}{removed}"

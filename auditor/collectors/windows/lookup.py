@@ -34,6 +34,7 @@ def number(readings: WindowsRawData, what: str) -> int | None:
 
 
 def as_text(value: Value) -> str:
+    """A value as text; the strings of REG_MULTI_SZ are joined by spaces."""
     return " ".join(value.data) if isinstance(value.data, tuple) else str(value.data)
 
 

@@ -34,6 +34,8 @@ class Disconnected(SSHException):
 
 
 class DeadlineExceeded(TimeoutError):
+    """A time limit passed; `phase` says in which step."""
+
     def __init__(self, phase: str) -> None:
         super().__init__(f"deadline passed during {phase}")
         self.phase = phase

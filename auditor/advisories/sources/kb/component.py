@@ -17,12 +17,16 @@ from auditor.advisories.sources.kb.structure import Structure, fold, sentences
 
 
 class Known(NamedTuple):
+    """A component that is known by name, with the signs by which a host shows it."""
+
     pattern: Pattern
     name: str
     services: tuple[str, ...]
 
 
 class NamedComponent(NamedTuple):
+    """The component that an article names, and the line that names it."""
+
     name: str
     services: tuple[str, ...]
     text: str

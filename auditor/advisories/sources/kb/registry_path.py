@@ -46,6 +46,7 @@ _PROSE = re.compile(r"\b(?:the|following|these|this|which|you|are|is)\b", re.I)
 
 
 def is_path(path: str) -> bool:
+    """Does a text look like a path of the registry?"""
     return (
         bool(re.match(ROOT, path, re.I))
         and not re.search(r"\.(?:exe|dll|sys|ini|inf|hlp|txt)\b", path, re.I)

@@ -123,7 +123,7 @@ def _why_none(article: Article, only: str) -> str:
         return "it names the latest service pack without a number"
     if article.no_fix:
         return "it has nothing to comply with"
-    return "its products are none that can be told from the facts of a host"
+    return "the facts of a host do not tell whether it has one of its products"
 
 
 def _fix_branches(article: Article) -> list[Branch]:

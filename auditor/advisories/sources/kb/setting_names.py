@@ -190,6 +190,7 @@ def _runs(words: list[tuple[str, int, int]]) -> Iterator[str]:
 
 
 def type_of(text: str) -> str | None:
+    """The registry type that a text names (REG_DWORD …); None where it names none."""
     m = re.search(TYPES, text, re.I)
     if m:
         return (
@@ -212,6 +213,7 @@ def type_of(text: str) -> str | None:
 
 
 def clean(text: str) -> str:
+    """A name without quotes and punctuation around it."""
     return fold(text).strip(" .,:;\"'").removesuffix(" value").strip()
 
 

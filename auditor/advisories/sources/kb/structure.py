@@ -56,6 +56,8 @@ class Bullet(NamedTuple):
 
 
 class Keyword(NamedTuple):
+    """One keyword of an article's keyword block, and its place."""
+
     text: str
     start: int
 
