@@ -74,6 +74,7 @@ bench: packages $(VENV)/.installed
 	$(BIN)/python -m bench
 
 soak: packages $(VENV)/.tests
+	AUDITOR_KILLS=200 $(BIN)/python -m pytest tests/history/test_store.py -k kill
 	$(BIN)/python -m tests.soak --write docs/reliability.md
 
 demo: $(VENV)/.tests

@@ -352,14 +352,15 @@ print(whole, half)
 
 
 def test_kill_at_any_moment(tmp_path: Path) -> None:
-    """A writer is killed at 200 random moments. After each the file opens and is sound, every finished run is whole, and
+    """A writer is killed at random moments: 40, or as many as AUDITOR_KILLS says (`make soak`: 200). After each the file opens and is sound, every finished run is whole, and
     every result that is there is whole; some runs must have been caught in the middle for this to say anything."""
-    command = [sys.executable, "-c", KILLER, str(tmp_path / "a.db"), "7", "200"]
+    kills = int(os.environ.get("AUDITOR_KILLS", "40"))
+    command = [sys.executable, "-c", KILLER, str(tmp_path / "a.db"), "7", str(kills)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     whole, half = map(int, done.stdout.split())
-    assert whole > 100
-    assert half > 20
+    assert whole > kills / 2
+    assert half > kills / 10
 
 
 WRITER = """
