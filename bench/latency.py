@@ -103,7 +103,7 @@ def _row(name: str, far: Sequence[Sample], near: Sequence[Sample], own: Sequence
 
 @contextlib.contextmanager
 def slow_link(program: Path, rtt: float) -> Iterator[tuple[str, str]]:
-    """The two namespaces that slowlink.py joins, the server's first; it deletes them when it is ended."""
+    """The two namespaces that `program` joins, the server's first; it deletes them when it is ended."""
     far, near = netns.name("far"), netns.name("near")
     command = ["setpriv", "--pdeathsig", "TERM", sys.executable, str(program), "--rtt", str(rtt)]
     with subprocess.Popen([*command, "--server", far, "--client", near], stdout=subprocess.PIPE, text=True) as link:

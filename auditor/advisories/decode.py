@@ -8,9 +8,8 @@ import re
 _CP437 = re.compile(rb"[a-zA-Z][\x80-\x9a\xa0-\xa5\xe1](?=[a-zA-Z])")
 _CP1252 = re.compile(rb"[a-zA-Z][\xc0-\xff](?=[a-zA-Z])")
 _BOX = re.compile(rb"[\xb3\xba\xc4\xcd]{3}")
-# The largest article of the public archive has 180 kB and 3,986 lines, of at most 1,158 characters and 294 blanks in a row.
-_BYTES, _LINES, _LINE, _BLANKS = 400_000, 10_000, 4_000, 300
-_GAP = re.compile(rf"[ \t]{{{_BLANKS},}}")
+# The largest article of the public archive has 180 kB, in lines of at most 1,158 characters.
+_BYTES, _LINE = 400_000, 4_000
 
 
 def decode(document: bytes) -> str:

@@ -62,10 +62,10 @@ def audit(
             for _ in audited.results(executor, stop, leaving):
                 pass
         if leaving():
-            return Ended(audited.leave(stop), audited.recorder.fault is None, True)
+            return Ended(audited.suspend(stop), audited.recorder.fault is None, True)
         why = f"its window of {plan.window} was over" if window.over else "it was stopped"
         late, all_ = audited.interrupted, counted(len(request.targets), "host")
-        run = audited.close(stop, f"{why}; {late} of {all_} had not been assessed" if late else "")
+        run = audited.finish(stop, f"{why}; {late} of {all_} had not been assessed" if late else "")
         return _deliver(run, plan, settings, audited.recorder, stop)
 
 

@@ -1,4 +1,4 @@
-"""From what a host answered to its findings. Pure: it reads, and holds the facts against the rules."""
+"""From what a host answered to its findings. No network, no disk."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ class HostResponse(Struct, frozen=True, kw_only=True):
     collection: RawCollection
     method: str
     now: datetime
-    today: date
     secrets: tuple[str, ...] = ()
 
 
@@ -33,7 +32,7 @@ def assess(response: HostResponse, context: AuditContext) -> TargetResult:
     collection = response.collection
     facts = collection.facts(target=response.target.name, method=response.method, now=collection.recorded_at or response.now)
     facts, encoded = redacted_facts(facts, response.secrets)
-    return evaluate_facts(facts, response.target, context, collection.truncated, response.today, encoded)
+    return evaluate_facts(facts, response.target, context, collection.truncated, response.now.date(), encoded)
 
 
 def evaluate_facts(
@@ -45,7 +44,7 @@ def evaluate_facts(
     encoded: EncodedFacts | None = None,
 ) -> TargetResult:
     """Hold facts against the rules. The outcome is `failed` where not even the platform is known, `partial` where a collector
-    gave no fact. `encoded`: the facts' JSON, where it is there already."""
+    gave no fact, or only part of it. `encoded`: the facts' JSON, where it is there already."""
     if facts.platform.family is None:
         reason = next((o.reason for o in facts.outcomes if o.name == "platform"), "the facts name no platform")
         error = truncated or TargetError("protocol", f"there was a session, but no platform could be read: {reason}")

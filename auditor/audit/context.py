@@ -44,7 +44,7 @@ class RequirementsCache:
 class AuditContext(Struct, frozen=True, kw_only=True):
     """Rules, records of people, and the outside world: `clock` gives UTC, `marker` a random word that frames an answer.
 
-    `failing_since`: by target and rule, since when the target is known to lack what the rule requires."""
+    `failing_since`: by target and rule, the date since which the target lacks what the rule requires."""
 
     rulebook: Rulebook
     clock: Callable[[], datetime]

@@ -83,7 +83,7 @@ def _with_seconds_left(result: TargetResult) -> Target:
 def scan_all(
     targets: Iterable[Target],
     context: AuditContext,
-    executor: Executor,
+    pool: Executor,
     stop: Stop,
     per_jump: int | None = None,
     assessor: Assessor | None = None,
@@ -95,10 +95,9 @@ def scan_all(
     through: Counter[str] = Counter()
 
     def submit(target: Target) -> None:
-        future = executor.submit(_scan_safely, target, context, stop, assessor)
-        future.add_done_callback(lambda future: done.put((target, future)))
+        pool.submit(_scan_safely, target, context, stop, assessor).add_done_callback(lambda future: done.put((target, future)))
 
-    ready = executor.map(lambda target: _prepare_safely(target, stop), targets)
+    ready = pool.map(lambda target: _prepare_safely(target, stop), targets)
     left = 0
     for target in list(ready):
         if isinstance(target, TargetResult):

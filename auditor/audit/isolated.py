@@ -25,7 +25,7 @@ _FAR = float("inf")
 
 
 class _Result(Struct, frozen=True):
-    """A result on its way between processes; `findings` stay encoded until somebody needs those of this state."""
+    """A result on its way between processes; `findings` stay encoded until they are first needed."""
 
     outcome: Outcome
     error: TargetError | None

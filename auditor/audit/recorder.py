@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class RunRecorder:
-    """The history during a run: what goes wrong with it is said once and never costs the audit."""
+    """Stores one run as it goes on."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class RunRecorder:
         scheduled = (self._scheduled, reason) if self._scheduled else None
         self._try(lambda store: store.finish(run, everything, self._recipients(run, store), scheduled))
 
-    def leave(self, run: Run) -> None:
+    def suspend(self, run: Run) -> None:
         """Set the run aside, which the agent continues later; nobody is told yet."""
         self._try(lambda store: store.finish(run))
 

@@ -32,11 +32,11 @@ def record(target: Target, folder: Path, context: AuditContext) -> Recorded:
     stop = Stop()
     target = prepared(target, stop)
     collection = collect_from(target, context, stop, raw=True)
-    result, readings = collection.result, collection.readings
+    result, data = collection.result, collection.data
     recording = Recording(
         target=target.name,
         recorded_at=context.clock(),
-        kind="windows-readings" if readings else "windows-shell" if collection.windows else "posix",
+        kind="windows-readings" if data else "windows-shell" if collection.windows else "posix",
         marker=collection.marker,
         script=DIGEST,
         method=method(target),
@@ -48,7 +48,7 @@ def record(target: Target, folder: Path, context: AuditContext) -> Recorded:
     if result:
         contents = {"stdout": redacted_bytes(result.stdout, secrets), "stderr": redacted_bytes(result.stderr, secrets)}
     else:
-        contents = {"readings.json": msgspec.json.format(msgspec.json.encode(redacted(readings, secrets)), indent=1)}
+        contents = {"readings.json": msgspec.json.format(msgspec.json.encode(redacted(data, secrets)), indent=1)}
     try:
         write(folder, recording, contents)
     except OSError as e:

@@ -34,14 +34,13 @@ def scan(target: Target, context: AuditContext, stop: Stop, assessor: Assessor |
         collection = collect_from(target, context, stop)
     except HostError as e:
         error = redacted(TargetError(e.kind, str(e)), secret_refs.given(secrets_of(target)))
-        return TargetResult(target=target, outcome="unreachable", error=error, seconds=time.monotonic() - started)
+        return TargetResult(target=target, outcome="unreachable", error=error, seconds=round(time.monotonic() - started, 3))
     now = context.clock()
     response = HostResponse(
         target=target,
         collection=collection,
         method=method(target),
         now=now,
-        today=now.date(),
         secrets=secret_refs.given(secrets_of(target)),
     )
     left = target.timeouts.total - (time.monotonic() - started)

@@ -3,7 +3,7 @@
 with AuditRun(request) as audit:
     for result in audit.results(LocalExecutor(), stop):  # each is stored when it arrives
         ...
-    run = audit.close(stop)  # the run as it is reported
+    run = audit.finish(stop)  # the run as it is reported
 """
 
 from __future__ import annotations
@@ -94,19 +94,19 @@ class AuditRun:
         self.recorder.close()
 
     def results(
-        self, executor: TargetExecutor, stop: Stop, leaving: Callable[[], bool] = lambda: False
+        self, executor: TargetExecutor, stop: Stop, suspending: Callable[[], bool] = lambda: False
     ) -> Iterator[TargetResult]:
-        """Scan every target that has no result yet, and store each result as it arrives. `leaving`: the run is to be continued
-        later, so hosts that are interrupted are left for then."""
+        """Scan every target that has no result yet, and store each result as it arrives. `suspending`: the run is
+        continued later, so hosts that are interrupted are left for then."""
         for result in executor.run(self._remaining(), self._context(), stop):
             interrupted = result.error is not None and result.error.kind == "interrupted"
             self.interrupted += interrupted
-            if interrupted and leaving():
+            if interrupted and suspending():
                 continue
             self._keep(result)
             yield result
 
-    def close(self, stop: Stop, reason: str = "") -> Run:
+    def finish(self, stop: Stop, reason: str = "") -> Run:
         """End the run: it is finished in the history, and a mail is due where the policy says so. `reason`: why a scheduled
         audit is not whole."""
         run = self._ended(stop)
@@ -116,10 +116,10 @@ class AuditRun:
         self.recorder.finish(run, self._request.whole_inventory, reason)
         return run
 
-    def leave(self, stop: Stop) -> Run:
+    def suspend(self, stop: Stop) -> Run:
         """Set the run aside to be continued later; nobody is told yet."""
         run = self._ended(stop)
-        self.recorder.leave(run)
+        self.recorder.suspend(run)
         return run
 
     def give_up(self, reason: str) -> Run:
@@ -128,13 +128,10 @@ class AuditRun:
         for target in self._request.targets:
             if target.name not in self._results:
                 self._keep(TargetResult(target=target, outcome="unreachable", error=error))
-        run = replace(
-            self.run,
-            finished=self._request.clock(),
-            interrupted=True,
-            remarks=(reason,),
-            results=tuple(self._results.values()),
-        )
+        stop = Stop()
+        stop.now()
+        run = self._ended(stop)
+        run = replace(run, remarks=(reason, *run.remarks))
         self.recorder.finish(run, False, reason)
         return run
 

@@ -17,7 +17,7 @@ class Strict(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
 
 
 class Needs(Struct, frozen=True):
-    """What a check must know of a host beyond what is always read: keys of settings (setting_key.py), and hotfixes whose
+    """What a check must know of a host beyond what is always read: keys of settings (model/setting_key.py), and hotfixes whose
     registry entries are looked at one by one."""
 
     settings: tuple[str, ...] = ()

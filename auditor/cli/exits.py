@@ -42,6 +42,6 @@ def code(run: Run, fail_on: Collection[str]) -> int:
     return ALL_WELL
 
 
-def delivered(code: int, kept: bool) -> int:
+def delivered(exit_code: int, kept: bool) -> int:
     """A run whose evidence could not be kept, or whose document could not be written, is incomplete."""
-    return INCOMPLETE if code == ALL_WELL and not kept else code
+    return INCOMPLETE if exit_code == ALL_WELL and not kept else exit_code

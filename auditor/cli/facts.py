@@ -56,7 +56,9 @@ def export(host: str, history: str | None, inventory: str | None, run_id: str | 
 def show(host: str, history: str | None, inventory: str | None, run_id: str | None) -> None:
     """One host's newest facts in short, for people."""
     f = _stored(host, history, inventory, run_id)
-    click.echo(f"{one_line(f.target)}, read {f.collected_at:%Y-%m-%d %H:%M} UTC over {one_line(f.method or 'an unknown way')}")
+    click.echo(
+        f"{one_line(f.target)}, read {f.collected_at:%Y-%m-%d %H:%M} UTC over {one_line(f.method or 'an unknown method')}"
+    )
     for name in ("product", "name", "kernel", "arch", "service_pack", "build"):
         if (value := getattr(f.platform, name)) is not None:
             click.echo(f"  {name}: {one_line(value)}")

@@ -69,7 +69,7 @@ def show(run: str | None, history: str | None, inventory: str | None, form: str 
     "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Where to; default auditor-RUN.html."
 )
 def export(run: str | None, history: str | None, inventory: str | None, form: str | None, output: Path | None) -> int:
-    """Write a run's report to a file: the HTML as it was written then, or its JSON or text."""
+    """Write a run's report to a file: the HTML as it was written then, or any other format."""
     form = form or "html"
     opened = open_inventory(inventory)
     options.check_outputs(opened, options.history_path(history, opened), output)

@@ -117,7 +117,7 @@ def _run(targets: list[Target], opened: Inventory, *, one_off: bool = False, who
         with Progress(targets, quiet) as progress:
             for result in audit.results(LocalExecutor(jobs), stop):
                 progress.done(result)
-        run = audit.close(stop)
+        run = audit.finish(stop)
         delivered = deliver(run, request.rulebook, form, output, quiet=quiet, page=page, recorder=audit.recorder)
         delivered = audit.recorder.send_mails(stop) and delivered
     return exits.delivered(exits.code(run, failing), delivered and not audit.recorder.fault)

@@ -40,32 +40,38 @@ class Request(Struct, frozen=True, kw_only=True):
 
 class RawCollection(Struct, frozen=True, kw_only=True):
     """What a host answered: a stream framed by `marker`, or Windows data. `recorded_at` is set where it was not answered just
-    now; `relaxed` is what the session relaxed beyond the inventory. `broken`: why the stream behind the data was cut off."""
+    now; `relaxed` is what the session relaxed beyond the inventory. `data_truncated`: why the stream behind the data was cut
+    off."""
 
     marker: str
     requirements: DataRequirements
     result: CommandResult | None = None
-    readings: WindowsRawData | None = None
+    data: WindowsRawData | None = None
     windows: bool = False
     relaxed: tuple[str, ...] = ()
     recorded_at: datetime | None = None
-    broken: TargetError | None = None
+    data_truncated: TargetError | None = None
+
+    @property
+    def of_windows(self) -> bool:
+        """Is it the answer of a Windows host?"""
+        return self.windows or self.data is not None
 
     @property
     def truncated(self) -> TargetError | None:
         """Why the answer is not whole; None where it is."""
-        return self.result.truncated if self.result else self.broken
+        return self.result.truncated if self.result else self.data_truncated
 
     def windows_data(self) -> WindowsRawData:
         """The answer of a Windows host as data."""
-        if self.readings is not None:
-            return self.readings
+        if self.data is not None:
+            return self.data
         assert self.result is not None
         return shell.read(self.result, self.marker, all_queries(self.requirements))
 
     def facts(self, *, target: str, method: str, now: datetime) -> HostFacts:
         """The facts in it. Pure; nothing raises."""
-        if self.readings is not None or self.windows:
+        if self.of_windows:
             return windows_facts(self.windows_data(), self.requirements, target=target, method=method, now=now)
         assert self.result is not None
         return linux_facts(self.result, self.marker, target=target, method=method, now=now)

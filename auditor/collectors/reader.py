@@ -26,8 +26,8 @@ def collect(
     """Ask everything. Raises HostError where there is no session, or where nothing at all may be asked."""
     request = Request(requirements_of=requirements_of, marker=marker, posix=posix)
     collection = READERS[session.kind](session, request)
-    recorded_answer = session.has_update_agent_answer
-    wanted = missing_updates if recorded_answer is None else recorded_answer
-    if wanted and (collection.windows or collection.readings):
+    has_answer = session.has_update_agent_answer
+    wanted = missing_updates if has_answer is None else has_answer
+    if wanted and collection.of_windows:
         collection = update_agent.added(session, collection)
     return replace(collection, recorded_at=session.recorded_at, relaxed=session.relaxed)

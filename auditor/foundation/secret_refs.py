@@ -64,7 +64,7 @@ def resolve(reference: str) -> str:
 
 
 def given(references: Iterable[str | None]) -> tuple[str, ...]:
-    """The secrets that were given out by these references: whoever got one can say it back (blotting.py)."""
+    """The secrets that were given out by these references: whoever got one can say it back (audit/redaction.py)."""
     return tuple(secret for reference in references if (secret := _GIVEN.get(reference or "")))
 
 

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class DataRequirements(Struct, frozen=True):
-    r"""`linux` and `windows`: keys of settings (setting_key.py), sorted; `hotfixes`: ids whose entries are looked at one by
+    r"""`linux` and `windows`: keys of settings (model/setting_key.py), sorted; `hotfixes`: ids whose entries are looked at one by
     one; `programs`: does any rule look at the list of installed programs?"""
 
     linux: tuple[str, ...] = ()

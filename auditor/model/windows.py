@@ -1,6 +1,6 @@
-"""What was read from a Windows host, whatever the way: registry values and keys, tables, texts.
+"""What was read from a Windows host, whatever the method: registry values and keys, tables, texts.
 
-Every way (WMI, a shell, exported files, the remote registry) fills the same record, and the collectors read nothing else.
+Every method (WMI, a shell, exported files, the remote registry) fills the same record, and the collectors read nothing else.
 What is not in it was not asked.
 """
 

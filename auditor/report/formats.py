@@ -1,6 +1,6 @@
 """The forms in which a run can be had, each a function of its own file: another form is a file and a line here.
 
-All are made of the same findings; tests/report/test_formats.py counts them in each.
+All are made of the same findings; tests/report/test_formats.py counts them in those that programs read.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ FORMS = {
 # What a file's name says of the form wanted.
 SUFFIXES = {".json": "json", ".html": "html", ".htm": "html", ".jsonl": "jsonl", ".csv": "csv", ".md": "markdown", ".sarif": "sarif",
             ".prom": "prometheus", ".txt": "text"}  # fmt: skip
+_XML = ("junit", "xccdf")
 
 
 def suffix(form: str) -> str:
     """How a file of a form is named."""
-    return next((s for s, f in SUFFIXES.items() if f == form), ".xml")
+    return ".xml" if form in _XML else next((s for s, f in SUFFIXES.items() if f == form), f".{form}")
 
 
 def render(run: Run, form: str, rules: Iterable[Rule] = (), past: Past | None = None) -> bytes:

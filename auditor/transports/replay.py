@@ -61,7 +61,7 @@ def write(folder: Path, recording: Recording, contents: dict[str, bytes]) -> Non
         own_files.replace(folder / name, content, 0o600)  # a package list and its holes: its owner's only
 
 
-def open_recording(target: Target, deadline: Deadline, permits: Permits) -> RecordedShell | RecordedReadings:
+def open_recording(target: Target, deadline: Deadline, permits: Permits) -> RecordedShell | RecordedWindows:
     """The session of a recording; HostError `protocol` where the path is none. Nothing leaves for a host."""
     path = Path(target.path or ".")
     contents, newest = _contents(path)
@@ -76,12 +76,12 @@ def open_recording(target: Target, deadline: Deadline, permits: Permits) -> Reco
                 "protocol",
                 f"{path} is no recording: it holds neither recording.json nor files of a Windows host (*.reg, ver.txt)",
             )
-        return RecordedReadings(contents, None, newest)
+        return RecordedWindows(contents, None, newest)
     try:
         recording = msgspec.json.decode(contents["recording.json"], type=Recording)
         if recording.kind == "windows-readings":
-            readings = msgspec.json.decode(contents.get("readings.json", b""), type=WindowsRawData)
-            return RecordedReadings({}, readings, recording.recorded_at)
+            data = msgspec.json.decode(contents.get("readings.json", b""), type=WindowsRawData)
+            return RecordedWindows({}, data, recording.recorded_at)
     except msgspec.MsgspecError as e:
         raise HostError("protocol", f"{path} is no recording: {e}") from None
     if "stdout" not in contents:
@@ -119,18 +119,18 @@ class RecordedShell(_Recorded):
         return CommandResult(r.exit_status, stdout, self._contents.get("stderr", b"")[:MAX_STDERR], r.seconds, r.truncated)
 
 
-class RecordedReadings(_Recorded):
+class RecordedWindows(_Recorded):
     """Windows data that was recorded, or files to make some of."""
 
     kind: SessionKind = "recorded"
     has_update_agent_answer: bool | None = False
 
-    def __init__(self, files: dict[str, bytes], readings: WindowsRawData | None, when: datetime) -> None:
-        self._files, self._readings = files, readings
+    def __init__(self, files: dict[str, bytes], data: WindowsRawData | None, when: datetime) -> None:
+        self._files, self._data = files, data
         self.recorded_at: datetime | None = when
 
-    def readings(self) -> WindowsRawData | None:
-        return self._readings
+    def data(self) -> WindowsRawData | None:
+        return self._data
 
     def files(self) -> dict[str, bytes]:
         return self._files

@@ -15,7 +15,7 @@ SessionKind = Literal["shell", "wmi", "remote-registry", "recorded"]
 
 
 class LiveSession:
-    """What every session that reaches its host now says of itself, unless it knows better."""
+    """Defaults of sessions to live hosts."""
 
     recorded_at: datetime | None = None
     relaxed: tuple[str, ...] = ()
@@ -72,9 +72,9 @@ class RemoteRegistry(Session, Protocol):
 
 
 class RecordedSession(Session, Protocol):
-    """What was kept of a host's answers: readings, or files to make some of."""
+    """What was recorded of a Windows host: its raw data, or files to make it of."""
 
-    def readings(self) -> WindowsRawData | None: ...
+    def data(self) -> WindowsRawData | None: ...
     def files(self) -> Mapping[str, bytes]: ...
 
 

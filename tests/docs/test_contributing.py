@@ -40,8 +40,9 @@ def apply(tree: Path) -> list[str]:
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("contributor")
-    for part in ("auditor", "rules/linux", "reports"):
+    for part in ("auditor", "rules", "reports", "docs"):
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "CONTRIBUTING.md", folder)
     assert len(apply(folder)) == 10
     return folder
 
@@ -65,6 +66,17 @@ def test_the_steps_give_a_fact_a_verdict_and_a_format(tree: Path) -> None:
     assert finding["verdict"] == ("unknown" if now is None else "compliant" if now == "tsc" else "noncompliant")
     hosts = auditor(tree, "report", "show", "--history", "a.db", "--format", "hosts").stdout
     assert hosts == f"local\t{target['outcome']}\n"
+
+
+def test_the_steps_break_no_test(tree: Path) -> None:
+    shutil.copytree(ROOT / "tests", tree / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tree)
+    files = ["collectors/linux/test_recordings.py", "collectors/linux/test_script_output.py", "collectors/linux/test_coupling.py",
+             "report/test_formats.py", "docs/test_house.py"]  # fmt: skip
+    words = ["-q", "-p", "no:cacheprovider", "--deselect", "tests/report/test_formats.py::test_sarif_is_valid"]
+    command = [sys.executable, "-m", "pytest", *words, *(f"tests/{file}" for file in files)]
+    done = subprocess.run(command, cwd=tree, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout[-3000:]
 
 
 def test_the_steps_pass_lint_and_types(tree: Path) -> None:

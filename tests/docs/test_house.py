@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
 import sys
+import tokenize
 from collections import defaultdict
 from pathlib import Path
 
@@ -40,6 +42,21 @@ def test_no_page_names_a_path_that_is_not_there(page: str) -> None:
     text = (ROOT / "docs" / page).read_text() + (ROOT / "CONTRIBUTING.md").read_text()
     paths = {p for p in re.findall(r"`((?:auditor|tests|docs|rules)/[\w./-]+\.\w+)`", text) if not p.endswith("NAME.py")}
     assert {p for p in paths if not (ROOT / p).exists()} == set()
+
+
+def test_no_comment_names_a_file_that_is_not_there() -> None:
+    """What was renamed is renamed in comments and docstrings too."""
+    there = {p.name for p in ROOT.rglob("*.py") if ".venv" not in p.parts}
+    gone = set()
+    for path in [*FILES, *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "bench").rglob("*.py"))]:
+        for token in tokenize.generate_tokens(io.StringIO(path.read_text()).readline):
+            if token.type == tokenize.COMMENT or (token.type == tokenize.STRING and token.string.startswith('"""')):
+                gone |= {
+                    (str(path.relative_to(ROOT)), n)
+                    for n in re.findall(r"(?<![\w*{<-])[a-z_]+\.py\b", token.string)
+                    if n not in there
+                }
+    assert gone == set()
 
 
 def test_no_module_hides_one_of_the_standard_library() -> None:

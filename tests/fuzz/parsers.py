@@ -33,7 +33,7 @@ from auditor.rulebook.loader import load
 from auditor.transports.command import CommandResult
 from auditor.transports.openssh import relaxed
 from auditor.transports.permits import Nothing
-from auditor.transports.replay import RecordedReadings, RecordedShell, open_recording
+from auditor.transports.replay import RecordedShell, RecordedWindows, open_recording
 from auditor.transports.ssh import config, known_hosts
 from auditor.transports.winrm import wsman
 from tests.advisories import fuzz as advisories
@@ -76,13 +76,13 @@ def packed(stdout: bytes) -> None:
 
 
 def windows_shell(stdout: bytes) -> None:
-    readings = shell.read(CommandResult(0, stdout, b"", 0.0), MARKER, WANTED)
-    judged(windows_facts(readings, REQUIREMENTS, target="t", method="ssh", now=NOW))
+    data = shell.read(CommandResult(0, stdout, b"", 0.0), MARKER, WANTED)
+    judged(windows_facts(data, REQUIREMENTS, target="t", method="ssh", now=NOW))
 
 
 def windows_powershell(stdout: bytes) -> None:
-    readings = powershell.read(CommandResult(0, stdout, stdout[:200], 0.0), MARKER, WANTED, True)
-    judged(windows_facts(readings, REQUIREMENTS, target="t", method="ssh", now=NOW))
+    data = powershell.read(CommandResult(0, stdout, stdout[:200], 0.0), MARKER, WANTED, True)
+    judged(windows_facts(data, REQUIREMENTS, target="t", method="ssh", now=NOW))
 
 
 def carried(content: bytes) -> None:
@@ -137,7 +137,7 @@ def recording(content: bytes) -> None:
             session = open_recording(target, Deadline(10, "reading", Stop()), Nothing())
         except HostError:
             return
-        assert isinstance(session, (RecordedReadings, RecordedShell))
+        assert isinstance(session, (RecordedWindows, RecordedShell))
         assert [p.name for p in Path(folder).iterdir()] == ["host.zip"]
 
 

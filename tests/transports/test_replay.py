@@ -125,10 +125,10 @@ def test_the_answer_that_the_script_for_closed_networks_wrote(name: str, tmp_pat
 RECORDING = {"schema": "auditor.recording/1", "target": "x", "recorded_at": "2026-11-23T12:00:00Z", "kind": "windows-readings", "marker": "0123456789abcdef", "script": "", "way": "winrm", "exit_status": None, "seconds": 0.0}  # fmt: skip
 
 
-def replayed(folder: Path, readings: bytes | None = None, **changes: Any) -> Any:
+def replayed(folder: Path, data: bytes | None = None, **changes: Any) -> Any:
     (folder / "recording.json").write_text(json.dumps(RECORDING | changes))
-    if readings is not None:
-        (folder / "readings.json").write_bytes(readings)
+    if data is not None:
+        (folder / "readings.json").write_bytes(data)
     return scan(Target(name="x", connection="replay", path=str(folder)), AUDIT, Stop())
 
 
@@ -152,8 +152,8 @@ def test_readings_of_every_form_come_back(tmp_path: Path) -> None:
     )
     target = Target(name="x", connection="replay", path=str(tmp_path / "kept"))
     session = replay.open_recording(target, Deadline(10, "reading", Stop()), ANYTHING)
-    assert isinstance(session, replay.RecordedReadings)
-    assert session.readings() == told
+    assert isinstance(session, replay.RecordedWindows)
+    assert session.data() == told
     assert session.recorded_at == NOW
 
 

@@ -12,7 +12,7 @@ from auditor.transports.session import RecordedSession
 def read(session: RecordedSession, request: Request) -> RawCollection:
     """The recorded data, or what the recorded files say."""
     windows = request.requirements_of(Platform(family="windows"))
-    recorded = session.readings()
+    recorded = session.data()
     data = recorded or offline.read(session.files(), all_queries(windows))
     requirements = request.requirements_of(platform_of(data)) if recorded else windows
-    return RawCollection(marker=request.marker, requirements=requirements, readings=data)
+    return RawCollection(marker=request.marker, requirements=requirements, data=data)

@@ -13,5 +13,5 @@ def read(session: RemoteRegistry, request: Request) -> RawCollection:
     return RawCollection(
         marker=request.marker,
         requirements=request.requirements_of(Platform(family="windows")),
-        readings=remote_registry.read(session, request.requirements_of),
+        data=remote_registry.read(session, request.requirements_of),
     )

@@ -1,4 +1,4 @@
-"""Reading a host by a shell: the POSIX script, and what answers it like no POSIX system is asked as a Windows."""
+"""Reading a host by a shell: the POSIX script first; a host that does not answer like a POSIX system is asked as Windows."""
 
 from __future__ import annotations
 
@@ -18,23 +18,25 @@ from auditor.transports.session import Shell
 def read(session: Shell, request: Request) -> RawCollection:
     """One command for a POSIX host; a second one where it turns out to be a Windows. HostError where there is no session."""
     marker, posix = request.marker, request.posix
-    windows = request.requirements_of(Platform(family="windows"))
+    windows_requirements = request.requirements_of(Platform(family="windows"))
     if session.windows is not True:
-        linux = request.requirements_of(Platform(family="linux"))
+        linux_requirements = request.requirements_of(Platform(family="linux"))
         form = "gzip" if session.compress and not posix.raw else "plain"
         # One line of stdin for each sudo: every one of them asks for itself.
         stdin = posix.password * SUDO_CALLS
-        first = session.run(command(marker, arguments(linux.linux), form=form, deep=posix.deep, sudo=posix.sudo, stdin=stdin))
-        if session.windows is False or first.truncated or not _is_windows(first, marker):
-            return RawCollection(marker=marker, requirements=linux, result=first)
-    result = session.run(shell.command(all_queries(windows), marker))
+        first = session.run(
+            command(marker, arguments(linux_requirements.linux), form=form, deep=posix.deep, sudo=posix.sudo, stdin=stdin)
+        )
+        if session.windows is False or first.truncated or not _may_be_windows(first, marker):
+            return RawCollection(marker=marker, requirements=linux_requirements, result=first)
+    result = session.run(shell.command(all_queries(windows_requirements), marker))
     if session.windows is None and f"\n{marker}=".encode() not in result.stdout.replace(b"\r\n", b"\n"):
         # No Windows either: the first answer says what it is.
-        return RawCollection(marker=marker, requirements=linux, result=first)
-    return RawCollection(marker=marker, requirements=windows, result=result, windows=True)
+        return RawCollection(marker=marker, requirements=linux_requirements, result=first)
+    return RawCollection(marker=marker, requirements=windows_requirements, result=result, windows=True)
 
 
-def _is_windows(result: CommandResult, marker: str) -> bool:
+def _may_be_windows(result: CommandResult, marker: str) -> bool:
     """No POSIX shell ran the script, or one of Cygwin's kind did."""
     _, framed, stream = result.stdout.partition(f"{marker}=".encode())
     if not framed:

@@ -1,4 +1,4 @@
-"""The Windows Update Agent's view of a host, which only PowerShell tells, added to what another way read."""
+"""The Windows Update Agent's view of a host, which only PowerShell tells, added to what another method read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _RUN_COMMANDS: tuple[SessionKind, ...] = ("shell", "wmi")
 
 
 def added(session: Session, collection: RawCollection) -> RawCollection:
-    """The missing updates, and with them what the first way could not tell: the list of hotfixes of Vista and later, where
+    """The missing updates, and with them what the first method could not tell: the list of hotfixes of Vista and later, where
     that was a shell. A failure costs nothing else."""
     data = collection.windows_data()
     wanted = QuerySet(tables=(OS, QFE))
@@ -38,4 +38,4 @@ def added(session: Session, collection: RawCollection) -> RawCollection:
         texts=told.texts | data.texts,
         notes=(*data.notes, *told.notes, *filled),
     )
-    return replace(collection, readings=data, result=None, broken=collection.truncated)
+    return replace(collection, data=data, result=None, data_truncated=collection.truncated)

@@ -33,7 +33,7 @@ def read(session: Wmi, request: Request) -> RawCollection:
         keys = tuple(k for k in wanted.keys if (s := data.keys.get(k.what)) and s.state == "unreadable")
         missing = QuerySet(values=tuple(refused), keys=keys, programs=wanted.programs)
         data = _filled(session, data, missing, request.marker)
-    return RawCollection(marker=request.marker, requirements=requirements, readings=data)
+    return RawCollection(marker=request.marker, requirements=requirements, data=data)
 
 
 def _by_shell(session: Wmi, request: Request, why: Refused) -> RawCollection:
@@ -44,7 +44,7 @@ def _by_shell(session: Wmi, request: Request, why: Refused) -> RawCollection:
         raise HostError(why.kind, f"WMI: {why}; a shell: {e}") from None
     data = shell.read(result, request.marker, all_queries(requirements))
     data = replace(data, notes=(*data.notes, f"because WMI refused: {why}"))
-    return RawCollection(marker=request.marker, requirements=requirements, readings=data, broken=result.truncated)
+    return RawCollection(marker=request.marker, requirements=requirements, data=data, data_truncated=result.truncated)
 
 
 def _filled(session: Wmi, data: WindowsRawData, missing: QuerySet, marker: str) -> WindowsRawData:

@@ -14,15 +14,15 @@ MAX_CELL = 4_000
 MAX_TEXT = 4_000
 
 
-def bounded(readings: WindowsRawData) -> WindowsRawData:
+def bounded(data: WindowsRawData) -> WindowsRawData:
     """The same readings, without what is larger than anything honest."""
     return replace(
-        readings,
-        values={name: _value(v) for name, v in readings.values.items()},
-        keys={name: _keys(k) for name, k in readings.keys.items()},
-        tables={name: _table(t) for name, t in readings.tables.items()},
-        texts={name: text[:MAX_TEXT] for name, text in readings.texts.items()},
-        notes=tuple(note[:MAX_TEXT] for note in readings.notes[:50]),
+        data,
+        values={name: _value(v) for name, v in data.values.items()},
+        keys={name: _keys(k) for name, k in data.keys.items()},
+        tables={name: _table(t) for name, t in data.tables.items()},
+        texts={name: text[:MAX_TEXT] for name, text in data.texts.items()},
+        notes=tuple(note[:MAX_TEXT] for note in data.notes[:50]),
     )
 
 

@@ -1,4 +1,4 @@
-"""From what a Windows host told, by whatever way, to its facts."""
+"""From what a Windows host told, by whatever method, to its facts."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ def first_queries(requirements: DataRequirements) -> QuerySet:
 
 
 def all_queries(requirements: DataRequirements) -> QuerySet:
-    """Everything, for ways that ask once."""
+    """Everything, for methods that ask once."""
     return merged([c.queries(requirements) for c in WINDOWS])
 
 
-def platform_of(readings: WindowsRawData) -> Platform:
+def platform_of(data: WindowsRawData) -> Platform:
     """What the first answers say, as far as they say it."""
-    readings = bounded(readings)
-    parts = [(c.name, partial(c.parse, readings, DataRequirements()), None) for c in WINDOWS if c.first]
+    data = bounded(data)
+    parts = [(c.name, partial(c.parse, data, DataRequirements()), None) for c in WINDOWS if c.first]
     found: Platform = gather(parts)[0].get("platform", Platform(family="windows"))
     return found
 
 
 def windows_facts(
-    readings: WindowsRawData, requirements: DataRequirements, *, target: str, method: str, now: datetime
+    data: WindowsRawData, requirements: DataRequirements, *, target: str, method: str, now: datetime
 ) -> HostFacts:
     """Parse every collector's part; nothing raises. Without a version the family is not known either: whatever answered
     may be no Windows at all."""
-    readings = bounded(readings)
-    facts, outcomes = gather((c.name, partial(c.parse, readings, requirements), None) for c in WINDOWS)
+    data = bounded(data)
+    facts, outcomes = gather((c.name, partial(c.parse, data, requirements), None) for c in WINDOWS)
     volatile = replace(facts.pop("volatile", Volatile()), updates_searched=facts.pop("updates_searched", None))
     return HostFacts(
         target=target,
         collected_at=now,
         platform=facts.pop("platform", Platform()),
-        method=", ".join([method, readings.method, *readings.notes]),
+        method=", ".join([method, data.method, *data.notes]),
         volatile=volatile,
         outcomes=tuple(outcomes),
         **facts,

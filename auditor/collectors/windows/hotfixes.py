@@ -36,8 +36,8 @@ def _entry(ident: str) -> str:
     return rf"{_HOTFIX}\{ident}#Installed"
 
 
-def parse(readings: WindowsRawData, requirements: DataRequirements) -> CollectorResult:
-    build = build_of(readings)
+def parse(data: WindowsRawData, requirements: DataRequirements) -> CollectorResult:
+    build = build_of(data)
     hotfixes: dict[tuple[str, str], Hotfix] = {}
     unread: list[str] = []
     if build is None or build < VISTA:
@@ -46,12 +46,12 @@ def parse(readings: WindowsRawData, requirements: DataRequirements) -> Collector
             places.append((_UPDATES, "registry claim: Updates"))
         for key, source in places:
             try:
-                _add(hotfixes, [name.rpartition("\\")[2] for name in subkeys(readings, key) or ()], source)
+                _add(hotfixes, [name.rpartition("\\")[2] for name in subkeys(data, key) or ()], source)
             except FactUnavailable as e:
                 unread.append(str(e))
-        _drop_uninstalled(hotfixes, readings, requirements)
+        _drop_uninstalled(hotfixes, data, requirements)
     try:
-        listed = rows(readings, QFE)
+        listed = rows(data, QFE)
         _add(hotfixes, [_number(cell(r, "HotFixID"), cell(r, "ServicePackInEffect")) for r in listed], QFE)
         if not listed and (build is None or build >= VISTA):
             unread.append(f"{QFE} is empty, which it also is where the servicing stack cannot be asked")
@@ -76,14 +76,12 @@ def _number(ident: str, in_effect: str) -> str:
     return in_effect if ident.lower().startswith("file ") else ident
 
 
-def _drop_uninstalled(
-    hotfixes: dict[tuple[str, str], Hotfix], readings: WindowsRawData, requirements: DataRequirements
-) -> None:
+def _drop_uninstalled(hotfixes: dict[tuple[str, str], Hotfix], data: WindowsRawData, requirements: DataRequirements) -> None:
     """An entry that rules ask for counts only with Installed = 1."""
     for ident in requirements.hotfixes:
         entry = (ident.upper(), "registry claim: HotFix")
-        if entry in hotfixes and _entry(ident) in readings.values:
-            value = found(readings, _entry(ident))
+        if entry in hotfixes and _entry(ident) in data.values:
+            value = found(data, _entry(ident))
             if value is None or value.data not in (1, "1"):
                 del hotfixes[entry]
 

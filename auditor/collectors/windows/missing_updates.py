@@ -14,17 +14,16 @@ from auditor.model.windows import WindowsRawData
 _RESTART = {"True": True, "False": False}  # the agents of Windows 2000 and XP do not tell
 
 
-def parse(readings: WindowsRawData, requirements: DataRequirements) -> CollectorResult:
-    if UPDATES not in readings.tables:
+def parse(data: WindowsRawData, requirements: DataRequirements) -> CollectorResult:
+    if UPDATES not in data.tables:
         return CollectorResult({})
     found = {
-        MissingUpdate(cell(r, "KB"), cell(r, "Severity") or None, _RESTART.get(cell(r, "Restart")))
-        for r in rows(readings, UPDATES)
+        MissingUpdate(cell(r, "KB"), cell(r, "Severity") or None, _RESTART.get(cell(r, "Restart"))) for r in rows(data, UPDATES)
     }
     listed = tuple(sorted(found, key=lambda u: (u.kb, u.severity or "", str(u.restart))))
-    searched = readings.texts.get(UPDATES, "")
+    searched = data.texts.get(UPDATES, "")
     return CollectorResult({"missing_updates": listed, "updates_searched": date.fromisoformat(searched) if searched else None})
 
 
-# No way but PowerShell has it, and whether that is asked is not the rules' to say.
+# No method but PowerShell has it, and whether that is asked is not the rules' to say.
 COLLECTOR = WindowsCollector(name="missing_updates", queries=lambda requirements: QuerySet(), parse=parse)

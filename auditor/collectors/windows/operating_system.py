@@ -55,36 +55,36 @@ _KINDS: dict[str, WindowsKind] = {
 }  # fmt: skip
 
 
-def parse(readings: WindowsRawData, requirements: DataRequirements) -> CollectorResult:
-    os = _os(readings)
+def parse(data: WindowsRawData, requirements: DataRequirements) -> CollectorResult:
+    os = _os(data)
     missing: list[str] = []
-    version, build = _version(readings, os), build_of(readings)
+    version, build = _version(data, os), build_of(data)
     if version is None:
         raise FactUnavailable("no part of this host told its version: neither its registry, nor WMI, nor `ver`")
     if build is not None and build >= WINDOWS_10:
         version = "10.0"
-    kind = _kind(readings, os, missing)
-    suites = _told(lambda: _suites(readings), missing) if build is None or build < VISTA else None
-    named = _told(lambda: text(readings, f"{NT}#EditionID")) if build and build >= VISTA else None
-    identity = identify(version, build, kind, suites, edition=named, r2=_r2(readings, os))
+    kind = _kind(data, os, missing)
+    suites = _told(lambda: _suites(data), missing) if build is None or build < VISTA else None
+    named = _told(lambda: text(data, f"{NT}#EditionID")) if build and build >= VISTA else None
+    identity = identify(version, build, kind, suites, edition=named, r2=_r2(data, os))
     if identity.doubt:
         missing.append(identity.doubt)
-    ubr = _told(lambda: number(readings, f"{NT}#UBR"), missing) if build is not None and build >= _FIRST_UBR else None
+    ubr = _told(lambda: number(data, f"{NT}#UBR"), missing) if build is not None and build >= _FIRST_UBR else None
     platform = Platform(
         family="windows",
         product=identity.product,
         version=version,
-        service_pack=_told(lambda: _service_pack(readings, os, build, identity.product), missing),
-        csd_version=_told(lambda: _csd_version(readings, os)),
+        service_pack=_told(lambda: _service_pack(data, os, build, identity.product), missing),
+        csd_version=_told(lambda: _csd_version(data, os)),
         build=None if build is None else str(build) if ubr is None else f"{build}.{ubr}",
         edition=identity.edition or named,
         suites=suites,
-        arch=_arch(readings),
-        name=identity.name or _name(readings, os, build),
-        installation=_told(lambda: text(readings, f"{NT}#InstallationType")),
+        arch=_arch(data),
+        name=identity.name or _name(data, os, build),
+        installation=_told(lambda: text(data, f"{NT}#InstallationType")),
     )
     return CollectorResult(
-        {"platform": platform, "machine_id": _machine_id(readings), "volatile": _volatile(os)}, "; ".join(missing)
+        {"platform": platform, "machine_id": _machine_id(data), "volatile": _volatile(os)}, "; ".join(missing)
     )
 
 
@@ -98,45 +98,45 @@ def _told(read: Callable[[], T | None], missing: list[str] | None = None) -> T |
         return None
 
 
-def _os(readings: WindowsRawData) -> dict[str, Cell]:
-    return next(iter(_told(lambda: rows(readings, OS)) or ()), {})
+def _os(data: WindowsRawData) -> dict[str, Cell]:
+    return next(iter(_told(lambda: rows(data, OS)) or ()), {})
 
 
-def _version(readings: WindowsRawData, os: dict[str, Cell]) -> str | None:
+def _version(data: WindowsRawData, os: dict[str, Cell]) -> str | None:
     """`4.0`: from the registry, else from WMI, else the digits that `ver` prints."""
-    said = _told(lambda: text(readings, f"{NT}#CurrentVersion")) or cell(os, "Version") or readings.texts.get("ver", "")
+    said = _told(lambda: text(data, f"{NT}#CurrentVersion")) or cell(os, "Version") or data.texts.get("ver", "")
     digits = re.search(r"(\d{1,3}\.\d{1,3})(?!\d)", said[:300])
     if not digits:
         return None
     return digits[1][:-1] if re.fullmatch(r"\d\.\d0", digits[1]) else digits[1]  # `ver` writes 3.50 and 5.00
 
 
-def _kind(readings: WindowsRawData, os: dict[str, Cell], missing: list[str]) -> WindowsKind | None:
+def _kind(data: WindowsRawData, os: dict[str, Cell], missing: list[str]) -> WindowsKind | None:
     """ProductType: WinNT is a workstation, ServerNT and LanmanNT (a domain controller) are servers (Q152078)."""
-    said = cell(os, "ProductType") or _told(lambda: text(readings, _TYPE), missing) or ""
+    said = cell(os, "ProductType") or _told(lambda: text(data, _TYPE), missing) or ""
     return _KINDS.get(said.upper())
 
 
-def _r2(readings: WindowsRawData, os: dict[str, Cell]) -> bool | None:
+def _r2(data: WindowsRawData, os: dict[str, Cell]) -> bool | None:
     """Windows Server 2003 R2 has the build of 2003; WMI and ProductName tell it."""
-    name = _told(lambda: text(readings, f"{NT}#ProductName")) or ""
+    name = _told(lambda: text(data, f"{NT}#ProductName")) or ""
     return cell(os, "OtherTypeDescription").startswith("R2") or name.endswith(" R2") or (False if os or name else None)
 
 
-def _suites(readings: WindowsRawData) -> tuple[str, ...]:
+def _suites(data: WindowsRawData) -> tuple[str, ...]:
     """ProductSuite; absent on plain editions, and then there is none."""
-    value = found(readings, _SUITE)
+    value = found(data, _SUITE)
     if value is None:
         return ()
     names = value.data if isinstance(value.data, tuple) else (str(value.data),)
     return tuple(n for n in names if n.strip())
 
 
-def _service_pack(readings: WindowsRawData, os: dict[str, Cell], build: int | None, product: str | None) -> str | None:
+def _service_pack(data: WindowsRawData, os: dict[str, Cell], build: int | None, product: str | None) -> str | None:
     """`0` for none, `6a`; the text as it stands where it is of no known form."""
     if build is not None and build >= WINDOWS_10:
         return "0"  # there are no service packs any more
-    said = _csd_version(readings, os)
+    said = _csd_version(data, os)
     if not said:
         return "0"
     try:
@@ -147,32 +147,32 @@ def _service_pack(readings: WindowsRawData, os: dict[str, Cell], build: int | No
         return said  # stamping over a final pack is known of hotfixes for NT 4.0 and 2000 only; later this is a beta
     plain = f"{pack.number}{pack.letter}"
     if plain == "6" and build == _NT4 and product != "windows-nt-4.0-terminal-server":
-        return "6a" if number(readings, SP6A) == 1 else "6"
+        return "6a" if number(data, SP6A) == 1 else "6"
     return plain
 
 
-def _csd_version(readings: WindowsRawData, os: dict[str, Cell]) -> str | None:
+def _csd_version(data: WindowsRawData, os: dict[str, Cell]) -> str | None:
     """CSDVersion; Windows NT 3.1 has it as a number, 0x300 (Q132475), whose meaning its second service pack shared
     (Q110481): it stays `CSD003`, which no rule takes for a pack."""
-    if os and f"{NT}#CSDVersion" not in readings.values:
+    if os and f"{NT}#CSDVersion" not in data.values:
         return cell(os, "CSDVersion") or None
-    value = found(readings, f"{NT}#CSDVersion")
+    value = found(data, f"{NT}#CSDVersion")
     return None if value is None else f"CSD{value.data >> 8:03}" if isinstance(value.data, int) else str(value.data)
 
 
-def _arch(readings: WindowsRawData) -> str | None:
-    said = _told(lambda: text(readings, _ARCH)) or ""
+def _arch(data: WindowsRawData) -> str | None:
+    said = _told(lambda: text(data, _ARCH)) or ""
     return _ARCHITECTURES.get(said.lower(), said.lower()) or None
 
 
-def _name(readings: WindowsRawData, os: dict[str, Cell], build: int | None) -> str | None:
-    name = cell(os, "Caption") or _told(lambda: text(readings, f"{NT}#ProductName")) or ""
+def _name(data: WindowsRawData, os: dict[str, Cell], build: int | None) -> str | None:
+    name = cell(os, "Caption") or _told(lambda: text(data, f"{NT}#ProductName")) or ""
     eleven = build is not None and build >= 22000 and name.startswith("Windows 10")
     return f"Windows 11{name.removeprefix('Windows 10')}" if eleven else name or None
 
 
-def _machine_id(readings: WindowsRawData) -> str | None:
-    guid = (_told(lambda: text(readings, _MACHINE)) or "").strip("{}").lower()
+def _machine_id(data: WindowsRawData) -> str | None:
+    guid = (_told(lambda: text(data, _MACHINE)) or "").strip("{}").lower()
     return hashlib.sha256(b"auditor:" + guid.encode()).hexdigest()[:32] if re.fullmatch(r"[0-9a-f-]{36}", guid) else None
 
 

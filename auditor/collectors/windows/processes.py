@@ -10,10 +10,10 @@ from auditor.model.requirements import DataRequirements
 from auditor.model.windows import WindowsRawData
 
 
-def parse(readings: WindowsRawData, requirements: DataRequirements) -> CollectorResult:
+def parse(data: WindowsRawData, requirements: DataRequirements) -> CollectorResult:
     if not requirements.processes:
         return CollectorResult({})
-    names = {cell(r, "Name") for r in rows(readings, PROCESSES)} - {""}
+    names = {cell(r, "Name") for r in rows(data, PROCESSES)} - {""}
     if not names:
         raise FactUnavailable("the list of processes is empty: this account may not see them")
     return CollectorResult({"processes": tuple(sorted(names))})

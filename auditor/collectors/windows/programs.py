@@ -23,17 +23,17 @@ def _asks(requirements: DataRequirements) -> QuerySet:
     )
 
 
-def parse(readings: WindowsRawData, requirements: DataRequirements) -> CollectorResult:
+def parse(data: WindowsRawData, requirements: DataRequirements) -> CollectorResult:
     if not requirements.programs and not requirements.vendors:
         return CollectorResult({})
     found = []
-    build = build_of(readings)
+    build = build_of(data)
     for key in UNINSTALL if build is None or build >= _FIRST_64_BIT else UNINSTALL[:1]:
-        for row in rows(readings, key):
+        for row in rows(data, key):
             if cell(row, "DisplayName"):
                 found.append(Program(cell(row, "DisplayName"), cell(row, "DisplayVersion") or None, "Uninstall"))
     for vendor in requirements.vendors:
-        for name in subkeys(readings, _SOFTWARE + vendor) or ():
+        for name in subkeys(data, _SOFTWARE + vendor) or ():
             found.append(Program(f"{vendor} {name}", None, rf"{_SOFTWARE}{vendor}\{name}"))
     return CollectorResult({"programs": tuple(sorted(dict.fromkeys(found), key=lambda p: (p.name.lower(), p.version or "")))})
 

@@ -1,7 +1,7 @@
 r"""What is asked of a Windows host: the words of the one list behind `auditor commands`.
 
 A registry value is `HKLM\KEY#NAME`, a key (its subkeys' names) `HKLM\KEY`, a table the name of a WMI class. How they are
-asked is the business of each way (wmi.py, shell.py, powershell.py, offline.py, remote.py); what they mean, of the collectors.
+asked is the business of each method (wmi.py, shell.py, powershell.py, offline.py, readers/remote_registry.py); what they mean, of the collectors.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ VISTA, WINDOWS_10 = 6000, 10240  # the builds from which things are kept elsewhe
 
 
 class RegistryQuery(Struct, frozen=True):
-    """One value or key, and the builds that may have it: a way that knows the build leaves out the others. `unless`: a
-    table that tells the same, for ways that have read it. `deep`: a key's subkeys three levels down, as relative paths."""
+    """One value or key, and the builds that may have it: a method that knows the build leaves out the others. `unless`: a
+    table that tells the same, for methods that have read it. `deep`: a key's subkeys three levels down, as relative paths."""
 
     what: str
     since: int = 0

@@ -25,17 +25,17 @@ _ASKS = QuerySet(
 )
 
 
-def parse(readings: WindowsRawData, requirements: DataRequirements) -> CollectorResult:
-    build = build_of(readings)
+def parse(data: WindowsRawData, requirements: DataRequirements) -> CollectorResult:
+    build = build_of(data)
     strong, unread = [], []
     for ask, signal in ((_CBS, "servicing stack"), (_UPDATE, "Windows Update"), (_VOLATILE, "update installer")):
         if not next(a for a in (*_ASKS.keys, *_ASKS.values) if a.what == ask).of(build):
             continue
         try:
             if "#" not in ask:
-                is_set = is_there(readings, ask)
+                is_set = is_there(data, ask)
             else:
-                value = found(readings, ask)
+                value = found(data, ask)
                 is_set = value is not None and value.data not in (0, "0", "")
         except FactUnavailable as e:
             unread.append(str(e))
@@ -44,7 +44,7 @@ def parse(readings: WindowsRawData, requirements: DataRequirements) -> Collector
             strong.append(signal)
     weak: tuple[str, ...] = ()
     try:
-        renames = found(readings, _RENAMES)
+        renames = found(data, _RENAMES)
         if renames is not None and any(renames.data if isinstance(renames.data, tuple) else (renames.data,)):
             weak = ("PendingFileRenameOperations",)
     except FactUnavailable as e:

@@ -18,10 +18,10 @@ from auditor.model.requirements import DataRequirements
 from auditor.model.windows import WindowsRawData
 
 
-def parse(readings: WindowsRawData, requirements: DataRequirements) -> CollectorResult:
-    listed, partial = _listed(readings)
+def parse(data: WindowsRawData, requirements: DataRequirements) -> CollectorResult:
+    listed, partial = _listed(data)
     try:
-        names = subkeys(readings, SERVICES_KEY) or ()
+        names = subkeys(data, SERVICES_KEY) or ()
     except FactUnavailable as e:
         if not listed:
             raise FactUnavailable(f"{partial}; {e}") from None
@@ -35,9 +35,9 @@ def parse(readings: WindowsRawData, requirements: DataRequirements) -> Collector
     return CollectorResult({"services": tuple(sorted(listed, key=lambda s: s.name.lower()))}, partial)
 
 
-def _listed(readings: WindowsRawData) -> tuple[list[Service], str]:
+def _listed(data: WindowsRawData) -> tuple[list[Service], str]:
     try:
-        found = [r for r in rows(readings, SERVICES) if cell(r, "Name")]
+        found = [r for r in rows(data, SERVICES) if cell(r, "Name")]
     except FactUnavailable as e:
         return [], f"names by the registry only, states not known: {e}"
     if not found:

@@ -18,12 +18,12 @@ def _asks(requirements: DataRequirements) -> QuerySet:
     )
 
 
-def parse(readings: WindowsRawData, requirements: DataRequirements) -> CollectorResult:
+def parse(data: WindowsRawData, requirements: DataRequirements) -> CollectorResult:
     settings: dict[str, Setting | None] = {}
     for key in requirements.windows:
-        value = readings.values.get(key.removeprefix("registry:"))
+        value = data.values.get(key.removeprefix("registry:"))
         if value is None:
-            settings[key] = Setting("unreadable", reason=f"{readings.method} does not read it")
+            settings[key] = Setting("unreadable", reason=f"{data.method} does not read it")
         elif value.state == "present":
             settings[key] = Setting("present", as_text(value), type=value.type)
         else:

@@ -1,6 +1,6 @@
 """What the operator's ssh_config relaxes for a target, from what `ssh -G` says that it would do; the report prints it.
 
-Host key checking itself is on our command line and cannot be relaxed there (openssh_options.py), but ssh_config has other ways
+Host key checking itself is on our command line and cannot be relaxed there (options.py), but ssh_config has other ways
 to take a key unseen, may allow algorithms that ssh by itself does not use, and decides alone for jump hosts of its own.
 """
 

@@ -39,7 +39,7 @@ class Login(Struct):
             yield
         except AuthenticationException as e:
             if self.key:
-                e.tried = tried(self.user, [self.key])  # type: ignore[attr-defined]  # for people: ssh_errors.py
+                e.tried = tried(self.user, [self.key])  # type: ignore[attr-defined]  # for people: errors.py
             raise
 
 
@@ -115,7 +115,7 @@ def _offer(transport: Transport, user: str, keys: list[PKey], password: str | No
     try:
         return _offered(transport, user, keys, password)
     except AuthenticationException as e:
-        e.tried = tried(user, keys, password)  # type: ignore[attr-defined]  # for people: ssh_errors.py
+        e.tried = tried(user, keys, password)  # type: ignore[attr-defined]  # for people: errors.py
         raise
 
 

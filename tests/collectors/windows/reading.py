@@ -134,7 +134,7 @@ def value(data: Data) -> Value:
     return Value("present", kind, data)
 
 
-def readings(
+def data(
     values: Mapping[str, Data | Value | None] | None = None,
     keys: Mapping[str, tuple[str, ...] | Subkeys | None] | None = None,
     tables: Mapping[str, Sequence[dict[str, Any]] | Table] | None = None,

@@ -12,7 +12,7 @@ from auditor.errors import FactUnavailable
 from auditor.model.facts import Hotfix
 from auditor.model.requirements import DataRequirements
 from auditor.model.windows import Subkeys, Table, Value
-from tests.collectors.windows.reading import readings
+from tests.collectors.windows.reading import data
 
 HOTFIX, UPDATES = rf"{NT}\HotFix", r"HKLM\SOFTWARE\Microsoft\Updates"
 CLOSED = Subkeys("unreadable", reason="access denied")
@@ -26,7 +26,7 @@ def told(
     read = {f"{NT}#CurrentBuildNumber": build} if build else {}
     read |= {rf"{HOTFIX}\{k}#Installed": v for k, v in values.items()}
     tables = {} if qfe is None else {QFE: qfe}
-    found = parse(readings(read, keys, tables), DataRequirements(hotfixes=requirements)).facts["hotfixes"]
+    found = parse(data(read, keys, tables), DataRequirements(hotfixes=requirements)).facts["hotfixes"]
     return list(found)
 
 

@@ -16,7 +16,7 @@ from auditor.errors import FactUnavailable
 from auditor.model.facts import Platform
 from auditor.model.requirements import DataRequirements
 from auditor.model.windows import Subkeys, Table, Value, WindowsRawData
-from tests.collectors.windows.reading import NOW, RULEBOOK, Data, readings
+from tests.collectors.windows.reading import NOW, RULEBOOK, Data, data
 
 TYPE, SUITE = rf"{CONTROL}\ProductOptions#ProductType", rf"{CONTROL}\ProductOptions#ProductSuite"
 GUID = r"HKLM\SOFTWARE\Microsoft\Cryptography#MachineGuid"
@@ -33,14 +33,14 @@ NT4: dict[str, Any] = {
 
 
 def told(values: dict[str, Any], os: dict[str, Any] | None = None, **texts: str) -> Platform:
-    found: Platform = parse(readings(values, {}, {OS: [os]} if os is not None else {}, **texts), DataRequirements()).facts[
+    found: Platform = parse(data(values, {}, {OS: [os]} if os is not None else {}, **texts), DataRequirements()).facts[
         "platform"
     ]
     return found
 
 
 def why(values: dict[str, Any]) -> str:
-    return parse(readings(values), DataRequirements()).partial
+    return parse(data(values), DataRequirements()).partial
 
 
 # --------------------------------------------------------------------------------------------------------- service packs
@@ -217,7 +217,7 @@ def test_server_2003_r2(os: dict[str, Any] | None, name: str | None, product: st
 
 def test_server_2003_or_its_r2_is_open_where_neither_sign_was_read() -> None:
     values: dict[str, Data | Value] = {f"{NT}#CurrentVersion": "5.2", f"{NT}#CurrentBuildNumber": "3790", f"{NT}#CSDVersion": "Service Pack 2", TYPE: "ServerNT", SUITE: ("Terminal Server",), f"{NT}#ProductName": CLOSED}  # fmt: skip
-    found = parse(readings(values), DataRequirements())
+    found = parse(data(values), DataRequirements())
     assert found.facts["platform"].product in (None, "windows-server-2003")
     assert found.partial
 
@@ -249,8 +249,8 @@ def test_ver_alone(ver: str, version: str, build: str | None, product: str | Non
 @pytest.mark.parametrize("ver", ["", "bash: ver: command not found", "'ver' is not recognized", "Linux", "1", "x" * 10_000])
 def test_without_any_version_nothing_is_claimed(ver: str) -> None:
     with pytest.raises(FactUnavailable):
-        parse(readings({}, ver=ver), DataRequirements())
-    found = windows_facts(readings({}, ver=ver), DataRequirements(), target="x", method="x", now=NOW)
+        parse(data({}, ver=ver), DataRequirements())
+    found = windows_facts(data({}, ver=ver), DataRequirements(), target="x", method="x", now=NOW)
     assert (found.platform, found.hotfixes, found.services) == (Platform(), None, None)
 
 
@@ -264,7 +264,7 @@ def test_wmi_alone() -> None:
 
 def test_the_machine_is_known_by_a_digest() -> None:
     def ident(guid: Any) -> Any:
-        return parse(readings(NT4 | {GUID: guid}), DataRequirements()).facts["machine_id"]
+        return parse(data(NT4 | {GUID: guid}), DataRequirements()).facts["machine_id"]
 
     guid = "2f4c3b6a-0001-4abc-8def-0123456789ab"
     assert ident(guid) == ident(f"{{{guid.upper()}}}") != ident(guid[:-1] + "c")
@@ -294,23 +294,21 @@ def test_times(text: str, at: datetime | None) -> None:
 
 def test_uptime() -> None:
     os = {"Version": "5.2.3790", "BuildNumber": "3790", "LocalDateTime": "20240312101500.000000+060", "LastBootUpTime": "20240312091400.000000+000"}  # fmt: skip
-    volatile = parse(readings({}, tables={OS: [os]}), DataRequirements()).facts["volatile"]
+    volatile = parse(data({}, tables={OS: [os]}), DataRequirements()).facts["volatile"]
     assert volatile.uptime == 60
     assert volatile.clock == datetime(2024, 3, 12, 9, 15, tzinfo=UTC)
-    assert (
-        parse(readings({}, tables={OS: [os | {"LastBootUpTime": None}]}), DataRequirements()).facts["volatile"].uptime is None
-    )
+    assert parse(data({}, tables={OS: [os | {"LastBootUpTime": None}]}), DataRequirements()).facts["volatile"].uptime is None
 
 
 # ------------------------------------------------------------------------------------------------------- nothing breaks it
 WHATS = [a.what for c in (COLLECTOR,) for a in c.queries(DataRequirements()).values]
 cells = st.none() | st.text(max_size=8) | st.integers() | st.booleans() | st.lists(st.text(max_size=4), max_size=2).map(tuple)
-data = st.text(max_size=12) | st.integers() | st.sampled_from(["6.3", "4.0", "1381", "22631", "Service Pack 6", "ServerNT"]) | st.lists(st.text(max_size=5), max_size=2).map(tuple)  # fmt: skip
+some_data = st.text(max_size=12) | st.integers() | st.sampled_from(["6.3", "4.0", "1381", "22631", "Service Pack 6", "ServerNT"]) | st.lists(st.text(max_size=5), max_size=2).map(tuple)  # fmt: skip
 some_values = st.builds(
     Value,
     st.sampled_from(["present", "present", "absent", "unreadable"]),
     st.sampled_from(["REG_SZ", "REG_DWORD", "REG_MULTI_SZ", "REG_BINARY"]),
-    data,
+    some_data,
     st.text(max_size=5),
 )
 some_keys = st.builds(

@@ -13,7 +13,7 @@ from auditor.errors import FactUnavailable
 from auditor.model.facts import Program
 from auditor.model.requirements import DataRequirements
 from auditor.model.windows import Subkeys, Table
-from tests.collectors.windows.reading import readings
+from tests.collectors.windows.reading import data
 
 BOTH: dict[str, Any] = {UNINSTALL[0]: [], UNINSTALL[1]: []}
 LOTUS = r"HKLM\SOFTWARE\Lotus"
@@ -24,7 +24,7 @@ CLOSED = Table("unreadable", reason="access denied")
 def told(
     tables: dict[str, Any], keys: dict[str, Any] | None = None, requirements: DataRequirements = PROGRAMS
 ) -> tuple[Program, ...]:
-    found: tuple[Program, ...] = parse(readings(keys=keys or {}, tables=tables), requirements).facts["programs"]
+    found: tuple[Program, ...] = parse(data(keys=keys or {}, tables=tables), requirements).facts["programs"]
     return found
 
 
@@ -33,7 +33,7 @@ def row(name: str | None, version: str | None = None) -> dict[str, Any]:
 
 
 def test_not_asked_is_not_known() -> None:
-    assert parse(readings(), DataRequirements()).facts == {}
+    assert parse(data(), DataRequirements()).facts == {}
     assert not COLLECTOR.queries(DataRequirements()).programs
 
 
@@ -74,10 +74,10 @@ def test_a_vendors_own_key() -> None:
 def test_processes() -> None:
     requirements = DataRequirements(processes=True)
     rows = [{"Name": "nserver.exe"}, {"Name": "System"}, {"Name": "nserver.exe"}]
-    assert parse_processes(readings(tables={PROCESSES: rows}), requirements).facts["processes"] == ("System", "nserver.exe")
-    assert parse_processes(readings(), DataRequirements()).facts == {}
+    assert parse_processes(data(tables={PROCESSES: rows}), requirements).facts["processes"] == ("System", "nserver.exe")
+    assert parse_processes(data(), DataRequirements()).facts == {}
     for nothing in ([], [{"Name": None}], CLOSED):
         with pytest.raises(FactUnavailable):
-            parse_processes(readings(tables={PROCESSES: nothing}), requirements)
+            parse_processes(data(tables={PROCESSES: nothing}), requirements)
     with pytest.raises(FactUnavailable):
-        parse_processes(readings(), requirements)
+        parse_processes(data(), requirements)

@@ -10,7 +10,7 @@ from auditor.collectors.windows.queries import CONTROL, NT
 from auditor.collectors.windows.reboot import parse
 from auditor.model.requirements import DataRequirements
 from auditor.model.windows import Subkeys, Value
-from tests.collectors.windows.reading import readings
+from tests.collectors.windows.reading import data
 
 CBS = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Component Based Servicing\RebootPending"
 UPDATE = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\WindowsUpdate\Auto Update\RebootRequired"
@@ -68,7 +68,7 @@ def test_required(
     whole: bool,
 ) -> None:
     values = {VOLATILE: volatile, RENAMES: renames, f"{NT}#CurrentBuildNumber": build}
-    told = readings(
+    told = data(
         {k: v for k, v in values.items() if v is not Q},
         {k: v for k, v in {CBS: cbs, UPDATE: update}.items() if v is not Q},
     )

@@ -12,7 +12,7 @@ from auditor.errors import FactUnavailable
 from auditor.model.facts import Service
 from auditor.model.requirements import DataRequirements
 from auditor.model.windows import Subkeys, Table
-from tests.collectors.windows.reading import readings
+from tests.collectors.windows.reading import data
 
 CLOSED_TABLE, CLOSED_KEY = Table("unreadable", reason="access denied"), Subkeys("unreadable", reason="access denied")
 REQUIREMENTS = DataRequirements(services=("ClusSvc", "Lotus Domino Server*"))
@@ -24,7 +24,7 @@ def row(name: Any, state: str | None = "Running", start: str | None = "Auto") ->
 
 def told(table: Any, names: Any, requirements: DataRequirements = REQUIREMENTS) -> tuple[tuple[Service, ...], str]:
     found = parse(
-        readings(keys={} if names == "-" else {SERVICES_KEY: names}, tables={} if table == "-" else {SERVICES: table}),
+        data(keys={} if names == "-" else {SERVICES_KEY: names}, tables={} if table == "-" else {SERVICES: table}),
         requirements,
     )
     return found.facts["services"], found.partial

@@ -87,7 +87,7 @@ def said(wine: Wine, *lines: str) -> list[str]:
     return [line for line in text.split("\r\n") if line.strip()]
 
 
-def readings(wine: Wine, requirements: QuerySet) -> WindowsRawData:
+def data(wine: Wine, requirements: QuerySet) -> WindowsRawData:
     done = wine.cmd(shell.command(requirements, MARKER).stdin)
     return shell.read(CommandResult(done.returncode, done.stdout, done.stderr, 1.0), MARKER, requirements)
 
@@ -125,18 +125,18 @@ def test_programs_that_succeed_and_say_nothing(wine: Wine, program: str) -> None
 
 def test_values(wine: Wine) -> None:
     requirements = QuerySet(values=tuple(RegistryQuery(f"{KEY}#{name}") for name in SHOULD_BE))
-    assert readings(wine, requirements).values == {f"{KEY}#{name}": value for name, value in SHOULD_BE.items()}
+    assert data(wine, requirements).values == {f"{KEY}#{name}": value for name, value in SHOULD_BE.items()}
 
 
 def test_a_number_that_reg_exe_cannot_print_is_unknown(wine: Wine) -> None:
-    value = readings(wine, QuerySet(values=(RegistryQuery(f"{KEY}#long number"),))).values[f"{KEY}#long number"]
+    value = data(wine, QuerySet(values=(RegistryQuery(f"{KEY}#long number"),))).values[f"{KEY}#long number"]
     assert (value.state, "(null)" in value.reason) == ("unreadable", True)
 
 
 def test_keys(wine: Wine) -> None:
     """For an empty key reg.exe prints nothing and succeeds."""
     absent = r"HKLM\SOFTWARE\Lab\None"
-    assert readings(wine, QuerySet(keys=(RegistryQuery(KEY), RegistryQuery(absent), RegistryQuery(rf"{KEY}\Below")))).keys == {
+    assert data(wine, QuerySet(keys=(RegistryQuery(KEY), RegistryQuery(absent), RegistryQuery(rf"{KEY}\Below")))).keys == {
         KEY: Subkeys("present", ("Below", "Below too")),
         absent: Subkeys("absent"),
         rf"{KEY}\Below": Subkeys("present"),
@@ -144,7 +144,7 @@ def test_keys(wine: Wine) -> None:
 
 
 def test_services_are_unknown(wine: Wine) -> None:
-    table = readings(wine, QuerySet(tables=(SERVICES,))).tables[SERVICES]
+    table = data(wine, QuerySet(tables=(SERVICES,))).tables[SERVICES]
     assert (table.state, table.rows) == ("unreadable", ())
 
 
@@ -160,7 +160,7 @@ def test_code_pages(tmp_path: Path, locale: str, page: str) -> None:
 """
     with Wine(tmp_path, locale=locale) as wine:
         wine.import_registry(f"Windows Registry Editor Version 5.00\n\n{reg}")
-        values = readings(wine, QuerySet(values=(RegistryQuery(r"HKLM\SOFTWARE\Lab#text"),))).values
+        values = data(wine, QuerySet(values=(RegistryQuery(r"HKLM\SOFTWARE\Lab#text"),))).values
     assert values == {r"HKLM\SOFTWARE\Lab#text": Value("present", "REG_SZ", text)}
 
 
@@ -184,7 +184,7 @@ def test_posed_hosts(tmp_path: Path, name: str) -> None:
     requirements = all_queries(DataRequirements(programs=True))
     with Wine(tmp_path, locale=HOSTS[name]) as wine:
         wine.import_registry(export(host, "HKEY_LOCAL_MACHINE", "unicode").decode("utf-16"))
-        found = readings(wine, requirements)
+        found = data(wine, requirements)
     wrong = {
         what: (value, expected)
         for what, value in found.values.items()

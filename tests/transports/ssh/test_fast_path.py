@@ -61,7 +61,7 @@ def dial(to: Sshd | Address) -> socket.socket:
 
 
 def login(to: Sshd | Address, auth: Any, command: str = "echo out; echo err >&2; exit 3", **more: Any) -> Opened:
-    """As ssh.py does it, with any host key taken."""
+    """As session.py does it, with any host key taken."""
     usual: dict[str, Any] = {"check_host_key": lambda key: None, "deadline": time.monotonic() + SOON, "close_stdin": True}
     return open_exec(dial(to), user=user(), auth=auth, command=command, **usual | more)
 

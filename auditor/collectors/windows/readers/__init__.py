@@ -1,1 +1,1 @@
-"""How a Windows host is read: a file for each way, all of which give the same record."""
+"""How a Windows host is read: a file for each method, all of which give the same record."""

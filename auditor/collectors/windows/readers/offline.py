@@ -27,7 +27,7 @@ _TEMPLATE = 0x40  # of services that each user gets an instance of (0x40 and 0x8
 
 
 def read(files: Mapping[str, bytes], queries: QuerySet) -> WindowsRawData:
-    """The files' contents by name, as readings; a file that cannot be read is named in `notes`, and is as if it were not
+    """The files' contents by name, as Windows raw data; a file that cannot be read is named in `notes`, and is as if it were not
     there."""
     hive, notes = _Hive(), []
     ansi = _codepage(files, "ACP", "cp1252")

@@ -47,7 +47,7 @@ def command(queries: QuerySet, marker: str, missing_updates: bool) -> Command:
 
 
 def read(result: CommandResult, marker: str, queries: QuerySet, missing_updates: bool) -> WindowsRawData:
-    """The answer as readings; never raises. FactUnavailable inside becomes the reason of what could not be read."""
+    """The answer as Windows raw data; never raises. FactUnavailable inside becomes the reason of what could not be read."""
     answers = parse_output(
         result.stdout.replace(b"\r\n", b"\n"), marker, result.truncated.message if result.truncated else None
     )

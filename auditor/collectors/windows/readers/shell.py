@@ -67,7 +67,7 @@ def framed(queries: QuerySet, marker: str) -> Iterator[str]:
 
 
 def read(result: CommandResult, marker: str, queries: QuerySet) -> WindowsRawData:
-    """The answer as readings; never raises. FactUnavailable inside becomes the reason of what could not be read."""
+    """The answer as Windows raw data; never raises. FactUnavailable inside becomes the reason of what could not be read."""
     answers = parse_output(_utf8(result.stdout, marker), marker, result.truncated.message if result.truncated else None)
     host = _Host(answers.sections, answers.truncated)
     values = {a.what: host.value(f"value:{_tag(a.what)}", a.what.partition("#")[2]) for a in queries.values}

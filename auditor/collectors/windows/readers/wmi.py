@@ -133,8 +133,8 @@ class WmiReader:
         return [] if self._spare is None else self._spare
 
 
-def _worth(ask: RegistryQuery, build: int | None, readings: WindowsRawData) -> bool:
-    told = readings.tables.get(ask.unless)
+def _worth(ask: RegistryQuery, build: int | None, data: WindowsRawData) -> bool:
+    told = data.tables.get(ask.unless)
     return ask.of(build) and not (told and told.rows)
 
 

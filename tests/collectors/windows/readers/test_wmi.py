@@ -134,8 +134,8 @@ def shared(*connections: WmiConnection, round_trip: float = 1.0) -> WindowsRawDa
     return reader.rest(reader.first(QuerySet(tables=(OS,))), QuerySet(values=ASKS, tables=(QFE,)))
 
 
-def read_all(readings: WindowsRawData) -> bool:
-    return len(readings.values) == 40 and all(v.state == "absent" for v in readings.values.values())
+def read_all(data: WindowsRawData) -> bool:
+    return len(data.values) == 40 and all(v.state == "absent" for v in data.values.values())
 
 
 def slow() -> None:
@@ -187,10 +187,10 @@ def test_a_spare_lane_that_fails_last() -> None:
 
 def test_a_session_that_ends_in_the_middle() -> None:
     """What was read stays, the rest is unreadable with the reason; no value is taken for absent."""
-    readings = shared(WmiConnection({}, breaks_at(10)), round_trip=0)
-    states = [v.state for v in readings.values.values()]
+    data = shared(WmiConnection({}, breaks_at(10)), round_trip=0)
+    states = [v.state for v in data.values.values()]
     assert (states.count("absent"), states.count("unreadable")) == (7, 33)
-    assert {v.reason for v in readings.values.values() if v.state == "unreadable"} == {"it is over"}
+    assert {v.reason for v in data.values.values() if v.state == "unreadable"} == {"it is over"}
 
 
 def test_one_refusal_costs_one_value() -> None:
@@ -201,8 +201,8 @@ def test_one_refusal_costs_one_value() -> None:
         if len(asked) == 5:
             raise Refused("access-denied", "not this")
 
-    readings = shared(WmiConnection({}, refuses_once), round_trip=0)
-    assert [v.reason for v in readings.values.values() if v.state == "unreadable"] == ["not this"]
+    data = shared(WmiConnection({}, refuses_once), round_trip=0)
+    assert [v.reason for v in data.values.values() if v.state == "unreadable"] == ["not this"]
 
 
 def test_a_first_question_that_is_refused() -> None:
