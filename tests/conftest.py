@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from auditor.audit.context import AuditContext
 from auditor.rulebook.loader import Rulebook, load
+from tests.lab.started import Starter
 from tests.places import ROOT
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -39,6 +39,11 @@ MACHINE = (
     "collectors/linux/test_least_rights",
     "collectors/linux/test_script.py",
 )
+WINE = (
+    "collectors/windows/test_wine",
+    "collectors/windows/test_offline_scripts",
+    "collectors/windows/readers/test_powershell_answers",
+)
 _SLOWEST = 10
 _seconds: dict[str, float] = {}
 
@@ -49,7 +54,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         file = str(item.path.relative_to(ROOT / "tests"))
         if file.startswith(REAL):
             item.add_marker("real")
-        item.add_marker(pytest.mark.xdist_group("machine" if file.startswith(MACHINE) else file))
+        group = "machine" if file.startswith(MACHINE) else "wine" if file.startswith(WINE) else file
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -85,13 +91,17 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="session")
+def _starter() -> Iterator[Starter]:
+    with Starter() as starter:
+        yield starter
+
+
 @pytest.fixture
-def auditor(home: Path) -> Run:
+def auditor(home: Path, _starter: Starter) -> Run:
     """Run the command as a user does: in a process of its own, with nothing on standard input."""
 
     def run(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
-        env = {**os.environ, "PYTHONPATH": str(ROOT), **more}
-        command = [sys.executable, "-m", "auditor", *map(str, words)]
-        return subprocess.run(command, capture_output=True, text=True, env=env, stdin=subprocess.DEVNULL, timeout=120)
+        return _starter.run([str(word) for word in words], Path.cwd(), {**os.environ, "PYTHONPATH": str(ROOT), **more})
 
     return run

@@ -21,6 +21,11 @@ COMMANDS = [
 ]  # fmt: skip
 
 
+def from_a_terminal() -> None:
+    """Whoever starts the tests in the background has Ctrl-C ignored, and what they start inherits that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("words", COMMANDS)
 def test_it_ends_soon_and_says_so(home: Path, words: str, number: signal.Signals) -> None:
@@ -37,7 +42,7 @@ def test_it_ends_soon_and_says_so(home: Path, words: str, number: signal.Signals
         reader, writer = os.pipe()
         with subprocess.Popen(
             [sys.executable, "-m", "auditor", *words.split()], cwd=home, env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdin=reader, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            stdin=reader, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=from_a_terminal,
         ) as process:  # fmt: skip
             try:
                 time.sleep(1.5)
