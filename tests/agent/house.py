@@ -47,6 +47,9 @@ class House:
         self.asked: list[str] = []
         self.said: list[str] = []
         monkeypatch.setattr("auditor.audit.executor.scan", self._scan)
+        monkeypatch.setattr(
+            "auditor.agent.loop.give_memory_back", lambda: None
+        )  # it is the tests' memory, and there is much of it
         monkeypatch.chdir(folder)
         self.log = start("text")
         self.log.handlers[:] = [_Told(self.said)]

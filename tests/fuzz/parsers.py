@@ -34,7 +34,7 @@ from auditor.transports.command import CommandResult
 from auditor.transports.openssh import relaxed
 from auditor.transports.permits import Nothing
 from auditor.transports.replay import RecordedShell, RecordedWindows, open_recording
-from auditor.transports.ssh import config, known_hosts
+from auditor.transports.ssh import config_files, known_hosts
 from auditor.transports.winrm import wsman
 from tests.advisories import fuzz as advisories
 from tests.advisories.made import text as article
@@ -262,7 +262,7 @@ PARSERS: dict[str, Parser] = {
         in_file("waivers.yaml", _waivers),
     ),
     "known-hosts": Parser([_HOST_KEYS], in_file("known_hosts", lambda p: known_hosts.read([p]).keys("web1", 22))),
-    "ssh-config": Parser([_SSH], in_file("config", lambda p: list(config._lines(str(p), [20])))),
+    "ssh-config": Parser([_SSH], in_file("config", lambda p: list(config_files.lines(str(p), [20])))),
     "ssh-g": Parser([b"hostname x\nport 22\n"], lambda content: relaxed.read(content.decode("utf-8", "replace"))),
     "article": Parser(
         [article(STATUS="This problem was first corrected in Windows NT 4.0 Service Pack 4.").encode()], advisories.check

@@ -12,12 +12,8 @@ from __future__ import annotations
 import os
 import pwd
 import re
-import shlex
-import shutil
 import socket
-from collections.abc import Iterator
 from functools import lru_cache
-from glob import glob
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote
@@ -27,14 +23,12 @@ from msgspec.structs import replace
 from auditor.errors import HostError
 from auditor.foundation.deadline import Deadline
 from auditor.model.target import Target, Timeouts, parse_hop
-from auditor.transports.child_process import Child
 from auditor.transports.openssh import options
+from auditor.transports.ssh.config_files import budget, config_files, lines, own_home, where
+from auditor.transports.ssh.config_query import SshConfigValues, ask, defaults_of, program
 from auditor.transports.ssh.stamp import Stamp, stamp
 
-SYSTEM = Path("/etc/ssh/ssh_config")
-_SECONDS = 15.0  # an answer takes milliseconds; looking up canonical names may take ten seconds for each domain
 _MOST_HOPS = 8
-_MOST_FILES, _MOST_BYTES, _DEEPEST = 200, 4_000_000, 16
 # What can change who is reached, how, and as whom; and what reads other files or runs something. Any other keyword is
 # ssh's own business.
 _MATTERS = frozenset(
@@ -63,25 +57,21 @@ _MATTERS = frozenset(
 _SILENT = frozenset(
     ("host", "include", "sendenv", "setenv", "localforward", "remoteforward", "dynamicforward", "ignoreunknown")
 )
-_PLACE = re.compile(r"(?P<file>/[^\n]*?):? line (?P<line>\d+): (?P<what>[^\n]*)")
-_EXEC = re.compile(r"match exec '.*' error")
 _NOWHERE = "/dev/null"  # where a file is asked for and ssh_config says "none"
-
-SshConfigValues = dict[str, list[str]]
 
 
 def resolved(target: Target, deadline: Deadline) -> Target:
     """A target with what ssh_config says of it and of its jump hosts, those of a jump host's own among them. HostError where
     it says what cannot be honoured, or cannot be read. Any connection but ssh stays what it is."""
-    files = tuple(_files())
+    files = tuple(config_files())
     if target.connection != "ssh" or not _matters(tuple((str(f), stamp(f)) for f in files)):
         return target
-    said = _ask(target, deadline)
+    said = ask(target, deadline)
     hops = target.jump or _jumps(said, target)
     if not hops and "proxycommand" in said:
         command = said["proxycommand"][0]
         why = "ProxyCommand is not run; use ProxyJump there, or `jump` in the inventory, or connection openssh"
-        raise HostError("jump-failed", f"{_where('proxycommand', command)}{why}")
+        raise HostError("jump-failed", f"{where('proxycommand', command)}{why}")
     return replace(_login(target, said), jump=_route(hops, deadline, ()))
 
 
@@ -89,11 +79,11 @@ def _route(hops: tuple[Target, ...], deadline: Deadline, before: tuple[Target, .
     """The jump hosts by their own settings. Each is an ssh of its own, so the first one's own ProxyJump comes before it."""
     if not hops:
         return ()
-    answers = [_ask(hop, deadline) for hop in hops]
+    answers = [ask(hop, deadline) for hop in hops]
     found = tuple(_login(hop, said) for hop, said in zip(hops, answers, strict=True))
     if "proxycommand" in answers[0]:
         why = f"the jump host {hops[0].name} has a ProxyCommand, which is not run; use ProxyJump there"
-        raise HostError("jump-failed", f"{_where('proxycommand', answers[0]['proxycommand'][0])}{why}")
+        raise HostError("jump-failed", f"{where('proxycommand', answers[0]['proxycommand'][0])}{why}")
     route = (*found, *before)
     places = [(h.address, h.port or 22, h.user) for h in route]
     if len(route) > _MOST_HOPS or len(set(places)) < len(places):
@@ -113,7 +103,7 @@ def _jumps(said: SshConfigValues, target: Target) -> tuple[Target, ...]:
     try:
         return tuple(_hop(_expanded(word.strip(), said, target)) for word in text.split(","))
     except ValueError as e:
-        raise HostError("jump-failed", f"{_where('proxyjump', text)}ProxyJump: {e}") from None
+        raise HostError("jump-failed", f"{where('proxyjump', text)}ProxyJump: {e}") from None
 
 
 def _hop(word: str) -> Target:
@@ -129,8 +119,8 @@ def _login(target: Target, said: SshConfigValues) -> Target:
     for keyword, name in (("bindaddress", "BindAddress"), ("bindinterface", "BindInterface")):
         if keyword in said:
             why = f"{name} is not honoured, and what it leaves out may be another way; use connection openssh"
-            raise HostError("protocol", f"{_where(keyword, said[keyword][0])}{why}")
-    usual = _usual(_program())
+            raise HostError("protocol", f"{where(keyword, said[keyword][0])}{why}")
+    usual = defaults_of(program())
     first = {key: values[0] for key, values in said.items()}
     timeouts, limit = target.timeouts, first.get("connecttimeout", "")
     if limit.isdecimal() and timeouts.connect == Timeouts().connect:
@@ -168,7 +158,7 @@ def _paths(values: list[str], said: SshConfigValues, target: Target) -> tuple[st
     try:
         return tuple(_NOWHERE if v.lower() == "none" else _home(_expanded(v, said, target)) for v in values)
     except ValueError as e:
-        raise HostError("auth-failed", f"{_where('identityfile', values[0])}{e}; write the path out") from None
+        raise HostError("auth-failed", f"{where('identityfile', values[0])}{e}; write the path out") from None
 
 
 def _expanded(text: str, said: SshConfigValues, target: Target) -> str:
@@ -197,153 +187,12 @@ def _expanded(text: str, said: SshConfigValues, target: Target) -> str:
 def _home(path: str) -> str:
     """`~` is the home that the system knows of a user, whatever HOME says (ssh(1)); but a HOME of its own is meant."""
     if path.startswith("~/") or path == "~":
-        return str(_own_home()) + path[1:]
+        return str(own_home()) + path[1:]
     return os.path.expanduser(path)
-
-
-# Asking ssh.
-
-
-def _program() -> str:
-    ssh = shutil.which("ssh")
-    if not ssh:
-        raise HostError("internal", "ssh_config is read by OpenSSH's client, and there is no `ssh` in the PATH; install it")
-    return ssh
-
-
-def _ask(host: Target, deadline: Deadline) -> SshConfigValues:
-    """What ssh would do for a host: keywords in lower case with their values. HostError with file:line where it refuses."""
-    ssh = _program()
-    status, out, err = _run(ssh, [*options.login(host), "--", options.address(host)], deadline)
-    if status == 0:
-        return _read(out)
-    raise _refused(err, host)
-
-
-def _run(ssh: str, words: list[str], deadline: Deadline) -> tuple[int, str, str]:
-    known = () if words[:2] == ["-F", "none"] else _usual(ssh)
-    fork = ["-o", "ForkAfterAuthentication=no"] if "forkafterauthentication" in known else []
-    file = [] if words[:1] == ["-F"] else _named()
-    environment = options.environment(os.environ) | {"SHELL": "/"}  # for `Match exec`: see the top
-    limit = deadline.limit(_SECONDS, "asking ssh what ssh_config says")
-    try:
-        with Child([ssh, "-G", "-T", *file, *fork, *words], env=environment) as child:
-            limit.watch(child.kill)
-            child.feed(b"")
-            out, err, _ = child.read()
-            status = child.end()
-        if limit.over:
-            raise limit.error()
-    finally:
-        limit.done()
-    return status, out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
-
-
-@lru_cache(maxsize=4)
-def _usual(ssh: str) -> SshConfigValues:
-    """What this ssh does where no file says anything."""
-    status, out, err = _run(ssh, ["-F", "none", "--", "localhost"], Deadline(_SECONDS, "asking ssh for its defaults"))
-    if status:
-        raise HostError(
-            "internal", f"`ssh -G` does not say what ssh does: {err.strip()[:200]} (OpenSSH 6.8 or later is needed)"
-        )
-    return _read(out)
-
-
-def _read(text: str) -> SshConfigValues:
-    said: SshConfigValues = {}
-    for line in text.splitlines():
-        key, _, value = line.partition(" ")
-        said.setdefault(key, []).append(value.strip())
-    return said
-
-
-def _refused(err: str, host: Target) -> HostError:
-    """ssh's own words, with file:line before them where it gives a place."""
-    lines = [line for line in err.splitlines() if line.strip() and ": terminating, " not in line]
-    placed = next((m for line in reversed(lines) if (m := _PLACE.search(line))), None)
-    if placed is None:
-        return HostError("resolve", f"ssh refuses {options.address(host)}: {lines[-1][:300] if lines else 'without a word'}")
-    what = placed["what"].rstrip()
-    before = [line for line in lines if not _PLACE.search(line)]
-    if before and "Bad Match condition" in what:  # ssh names the criterion in a line of its own
-        what = f"{before[-1].strip()[:200]} ({what})"
-    if _EXEC.search(what):
-        what = "`Match exec` would run a command while the file is read; it is refused, and nothing was run"
-    return HostError("resolve", f"{placed['file']}:{placed['line']}: {what}")
-
-
-# Which files there are.
-
-
-def _own_home() -> Path:
-    return Path(os.environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir)
-
-
-def _moved() -> bool:
-    """Is HOME another folder than the one that the system knows, which is where ssh looks? Then its file is named."""
-    return _own_home().resolve() != Path(pwd.getpwuid(os.getuid()).pw_dir).resolve()
-
-
-def _named() -> list[str]:
-    own = _own_home() / ".ssh" / "config"
-    return ["-F", str(own) if own.is_file() else "none"] if _moved() else []
-
-
-def _files() -> Iterator[Path]:
-    own = _own_home() / ".ssh" / "config"
-    if own.is_file():
-        yield own
-    if not _moved() and SYSTEM.is_file():
-        yield SYSTEM
 
 
 @lru_cache(maxsize=64)
 def _matters(files: tuple[tuple[str, Stamp], ...]) -> bool:
     """Does any of these files, or of those that they include, say what matters here? Where that is not sure, yes."""
-    said = {keyword for file, _ in files for _, _, keyword, _ in _lines(file, _budget())} - _SILENT
-    return bool(said & _MATTERS or (said and not said <= _usual(_program()).keys()))
-
-
-def _budget() -> list[int]:
-    return [_MOST_FILES]
-
-
-def _lines(file: str, left: list[int], depth: int = 0) -> Iterator[tuple[str, int, str, str]]:
-    """File, number, keyword and value of each line, of included files too. A file that cannot be read so far counts as one
-    that matters: ssh will say what is wrong with it."""
-    left[0] -= 1
-    try:
-        text = Path(file).read_bytes()[:_MOST_BYTES].decode("utf-8", "replace") if Path(file).is_file() else ""
-    except OSError:
-        text = "match unreadable"
-    if left[0] < 0 or depth > _DEEPEST:
-        text = "match all"
-    for number, line in enumerate(text.splitlines(), 1):
-        found = re.match(r'\s*"?([A-Za-z]+)"?\s*[=\s]\s*(.*?)\s*$', line[:4096])
-        if not found:
-            continue
-        keyword, value = found[1].lower(), found[2]
-        yield file, number, keyword, value
-        if keyword == "include":
-            for part in _words(value):
-                folder = SYSTEM.parent if file.startswith(f"{SYSTEM.parent}/") else _own_home() / ".ssh"
-                for path in sorted(glob(str(folder / os.path.expanduser(part)))):
-                    yield from _lines(path, left, depth + 1)
-
-
-def _words(text: str) -> list[str]:
-    try:
-        return shlex.split(text, comments=True)
-    except ValueError:
-        return text.split()
-
-
-def _where(keyword: str, value: str) -> str:
-    """`file:line: ` of the first line that says this, for people; "" where none does in so many words."""
-    wanted = value.split("#")[0].strip().strip('"')
-    for file in _files():
-        for path, number, found, text in _lines(str(file), _budget()):
-            if found == keyword and text.split("#")[0].strip().strip('"') == wanted:
-                return f"{path}:{number}: "
-    return ""
+    said = {keyword for file, _ in files for _, _, keyword, _ in lines(file, budget())} - _SILENT
+    return bool(said & _MATTERS or (said and not said <= defaults_of(program()).keys()))

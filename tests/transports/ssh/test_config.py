@@ -14,7 +14,7 @@ from auditor.audit.executor import scan_all
 from auditor.errors import HostError
 from auditor.foundation.deadline import Deadline, Stop
 from auditor.model.target import Target, parse_hop
-from auditor.transports.ssh import config
+from auditor.transports.ssh import config, config_query
 from auditor.transports.tcp import connect
 from tests.lab.hostile import Host
 
@@ -228,6 +228,6 @@ def test_one_fault_is_one_hosts(ssh_folder: Path, audit: AuditContext, tmp_path:
 
 def test_files_that_say_nothing_that_matters_cost_no_process(ssh_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lay(ssh_folder, {"config": "Host *\n SendEnv LANG\n HashKnownHosts yes\n"})
-    monkeypatch.setattr(config, "_run", lambda *_: pytest.fail("ssh was asked"))
+    monkeypatch.setattr(config_query, "_run", lambda *_: pytest.fail("ssh was asked"))
     assert ask("w").address == "w"
     assert config.resolved(Target(name="w", connection="winrm"), Deadline(1, "x")).name == "w"
