@@ -7,7 +7,7 @@ twice is due the first time (as RFC 5545, section 3.3.5, reads such times).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from auditor.model.plan import Plan
 
@@ -64,5 +64,11 @@ def _moments(plan: Plan, start: datetime) -> Iterator[datetime]:
     day = start.astimezone(plan.zone).date() - timedelta(days=1)
     while True:
         if day.weekday() in plan.days:
-            yield from sorted({datetime.combine(day, at, plan.zone).astimezone(UTC) for at in plan.at})
+            yield from _on_day(plan, day)
         day += timedelta(days=1)
+
+
+def _on_day(plan: Plan, day: date) -> list[datetime]:
+    """The moments of one day, in UTC. A time that this day does not have, such as 02:30 when clocks go from 02:00 to 03:00, is
+    an hour later on the clock; of a time that comes twice it is the first (`fold` 0, PEP 495); what falls together counts once."""
+    return sorted({datetime.combine(day, at, plan.zone).astimezone(UTC) for at in plan.at})

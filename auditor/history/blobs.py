@@ -54,7 +54,7 @@ def unpack(packed: bytes, prefix: bytes | None = None) -> bytes:
     return plain
 
 
-def put(db: Database, kind: str, body: bytes, like: int | None = None) -> int:
+def store_blob(db: Database, kind: str, body: bytes, like: int | None = None) -> int:
     """The number of a content, stored if it is new. `like`: another that it mostly repeats, and is then kept by its
     difference from it (zstd with a prefix, RFC 8878 section 5); a difference is never taken from a difference."""
     digest = _digest(kind, body)
@@ -99,7 +99,7 @@ def _digest(kind: str, body: bytes) -> bytes:
     return hashlib.blake2b(body, digest_size=16, person=kind.encode()).digest()
 
 
-def put_facts(db: Database, encoded: EncodedFacts, before: int | None = None) -> int:
+def store_sections(db: Database, encoded: EncodedFacts, before: int | None = None) -> int:
     """The stable facts, section by section. `before`: the same host's, which these mostly repeat."""
     known = _sections(db, before).apart if before is not None else {}
     lying: dict[str, msgspec.Raw] = {}
@@ -111,8 +111,8 @@ def put_facts(db: Database, encoded: EncodedFacts, before: int | None = None) ->
         if len(body) <= _SMALL:
             lying[name] = msgspec.Raw(body)
         else:
-            apart[name] = put(db, name, body, known.get(name))
-    return put(db, "facts", encode({"here": lying, "apart": apart}))
+            apart[name] = store_blob(db, name, body, known.get(name))
+    return store_blob(db, "facts", encode({"here": lying, "apart": apart}))
 
 
 def _canonical(section: str, body: bytes) -> bytes:

@@ -96,13 +96,15 @@ class Writer:
                 number,
                 target,
                 result.outcome,
-                blobs.put(self._db, "error", blobs.encode(result.error)) if result.error else None,
+                blobs.store_blob(self._db, "error", blobs.encode(result.error)) if result.error else None,
                 round(result.seconds * 1000),
                 round((facts.collected_at - run.started).total_seconds() * 1000) if facts else None,
-                blobs.put_facts(self._db, result.encoded or encode_facts(facts), self._facts_before(target)) if facts else None,
+                blobs.store_sections(self._db, result.encoded or encode_facts(facts), self._facts_before(target))
+                if facts
+                else None,
                 machine,
-                blobs.put(self._db, "collectors", blobs.without_seconds(facts.outcomes)) if facts else None,
-                blobs.put(self._db, "target", blobs.encode(result.target)),
+                blobs.store_blob(self._db, "collectors", blobs.without_seconds(facts.outcomes)) if facts else None,
+                blobs.store_blob(self._db, "target", blobs.encode(result.target)),
                 *(counts[v] for v in ("noncompliant", "pending", "unknown", "compliant", "not_applicable")),
                 required["compliant"],
                 required["noncompliant"] + required["pending"],
@@ -163,8 +165,8 @@ class Writer:
                     f.verdict,
                     f.severity,
                     f.obligation,
-                    blobs.put(self._db, "finding", blobs.encode(replace(f, waiver=None) if f.waiver else f)),
-                    blobs.put(self._db, "waiver", blobs.encode(f.waiver)) if f.waiver else None,
+                    blobs.store_blob(self._db, "finding", blobs.encode(replace(f, waiver=None) if f.waiver else f)),
+                    blobs.store_blob(self._db, "waiver", blobs.encode(f.waiver)) if f.waiver else None,
                 )
                 for f in findings
             ]
