@@ -36,6 +36,9 @@ class Latest(Struct):
 _Row = tuple[int, str, str, str, int, int | None]
 
 
+_MOST_STATES = 256  # a fleet has fewer states than hosts
+
+
 class Writer:
     """Writes to one database; remembers the numbers of rules, and of the findings that hosts in the same state share."""
 
@@ -43,7 +46,8 @@ class Writer:
         self._db = db
         self._rules: dict[str, int] = {}
         self._judged: dict[int, frozenset[str]] = {}  # by run: the rules that were loaded
-        self._same: tuple[tuple[Finding, ...], list[_Row]] = ((), [])
+        self._stored: dict[int, tuple[tuple[Finding, ...], list[_Row]]] = {}  # by the identity of findings that hosts share
+        self._others = 0  # SQLite's count of what other programs committed
 
     def begin(self, run: Run, rules: Sequence[Rule] | None, *, one_off: bool = False) -> int:
         """Open a run; its number. `rules` are those it judges by, None where they are not known any more. `one_off`: it is no
@@ -158,7 +162,16 @@ class Writer:
         self._db.execute("update targets set machine=? where n=?", (machine, target))
 
     def _rows(self, findings: tuple[Finding, ...]) -> list[_Row]:
-        if findings is not self._same[0]:
+        """The rows of findings, stored once for all hosts in the same state. What another program wrote meanwhile may have been
+        a pruning, so then nothing that was remembered counts."""
+        (others,) = self._db.execute("pragma data_version").fetchone()
+        if others != self._others:
+            self._stored.clear()
+            self._others = others
+        known = self._stored.get(id(findings))
+        if known is None:
+            if len(self._stored) >= _MOST_STATES:
+                self._stored.pop(next(iter(self._stored)))
             rows: list[_Row] = [
                 (
                     self._rule(f.rule, f.title),
@@ -170,8 +183,8 @@ class Writer:
                 )
                 for f in findings
             ]
-            self._same = (findings, rows)
-        return self._same[1]
+            known = self._stored[id(findings)] = (findings, rows)  # holding the findings keeps their identity theirs
+        return known[1]
 
     def _intervals(self, target: int, place: int, rows: list[_Row], judged: frozenset[str]) -> None:
         """Close what has changed or is judged no more, open what is new. What another rulebook judged stays as it was."""

@@ -466,3 +466,20 @@ def test_the_data_dictionary_is_that_of_the_tables(tmp_path: Path) -> None:
         assert {c for t in s.db.table_names() for f in s.db.table(t).foreign_keys for c in [f.other_table]} <= set(TABLES)
         for view in ("host_results", "finding_history", "open_findings"):
             assert list(s.db.query(f"select * from {view}")) == []
+
+
+def test_what_another_program_drops_meanwhile_is_stored_again(tmp_path: Path) -> None:
+    """Hosts in one state share their findings, and these are stored once; unless a pruning comes in between."""
+    path = tmp_path / "a.db"
+    first = result(NODE, "a")
+    second = replace(first, target=replace(first.target, name="b"), facts=None)
+    run = run_of(first, second)
+    with Store(path) as s:
+        s.begin(run, RULES)
+        s.add(run, first)
+        with Store(path) as other, other.guard("written"):
+            maintenance.forget(other.db, "a")
+        s.add(run, second)
+        s.finish(run)
+        assert list(maintenance.faults(s.db)) == []
+        assert len(s.run(run.id).results[0].findings) == len(first.findings)
