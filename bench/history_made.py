@@ -75,7 +75,7 @@ def facts(number: int, host: Host) -> HostFacts:
     )
 
 
-def findings(number: int, host: Host) -> tuple[Finding, ...]:
+def findings(host: Host) -> tuple[Finding, ...]:
     """What stands for a host's findings: a rule on each of twenty of its packages; a fourth are not met."""
     names, made = sorted(host), {}
     for k in range(FINDINGS):
@@ -101,7 +101,7 @@ def make(path: Path, hosts: int, nights: int) -> dict[str, object]:
     (one, *_) = load(("shipped",)).rules
     rules = [replace(one, id=f"rule-{n:04}") for n in range(RULES)]
     state = fleet(hosts)
-    known = [(facts(n, host), findings(n, host)) for n, host in enumerate(state)]
+    known = [(facts(n, host), findings(host)) for n, host in enumerate(state)]
     saved, quiet, reports = [], 0.0, 0
     for night in range(nights + 1):
         when = BEGIN + timedelta(days=night)
@@ -109,7 +109,7 @@ def make(path: Path, hosts: int, nights: int) -> dict[str, object]:
         for n in chance.sample(range(hosts), max(1, hosts // 100)) if night and not still else ():
             for name in chance.sample(sorted(state[n]), CHANGED):
                 state[n][name] = chance.randrange(400)
-            known[n] = facts(n, state[n]), findings(n, state[n])
+            known[n] = facts(n, state[n]), findings(state[n])
         run = Run(
             id=f"{when:%Y%m%dT%H%M%S}-{night:06x}",
             started=when,

@@ -66,7 +66,10 @@ def show(run: str | None, history: str | None, inventory: str | None, form: str 
 @options.inventory
 @options.formats("html", *(form for form in FORMS if form != "html"))
 @click.option(
-    "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Where to; default auditor-RUN.html."
+    "--output",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to; default auditor-RUN with the suffix of the format.",
 )
 def export(run: str | None, history: str | None, inventory: str | None, form: str | None, output: Path | None) -> int:
     """Write a run's report to a file: the HTML as it was written then, or any other format."""

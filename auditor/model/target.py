@@ -82,7 +82,7 @@ class Target(Struct, frozen=True, kw_only=True):
 
     @property
     def relaxed(self) -> tuple[str, ...]:
-        """What the operator relaxed in security settings, on any hop; the report prints it (docs/contracts.md, law 14)."""
+        """What the operator relaxed in security settings, on any hop; the report prints it (docs/contracts.md: host keys and certificates)."""
         hops = (*self.jump, self)
         keys = [f"{hop.name}: unknown host keys are accepted" for hop in hops if hop.host_key_checking == "accept-new"]
         keys += [f"{hop.name}: weak ciphers and MACs are accepted (CBC, MD5, 96 bits)" for hop in hops if hop.weak_ciphers]
