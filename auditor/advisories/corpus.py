@@ -54,6 +54,7 @@ class CorpusReader:
         self.twice: list[Twice] = []
 
     def articles(self) -> Iterator[Article]:
+        """Every article that counts, as it is read; what was refused is known once the last was given."""
         for line in self.lines():
             yield msgspec.json.decode(line, type=Article)
 

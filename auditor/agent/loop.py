@@ -66,6 +66,7 @@ class Agent:
 
     @property
     def settings(self) -> LoadedSettings:
+        """The settings that are in force."""
         return self._settings
 
     def run(self) -> None:

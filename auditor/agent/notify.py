@@ -34,10 +34,12 @@ class Pulse:
         self._interval = int(given) / 2e6 if given.isdigit() and int(given) else None
 
     def beat(self) -> None:
+        """Note that something got done."""
         self._last = self._clock()
 
     @property
     def alive(self) -> bool:
+        """Did something get done within the patience?"""
         return self._clock() - self._last < self._patience
 
     def __enter__(self) -> Pulse:

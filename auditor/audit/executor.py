@@ -27,7 +27,9 @@ PASSING: frozenset[ErrorKind] = frozenset(("resolve", "refused", "timeout", "pro
 class TargetExecutor(Protocol):
     """Scans targets and gives each result as it arrives, exactly one for every target."""
 
-    def run(self, targets: Sequence[Target], context: AuditContext, stop: Stop) -> Iterator[TargetResult]: ...
+    def run(self, targets: Sequence[Target], context: AuditContext, stop: Stop) -> Iterator[TargetResult]:
+        """Scan the targets. After `stop` the rest arrives as `interrupted`."""
+        ...
 
 
 class LocalExecutor(Struct, frozen=True):

@@ -67,6 +67,7 @@ class RunRecorder:
         self.close()
 
     def close(self) -> None:
+        """Close the history; what comes later is not stored."""
         if self._store:
             self._store.close()
         self._store = None
@@ -88,6 +89,7 @@ class RunRecorder:
             return {}
 
     def add(self, result: TargetResult) -> None:
+        """Store one result."""
         self._try(lambda store: store.add(self._run, result, listed=result.target.name in self._inventory))
 
     def finish(self, run: Run, whole: bool, reason: str = "") -> None:
@@ -131,6 +133,7 @@ class RunRecorder:
             return None
 
     def add_report(self, run: Run, html: bytes) -> None:
+        """Store the run's HTML report."""
         self._try(lambda store: store.add_report(run, html))
 
     def _try(self, write: Callable[[Store], None]) -> None:

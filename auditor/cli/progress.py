@@ -40,6 +40,7 @@ class Progress:
             self._bar.stop()
 
     def done(self, result: TargetResult) -> None:
+        """Count a host, and show where the run stands."""
         if self._bar:
             said = result.error.kind if result.error else result.outcome
             self._bar.console.print(

@@ -35,15 +35,18 @@ class Permitted:
         self._files = re.compile(re.escape(before) + r"[^'\"]+" + re.escape(after))
 
     def command(self, command: Command) -> None:
+        """Raises HostError unless just this command is on the list."""
         by = {"sh": self._posix, "cmd": self._shell, "powershell": self._powershell}.get(command.argv[0])
         if not (by and _MARKER.fullmatch(command.marker) and by(command)):
             raise refused(" ".join(command.argv))
 
     def query(self, wql: str) -> None:
+        """Raises HostError unless this WQL query is on the list."""
         if wql not in self._queries and not self._files.fullmatch(wql):
             raise refused(wql)
 
     def registry(self, method: str, key: str, name: str | None) -> None:
+        """Raises HostError unless this registry question is on the list. `name` None: the key itself."""
         full = f"HKLM\\{key.removeprefix('HKLM' + chr(92))}".upper()
         if name is None:
             good = full in self._registry or full.startswith(self._below)

@@ -106,12 +106,14 @@ class Stop:
         self._lock = threading.Lock()
 
     def add(self, deadline: Deadline) -> None:
+        """Let a stop end this time limit too; at once where it was asked for before."""
         with self._lock:
             self._live.add(deadline)
         if self.requested.is_set():
             deadline.expire("interrupted")
 
     def discard(self, deadline: Deadline) -> None:
+        """Forget a time limit that is done."""
         with self._lock:
             self._live.discard(deadline)
 

@@ -33,6 +33,7 @@ class FaultList:
         self.path, self.lines = str(path), list[tuple[int, str]]()
 
     def add(self, place: yaml.Node | int, message: str) -> None:
+        """Note a fault at a node, or at a line."""
         line = place if isinstance(place, int) else place.start_mark.line + 1
         self.lines.append((line, message))
 
@@ -40,6 +41,7 @@ class FaultList:
         return bool(self.lines)
 
     def texts(self) -> list[str]:
+        """The faults as `file:line: message`."""
         return [f"{self.path}:{line}: {message}" for line, message in sorted(set(self.lines))]
 
 

@@ -44,6 +44,7 @@ class HistoryReader:
         return replace(run, results=tuple(self.results(row, run, slim=slim)))
 
     def results(self, row: dict[str, Any], run: Run, *, slim: bool) -> Iterator[TargetResult]:
+        """The results of a run, in the order in which they were stored."""
         found = self._findings_of(row)
         for result in list(self._db.query("select * from results where run=? order by n", [row["n"]])):
             yield self.result(result, run.started, found.get(result["target"], ()), slim=slim)
@@ -90,6 +91,7 @@ class HistoryReader:
         return self._tuples[pairs]
 
     def finding(self, body: int, waiver: int | None) -> Finding:
+        """One finding by the numbers of its body and of its waiver."""
         if (body, waiver) not in self._findings:
             found = msgspec.json.decode(blobs.get(self._db, body), type=Finding)
             if waiver is not None:

@@ -115,6 +115,7 @@ class Store:
         self.close()
 
     def close(self) -> None:
+        """Close the file."""
         self.db.close()
 
     @contextmanager
@@ -132,6 +133,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
+        """Whole or not at all; another writer is waited for."""
         with self.guard("written"):
             self.db.execute("begin immediate")
             try:
@@ -191,6 +193,7 @@ class Store:
             scheduled_runs.end(self.db, scheduled, "done", reason, now)
 
     def add_report(self, run: Run, html: bytes) -> None:
+        """Store a run's HTML report, in the place of an earlier one."""
         with self.transaction():
             row = (iso(run.finished or run.started), zstd.compress(html, 9), run.id)
             self.db.execute("insert or replace into reports select n, ?, ? from runs where id=?", row)

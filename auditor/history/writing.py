@@ -205,6 +205,7 @@ class Writer:
         )
 
     def finish(self, number: int, run: Run) -> None:
+        """Note that a run ended, and its remarks."""
         remarks = blobs.encode(run.remarks).decode() if run.remarks else None
         row = (iso(run.finished), int(run.interrupted), remarks, number)
         self._db.execute("update runs set finished=?, interrupted=?, remarks=? where n=?", row)

@@ -50,9 +50,11 @@ class Groups(Struct):
                 (self.variables.setdefault(name, {}) if name in self.members else self.hosts[name]).update(variables)
 
     def put(self, group: str, variables: Variables) -> None:
+        """Add a group's variables to those it has."""
         self.variables.setdefault(self.group(group), {}).update(variables)
 
     def below(self, parent: str, child: str) -> None:
+        """Note that one group is a child of another."""
         self.children.setdefault(self.group(parent), {})[self.group(child)] = None
 
 
@@ -82,6 +84,7 @@ class Merged:
         return [g for g in reversed(self._ordered(self._key(host))) if g not in ("all", "ungrouped")]
 
     def variables_of(self, host: str) -> Variables:
+        """A host's variables, its groups' merged below its own."""
         return {**self._of(self._key(host)), **self._groups.hosts[host], **self._beside("host", host)}
 
     def _key(self, host: str) -> frozenset[str]:

@@ -41,6 +41,7 @@ class SectionReader:
             return ansible.Taken({}, (), ())
 
     def given(self, key: str, read: Any) -> Any:
+        """The records of the file that is named under a key; `read` is read_waivers or read_attestations."""
         node, path = self.top.get(key), self.file(key)
         if node is not None and path is None:
             self.source.faults.add(node, f"{key} must name a file")
@@ -97,6 +98,7 @@ class SectionReader:
                 yield severity, length
 
     def mail(self) -> Mailing | None:
+        """`mail:`; None where it is not there, or is faulty."""
         node = self.top.get("mail")
         found = bind(node, Mailing, self.source.faults) if node is not None else None
         if node is None or found is None:
@@ -130,8 +132,10 @@ class SectionReader:
         return length
 
     def entries(self, key: str) -> list[tuple[str, yaml.Node, yaml.Node]]:
+        """The entries of the mapping under a key: name, node of the name, node of the value."""
         return list(pairs(self.top[key], self.source.faults, key)) if key in self.top else []
 
     def file(self, key: str) -> Path | None:
+        """The path of the file that is named under a key."""
         node = self.top.get(key)
         return self.source.absolute(node.value) if isinstance(node, yaml.ScalarNode) and node.value else None

@@ -69,10 +69,12 @@ class Compared(Struct, frozen=True):
 
     @property
     def share(self) -> float | None:
+        """The share that was met then, from 0 to 1; None where nothing could be judged."""
         return self.met / self.judged if self.judged else None
 
     @property
     def share_now(self) -> float | None:
+        """The share of the same findings that is met now."""
         return self.met_now / self.judged if self.judged else None
 
 

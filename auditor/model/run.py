@@ -87,6 +87,7 @@ class Run(Struct, frozen=True, kw_only=True):
     results: tuple[TargetResult, ...] = ()
 
     def verdicts(self) -> Counter[Verdict]:
+        """How many findings have each verdict."""
         shared = Counter(id(r.findings) for r in self.results)  # hosts in the same state share their findings
         counts: Counter[Verdict] = Counter()
         for findings in {id(r.findings): r.findings for r in self.results}.values():
@@ -95,4 +96,5 @@ class Run(Struct, frozen=True, kw_only=True):
         return counts
 
     def outcomes(self) -> Counter[Outcome]:
+        """How many targets had each outcome."""
         return Counter(r.outcome for r in self.results)

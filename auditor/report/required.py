@@ -44,6 +44,7 @@ class Required(Struct, frozen=True):
 
     @property
     def missing(self) -> int:
+        """Required findings that are not met: noncompliant and pending ones."""
         return self.noncompliant + self.pending
 
 

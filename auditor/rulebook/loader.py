@@ -54,6 +54,7 @@ class Rulebook(Struct, frozen=True):
         )
 
     def summary(self) -> run.RulebookSummary:
+        """What a run says of the rules it was judged by."""
         newest = max((r.provenance.retrieved for r in self.rules), default=None)
         return run.RulebookSummary(self.digest, len(self.rules), newest.isoformat() if newest else "")
 

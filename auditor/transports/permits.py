@@ -16,9 +16,17 @@ class Permits(Protocol):
     """Each raises HostError (kind `internal`) for what is not on the list. `query` is WQL; `registry` a method of
     StdRegProv, or `value` and `subkeys` of the remote registry, on a key below HKEY_LOCAL_MACHINE."""
 
-    def command(self, command: Command) -> None: ...
-    def query(self, wql: str) -> None: ...
-    def registry(self, method: str, key: str, name: str | None) -> None: ...
+    def command(self, command: Command) -> None:
+        """Raises HostError unless the command may be run."""
+        ...
+
+    def query(self, wql: str) -> None:
+        """Raises HostError unless the WQL query may be asked."""
+        ...
+
+    def registry(self, method: str, key: str, name: str | None) -> None:
+        """Raises HostError unless the registry question may be asked."""
+        ...
 
 
 def refused(what: str) -> HostError:

@@ -41,15 +41,22 @@ class Shell(Session, Protocol):
     compress: bool  # is it worth the host's while to compress its answer?
     windows: bool | None  # is it a Windows? None where that has to be found out
 
-    def run(self, command: Command) -> CommandResult: ...
+    def run(self, command: Command) -> CommandResult:
+        """Run one command and wait for its whole answer."""
+        ...
 
 
 class WmiConnection(Protocol):
     """One connection to WMI. Every call raises Refused where just this question was refused, HostError where the session
     is over."""
 
-    def rows(self, wql: str) -> tuple[dict[str, Cell], ...]: ...
-    def registry(self, method: str, key: str, name: str | None = None) -> Mapping[str, Cell]: ...
+    def rows(self, wql: str) -> tuple[dict[str, Cell], ...]:
+        """The rows of a WQL query."""
+        ...
+
+    def registry(self, method: str, key: str, name: str | None = None) -> Mapping[str, Cell]:
+        """What a method of StdRegProv answers, by the names of its output."""
+        ...
 
 
 class Wmi(Session, Protocol):
@@ -59,23 +66,41 @@ class Wmi(Session, Protocol):
     max_connections: int
     round_trip: float
 
-    def connection(self) -> WmiConnection: ...
-    def run(self, command: Command) -> CommandResult: ...
+    def connection(self) -> WmiConnection:
+        """One more connection."""
+        ...
+
+    def run(self, command: Command) -> CommandResult:
+        """Run one command in a shell."""
+        ...
 
 
 class RemoteRegistry(Session, Protocol):
     """The registry over the network; `services` by the service manager."""
 
-    def value(self, key: str, name: str) -> Value: ...
-    def subkeys(self, key: str) -> Subkeys: ...
-    def services(self) -> Table: ...
+    def value(self, key: str, name: str) -> Value:
+        """One value of a key."""
+        ...
+
+    def subkeys(self, key: str) -> Subkeys:
+        """The names of a key's subkeys."""
+        ...
+
+    def services(self) -> Table:
+        """The services, as rows of Win32_Service."""
+        ...
 
 
 class RecordedSession(Session, Protocol):
     """What was recorded of a Windows host: its raw data, or files to make it of."""
 
-    def data(self) -> WindowsRawData | None: ...
-    def files(self) -> Mapping[str, bytes]: ...
+    def data(self) -> WindowsRawData | None:
+        """What was recorded as data; None where files were."""
+        ...
+
+    def files(self) -> Mapping[str, bytes]:
+        """The recorded files by name."""
+        ...
 
 
 def known_windows(target: Target) -> bool | None:

@@ -18,6 +18,7 @@ c_containers() {
 
 
 def parse(output: ScriptOutput) -> CollectorResult:
+    """`containers`: the paths that were found."""
     return CollectorResult({"containers": tuple(output.good("containers").lines())})
 
 

@@ -22,6 +22,7 @@ KEPT = ("ListenOverflows", "ListenDrops", "TCPReqQFullDrop", "TCPReqQFullDoCooki
 
 
 def parse(output: ScriptOutput) -> CollectorResult:
+    """`counters`: those of KEPT that this kernel has."""
     lines = output.good("counters").lines(100)
     if len(lines) < 2:
         raise FactUnavailable("/proc/net/netstat has no TcpExt lines")

@@ -41,6 +41,7 @@ _BUILT_AS = re.compile(r" [A-Z][A-Za-z]{2,20} (\d\S{1,80}) \(\d{4}-\d\d-\d\d\)")
 
 
 def parse(output: ScriptOutput) -> CollectorResult:
+    """`kernels`: the running release, and those that can be booted."""
     uname = next((ln for ln in output.get("identity").lines(100) if ln.startswith("uname=Linux ")), "")
     running = uname.removeprefix("uname=Linux ").partition(" ")[0]
     built = _BUILT_AS.search(uname)

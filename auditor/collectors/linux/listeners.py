@@ -79,6 +79,7 @@ class _Row(Struct, frozen=True):
 
 
 def parse(output: ScriptOutput) -> CollectorResult:
+    """`listeners`, and the volatile `queues`."""
     before, after = _kernels(output, "listeners_before"), _kernels(output, "listeners_proc")
     table = before & after  # what was there all the time
     if output.came_by is not None and all(port != output.came_by for _, port in before | after):

@@ -35,6 +35,7 @@ _ID = re.compile(r"[a-z0-9._-]{1,40}")
 
 
 def parse(output: ScriptOutput) -> CollectorResult:
+    """`platform`, `machine_id`, and the volatile uptime and clock."""
     said = dict(line.partition("=")[::2] for line in output.get("identity").lines(100))
     system, _, rest = said.get("uname", "").partition(" ")
     if not system:

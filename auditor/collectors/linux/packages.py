@@ -41,6 +41,7 @@ _C_LIBRARY = re.compile(r"libc6(?:\.1)?|libc0\.[13]|musl")
 
 
 def parse(output: ScriptOutput) -> CollectorResult:
+    """`packages`, if every line of the manager's answer came."""
     section = output.get("packages")
     first, _, rest = section.text.partition("\n")
     managers = first[:200].removeprefix("managers=").split()

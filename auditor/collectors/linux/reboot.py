@@ -30,6 +30,7 @@ c_reboot() {
 
 
 def parse(output: ScriptOutput) -> CollectorResult:
+    """`reboot`: does the host ask for a restart, and would anything on it?"""
     said = [line.partition("=")[::2] for line in output.good("reboot").lines(5000)]
     found = dict(said).get("flagged")
     if found not in ("yes", "no"):

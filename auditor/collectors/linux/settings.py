@@ -78,6 +78,7 @@ told() {
 
 
 def parse(output: ScriptOutput) -> CollectorResult:
+    """`settings` by key; a key whose file could not be read is unreadable, not absent."""
     lines = output.good("settings").lines()
     found: defaultdict[str, _Found] = defaultdict(_Found)
     settings: dict[str, Setting | None] = {}

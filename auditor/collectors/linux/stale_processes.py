@@ -66,6 +66,7 @@ def no_packages(path: str) -> bool:
 
 
 def parse(output: ScriptOutput) -> CollectorResult:
+    """`stale_processes`, `processes`, and the volatile `pids`."""
     section = output.get("stale_processes")
     lines = section.lines(what="mappings")
     known, unread = _known(output)

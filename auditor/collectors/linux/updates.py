@@ -141,6 +141,7 @@ class _List(Struct, frozen=True):
 
 
 def parse(output: ScriptOutput) -> CollectorResult:
+    """`updates`: what the security suites' lists offer for installed packages."""
     releases = _releases(output.good("update_lists").lines(what="lines of Release files"))
     table = output.good("update_candidates").lines(_MOST_CANDIDATES, "candidates")
     if "=failed=" in table:

@@ -37,6 +37,7 @@ def _entry(ident: str) -> str:
 
 
 def parse(data: WindowsRawData, requirements: DataRequirements) -> CollectorResult:
+    """`hotfixes`, each with the place that names it."""
     build = build_of(data)
     hotfixes: dict[tuple[str, str], Hotfix] = {}
     unread: list[str] = []

@@ -15,6 +15,7 @@ _RESTART = {"True": True, "False": False}  # the agents of Windows 2000 and XP d
 
 
 def parse(data: WindowsRawData, requirements: DataRequirements) -> CollectorResult:
+    """`missing_updates`, and the day of the agent's last search."""
     if UPDATES not in data.tables:
         return CollectorResult({})
     found = {

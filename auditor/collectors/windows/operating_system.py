@@ -56,6 +56,7 @@ _KINDS: dict[str, WindowsKind] = {
 
 
 def parse(data: WindowsRawData, requirements: DataRequirements) -> CollectorResult:
+    """`platform`, `machine_id`, and the volatile clock."""
     os = _os(data)
     missing: list[str] = []
     version, build = _version(data, os), build_of(data)

@@ -11,6 +11,7 @@ from auditor.model.windows import WindowsRawData
 
 
 def parse(data: WindowsRawData, requirements: DataRequirements) -> CollectorResult:
+    """`processes`: the names of running programs."""
     if not requirements.processes:
         return CollectorResult({})
     names = {cell(r, "Name") for r in rows(data, PROCESSES)} - {""}

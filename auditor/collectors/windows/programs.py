@@ -24,6 +24,7 @@ def _asks(requirements: DataRequirements) -> QuerySet:
 
 
 def parse(data: WindowsRawData, requirements: DataRequirements) -> CollectorResult:
+    """`programs` by their Uninstall keys, and vendors' keys that rules ask for."""
     if not requirements.programs and not requirements.vendors:
         return CollectorResult({})
     found = []

@@ -47,6 +47,7 @@ class RegistryQuery(Struct, frozen=True):
     deep: bool = False
 
     def of(self, build: int | None) -> bool:
+        """Does a build have it? None is a build that is not known, which may."""
         return build is None or self.since <= build < self.before
 
 

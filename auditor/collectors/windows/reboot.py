@@ -26,6 +26,7 @@ _ASKS = QuerySet(
 
 
 def parse(data: WindowsRawData, requirements: DataRequirements) -> CollectorResult:
+    """`reboot`: do Windows' own marks say that it waits for a restart?"""
     build = build_of(data)
     strong, unread = [], []
     for ask, signal in ((_CBS, "servicing stack"), (_UPDATE, "Windows Update"), (_VOLATILE, "update installer")):

@@ -19,6 +19,7 @@ from auditor.model.windows import WindowsRawData
 
 
 def parse(data: WindowsRawData, requirements: DataRequirements) -> CollectorResult:
+    """`services` with their state, as far as the account may see it."""
     listed, partial = _listed(data)
     try:
         names = subkeys(data, SERVICES_KEY) or ()

@@ -19,6 +19,7 @@ def _asks(requirements: DataRequirements) -> QuerySet:
 
 
 def parse(data: WindowsRawData, requirements: DataRequirements) -> CollectorResult:
+    """`settings`: registry values and file versions that rules ask for."""
     settings: dict[str, Setting | None] = {}
     for key in requirements.windows:
         value = data.values.get(key.removeprefix("registry:"))

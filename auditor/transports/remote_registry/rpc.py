@@ -44,6 +44,7 @@ class Registry:
         return code, size, answer["lpType"] if not code else 0, b"".join(answer["lpData"]) if not code else b""
 
     def subkeys(self, path: str, at_most: int) -> tuple[int, list[str]]:
+        """The status, and at most so many names of subkeys."""
         code, key = self._key(path)
         names: list[str] = []
         while not code and len(names) < at_most:
@@ -76,6 +77,7 @@ class Registry:
         return found
 
     def root(self, name: str) -> tuple[int, Any]:
+        """The status, and the handle of a hive."""
         if name.upper() not in _ROOTS:
             return _BAD_PATH, None
         request = _ROOTS[name.upper()]()
@@ -84,6 +86,7 @@ class Registry:
         return answer["ErrorCode"], answer["phKey"]
 
     def below(self, top: Any, path: str) -> tuple[int, Any]:
+        """The status, and the handle of a key below another."""
         request = rrp.BaseRegOpenKey()
         request["hKey"], request["lpSubKey"], request["dwOptions"], request["samDesired"] = top, path + "\0", 0, rrp.KEY_READ
         answer = self._rpc.request(request, checkError=False)

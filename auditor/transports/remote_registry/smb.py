@@ -50,6 +50,7 @@ class RpcPipe:
         self._connection = _Connection(self.meter, address, port, timeout)
 
     def log_in(self, domain: str, user: str, password: str) -> None:
+        """Log in with NTLM. Raises what the library raises."""
         server = self._connection.getSMBServer()
         if self._connection.getDialect() == smb.SMB_DIALECT and not (
             server._dialects_parameters["Capabilities"] & smb.SMB.CAP_EXTENDED_SECURITY
@@ -75,6 +76,7 @@ class RpcPipe:
         return isinstance(error, SessionError) and error.getErrorCode() == nt_errors.STATUS_PIPE_NOT_AVAILABLE
 
     def log_off(self) -> None:
+        """End the session; the host may be gone."""
         self._connection.logoff()
 
 

@@ -44,6 +44,7 @@ class KnownHosts:
         self._found: dict[tuple[str, int], list[KnownHost]] = {}
 
     def add(self, entry: KnownHost) -> None:
+        """Take one line in."""
         self._count += 1
         self._found.clear()
         if re.search(r"[|*?!]", entry.hosts):

@@ -332,6 +332,7 @@ class Link(_Base):
         return e
 
     def end(self) -> None:
+        """Close the connection and wait for the reader thread."""
         self.wire.close()
         if self.is_alive():
             self.join(2.0)

@@ -94,9 +94,11 @@ class Wire(Packetizer):
         return self.read_all(end + 1).rstrip(b"\r\n").decode("utf-8", "replace")
 
     def hold(self) -> None:
+        """Keep what is written, until `release` sends it in one piece."""
         self._held = bytearray()
 
     def release(self) -> None:
+        """Send what was held."""
         held, self._held = self._held, None
         if held:
             self.write_all(bytes(held))

@@ -51,6 +51,7 @@ class WinrmConnection:
 
     @property
     def is_over(self) -> bool:
+        """Did it fail, so that nothing can be asked over it any more?"""
         return self._over is not None
 
     def rows(self, wql: str) -> tuple[dict[str, Cell], ...]:

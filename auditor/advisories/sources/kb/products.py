@@ -111,6 +111,7 @@ class ProductLine(NamedTuple):
 
     @property
     def id(self) -> str:
+        """The product id of the line."""
         return product_id(self.base, self.version, self.edition)
 
 

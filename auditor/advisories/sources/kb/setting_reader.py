@@ -80,6 +80,7 @@ class SettingReader:
         self.ahead, self.last = None, SettingSentence()
 
     def take(self, event: Event) -> None:
+        """Take the next event of the text."""
         if isinstance(event, ProseLine):
             self._sentence(event)
         elif isinstance(event, Place):

@@ -98,6 +98,7 @@ class Structure:
 
     @property
     def keywords(self) -> Iterator[Keyword]:
+        """The keywords of the keyword block, in its order."""
         for m in _WORD.finditer(self.text, *self._keywords):
             yield Keyword(m[0], m.start())
 
