@@ -14,19 +14,26 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import TypeVar
 
-from msgspec import Struct, field
 from msgspec.structs import replace
 
 from auditor.collectors.collector import Collector, CollectorResult
 from auditor.collectors.limits import MAX_NAME, MAX_PACKAGES
+from auditor.collectors.linux.apt_lists import (
+    PackageList,
+    Release,
+    check_whole,
+    has,
+    of_distribution,
+    package_list,
+    releases_of,
+    suite_of,
+)
 from auditor.collectors.linux.script_output import ScriptOutput
 from auditor.errors import FactUnavailable
-from auditor.model.facts import Candidate, SourceOffer, UpdateList, Updates
+from auditor.model.facts import Candidate, SourceOffer, Updates
 from auditor.versions.limit import MAX_VERSION
 
 SH = r"""
@@ -103,59 +110,27 @@ c_update_simulation() {
 }
 """
 
-_ALIASES = ("stable", "oldstable", "oldoldstable", "testing")
 _INST = re.compile(r"Inst (\S+) (?:\[\S+\] )?\((\S+) (.*) \[(\S+)\]\)")
 _MOST_CANDIDATES = 100_000
 _MOST_LISTS = 200
 
 
-class _Release(Struct):
-    """A suite's Release file: fields by name, and the lengths in bytes of the unpacked package lists by component and
-    architecture."""
-
-    fields: dict[str, str] = field(default_factory=dict)
-    lengths: dict[tuple[str, str], list[str]] = field(default_factory=dict)
-
-    def add(self, path: str, size: str) -> None:
-        """`updates/main/binary-amd64/Packages`: by component, with and without what stands before it, and architecture."""
-        component, _, last = path.rpartition("/binary-")
-        arch = last.partition("/")[0]
-        for name in {component, component.rpartition("/")[2]}:
-            self.lengths.setdefault((name, arch), []).append(size)
-
-    def of(self, component: str, arch: str) -> list[str]:
-        return self.lengths.get((component, arch), [])
-
-
-class _List(Struct, frozen=True):
-    """A package list that lies on the host, by what its name says: the suite it is of, the suite's own name (`bookworm-security`),
-    component and architecture; and its bytes and stanzas."""
-
-    file: str
-    suite: str
-    dist: str
-    component: str
-    arch: str
-    size: str
-    stanzas: str
-
-
 def parse(output: ScriptOutput) -> CollectorResult:
     """`updates`: what the security suites' lists offer for installed packages."""
-    releases = _releases(output.good("update_lists").lines(what="lines of Release files"))
+    releases = releases_of(output.good("update_lists").lines(what="lines of Release files"))
     table = output.good("update_candidates").lines(_MOST_CANDIDATES, "candidates")
     if "=failed=" in table:
         raise FactUnavailable("a package list could not be unpacked on the host")
     if table[-1:] != [f"=rows= {len(table) - 1}"]:
         raise FactUnavailable("what the security suites offer did not come whole")
-    lists: list[_List] = []
+    lists: list[PackageList] = []
     offered: list[tuple[str, Candidate | SourceOffer]] = []
     since = 0
     for line in table[:-1]:
         if line.startswith("=list= "):
             if len(lists) >= _MOST_LISTS:
                 raise FactUnavailable(f"more than {_MOST_LISTS} package lists lie there, the limit up to which they are read")
-            if found := _list(line):
+            if found := package_list(line):
                 lists.append(found)
                 offered[since:] = [(found.suite, o) for _, o in offered[since:]]
             else:
@@ -163,8 +138,8 @@ def parse(output: ScriptOutput) -> CollectorResult:
             since = len(offered)
         elif offer := _offer(line):
             offered.append(("", offer))
-    _all_whole(lists, releases)
-    suites = {x.suite: _suite(x, releases.get(x.suite)) for x in lists}
+    check_whole(lists, releases)
+    suites = {x.suite: suite_of(x, releases.get(x.suite)) for x in lists}
     candidates = {_of_suite(o, s) for s, o in offered if isinstance(o, Candidate)}
     sources = {_of_suite(o, s) for s, o in offered if isinstance(o, SourceOffer)}
     pins = tuple(" · ".join(p) for p in _stanzas(output.good("update_pins").lines(1500, "lines of apt preferences")))
@@ -209,80 +184,14 @@ def _of_suite(offer: T, suite: str) -> T:
     return replace(offer, suite=suite)
 
 
-def _releases(lines: list[str]) -> dict[str, _Release]:
-    """By suite; lines are grep's, `FILE:LINE`, and a mirror's port stands in the name of the file."""
-    said: dict[str, _Release] = {}
-    for line in lines:
-        for mark in ("_InRelease:", "_Release:"):
-            suite, found, text = line.partition(mark)
-            if found:
-                break
-        else:
-            continue
-        release = said.setdefault(suite, _Release())
-        words = text.split()
-        if text.startswith(" ") and len(words) == 3 and re.fullmatch(r"\d{1,12}", words[1]):
-            release.add(words[2], words[1])
-        else:
-            name, _, value = text.partition(": ")
-            release.fields[name] = value.strip()
-    return said
-
-
-def _list(line: str) -> _List | None:
-    """A row `=list= FILE BYTES STANZAS`; None where the name is not that of a package list."""
-    words = line.split()
-    if len(words) != 4:
-        return None
-    _, file, size, stanzas = words
-    name, _, rest = file.removesuffix(_suffix(file)).rpartition("_dists_")
-    front, _, last = rest.rpartition("_binary-")
-    arch, _, packages = last.partition("_")
-    if not name or not front or packages != "Packages":
-        return None
-    dist, _, component = front.partition("_")
-    if component == "updates" or component.startswith("updates_"):  # Debian before 11: stretch/updates
-        dist, component = f"{dist}_updates", component[8:]
-    if not component or not dist.endswith(("-security", "_updates")):
-        return None
-    return _List(file, f"{name}_dists_{dist}", dist, component.replace("_", "/"), arch, size, stanzas)
-
-
-def _suffix(file: str) -> str:
-    """How the list is compressed, as its name says: ".lz4"; "" where it is not."""
-    _, dot, last = file.rpartition("_Packages")[2].partition(".")
-    return dot + last if last.isalnum() else ""
-
-
-def _all_whole(lists: list[_List], releases: dict[str, _Release]) -> None:
-    """A list that is empty, or not as long as its Release file says, was cut off: what it offers is not known."""
-    for x in lists:
-        expected = releases.get(x.suite, _Release()).of(x.component, x.arch)
-        if not expected:
-            raise FactUnavailable(f"no Release file says how long the package list {x.file[:200]} has to be")
-        if x.size not in expected:
-            raise FactUnavailable(
-                f"the package list {x.file[:200]} is not whole: {x.size} bytes unpacked, {' or '.join(expected)} expected"
-            )
-
-
-def _suite(x: _List, release: _Release | None) -> UpdateList:
-    fields = release.fields if release else {}
-    codename = fields.get("Codename", "").removesuffix("-security")
-    dist = x.dist.removesuffix("-security").removesuffix("_updates")
-    own = codename if codename == dist or dist in _ALIASES or dist.startswith(f"{codename}-") else dist
-    origin = fields.get("Origin", "" if release else None)  # a Release file without one is no distribution's
-    return UpdateList(x.suite, _date(fields.get("Date", "")), own or None, origin, fields.get("Label"))
-
-
-def _uncovered(output: ScriptOutput, lists: list[_List], releases: dict[str, _Release]) -> tuple[str, ...]:
+def _uncovered(output: ScriptOutput, lists: list[PackageList], releases: dict[str, Release]) -> tuple[str, ...]:
     """Installed packages of a component and architecture that a suite has, and of which no list lies here: what is
     offered of them is not known. `NAME (COMPONENT, ARCHITECTURE)`, sorted."""
     installed = [f for line in output.get("packages").lines(MAX_PACKAGES, "packages") if len(f := line.split("\t")) > 6]
     arches = Counter(f[3] for f in installed if f[3] != "all")
     native = arches.most_common(1)[0][0] if arches else "all"
     codename = _codename(output)
-    own = [x for x in lists if _of_distribution(_suite(x, releases.get(x.suite)), codename)]
+    own = [x for x in lists if of_distribution(suite_of(x, releases.get(x.suite)), codename)]
     there = {(x.suite, x.component.rpartition("/")[2], x.arch) for x in own}
     suites = {x.suite for x in own}
     missing = []
@@ -293,7 +202,7 @@ def _uncovered(output: ScriptOutput, lists: list[_List], releases: dict[str, _Re
         if status[1:2] in ("n", "c") or not suites:
             continue
         if (component, wanted) not in covered:
-            held = [s for s in suites if _has(releases.get(s), component, wanted)]
+            held = [s for s in suites if has(releases.get(s), component, wanted)]
             nobody = not held and component != "main"  # a component of somebody else's; main is the distribution's
             covered[component, wanted] = nobody or any((s, component, wanted) in there for s in held)
         if not covered[component, wanted]:
@@ -306,29 +215,6 @@ def _codename(output: ScriptOutput) -> str | None:
     section = output.sections.get("os_release")
     found = re.search(r"^VERSION_CODENAME=[\"']?([a-z0-9.-]{1,40})", section.text[:20_000], re.MULTILINE) if section else None
     return found[1] if found else None
-
-
-def _of_distribution(x: UpdateList, codename: str | None) -> bool:
-    """Is it a suite of the distribution's own, and of the release that the host is?"""
-    return x.of_distribution and (codename is None or x.release == codename)
-
-
-def _has(release: _Release | None, component: str, arch: str) -> bool:
-    """Does a suite have packages of a component and an architecture? Where it does not say what it has, it may."""
-    if release is None or "Components" not in release.fields or "Architectures" not in release.fields:
-        return True
-    components = {c.rpartition("/")[2] for c in release.fields["Components"].split()}
-    if component not in components or arch not in release.fields["Architectures"].split():
-        return False
-    return release.of(component, arch) != ["0"]  # a list that is empty need not lie there
-
-
-def _date(text: str) -> datetime | None:
-    try:
-        when = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
 
 
 def _simulated(output: ScriptOutput) -> tuple[Candidate, ...] | None:
