@@ -35,8 +35,7 @@ class AllOf(CheckKind, frozen=True, tag="all_of"):
         return combine([child.judge(case) for child in self.checks], ALL_OF, " and ")
 
     def faults(self) -> Iterator[str]:
-        if not self.checks:
-            yield "all_of and any_of need at least one check"
+        return _childless(self.checks)
 
 
 class AnyOf(CheckKind, frozen=True, tag="any_of"):
@@ -48,14 +47,18 @@ class AnyOf(CheckKind, frozen=True, tag="any_of"):
         return combine([child.judge(case) for child in self.checks], ANY_OF, " or ")
 
     def faults(self) -> Iterator[str]:
-        if not self.checks:
-            yield "all_of and any_of need at least one check"
+        return _childless(self.checks)
 
 
 Check = (
     ServicePackCheck | ProductPackCheck | BuildCheck | HotfixCheck | FileVersionCheck | PackageCheck | KernelCheck | SettingCheck | ListenBacklogCheck | CounterCheck
     | SecurityUpdatesCheck | MissingUpdatesCheck | RebootCheck | StaleProcessesCheck | SupportCheck | PatchLevelCheck | AttestedCheck | AllOf | AnyOf
 )  # fmt: skip
+
+
+def _childless(children: tuple[Check, ...]) -> Iterator[str]:
+    if not children:
+        yield "all_of and any_of need at least one check"
 
 
 def with_children(check: Check) -> Iterator[Check]:

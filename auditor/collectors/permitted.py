@@ -19,7 +19,7 @@ _BY_NAME = ("DisplayName", "DisplayVersion")  # of a program's key below Uninsta
 
 
 class Permitted:
-    """All that `requirements`, the wishes of the loaded rules, can lead to (transports/permits.py: Permits)."""
+    """All that `requirements`, what the loaded rules need, can lead to (transports/permits.py: Permits)."""
 
     def __init__(self, requirements: DataRequirements) -> None:
         wanted = all_queries(requirements)

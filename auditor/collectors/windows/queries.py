@@ -62,7 +62,7 @@ class QuerySet(Struct, frozen=True):
 
 
 class WindowsCollector(Struct, frozen=True, kw_only=True):
-    """`queries` says what it wants read, given what rules ask for; `parse` reads it and raises FactUnavailable where the readings
+    """`queries` says what it wants read, given what rules ask for; `parse` reads it and raises FactUnavailable where the data
     do not say. `first`: its answer decides what else is worth asking."""
 
     name: str
