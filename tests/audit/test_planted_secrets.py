@@ -30,7 +30,7 @@ from tests.places import ROOT
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="makes a user with a password and rights in sudoers")
 RECORDING = ROOT / "tests" / "recordings" / "debian-12-root" / "stdout"
-MARK = "S3CR3T"
+MARK = f"S3CR3T{os.getpid()}"  # of this process: the command lines of other test processes are seen too
 # A host that takes the sudo password from its standard input and calls itself by it, and one that complains with it.
 ECHO = r"""#!/bin/sh
 marker=${SSH_ORIGINAL_COMMAND##* auditor }; marker=${marker%% *}
