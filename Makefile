@@ -45,10 +45,10 @@ packages:
 
 # Files run beside each other; what makes users or namespaces stays in one process (tests/conftest.py).
 test: packages $(VENV)/.tests
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest -n auto
 
 quick: $(VENV)/.tests
-	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not real"
+	$(BIN)/python -m pytest -n auto -m "not real"
 
 check: $(VENV)/.tests
 	$(BIN)/ruff check .

@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from auditor.audit.context import AuditContext
 from auditor.rulebook.loader import Rulebook, load
+from tests.grouping import ByGroup
 from tests.lab.started import Starter
 from tests.places import ROOT
 
@@ -33,18 +36,6 @@ REAL = (
     "fuzz/", "history/test_store", "inventory/test_ansible_itself", "lab/", "mail/", "packaging/", "report/test_browser", "transports/",
     "advisories/test_corpus", "advisories/test_pattern", "foundation/test_isolation", "foundation/test_own_files", "versions/test_rpm", "versions/test_deb",
 )  # fmt: skip
-# What changes the machine that all tests see (users, sudoers, namespaces, its listeners) runs in one process, one after the other.
-MACHINE = (
-    "audit/test_fleet",
-    "audit/test_planted_secrets",
-    "collectors/linux/test_least_rights",
-    "collectors/linux/test_script.py",
-)
-WINE = (
-    "collectors/windows/test_wine",
-    "collectors/windows/test_offline_scripts",
-    "collectors/windows/readers/test_powershell_answers",
-)
 _SLOWEST = 10
 _seconds: dict[str, float] = {}
 
@@ -57,13 +48,14 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is `real`, and keep each file in one process."""
     for item in items:
-        file = str(item.path.relative_to(ROOT / "tests"))
-        if file.startswith(REAL):
+        if str(item.path.relative_to(ROOT / "tests")).startswith(REAL):
             item.add_marker("real")
-        group = "machine" if file.startswith(MACHINE) else "wine" if file.startswith(WINE) else file
-        item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    return ByGroup(config, log)
 
 
 def pytest_collection_finish() -> None:

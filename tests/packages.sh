@@ -1,11 +1,12 @@
 #!/bin/sh
-# What the tests need beside Python: a real sshd, network namespaces, sudo, shells, Wine's cmd and reg, Samba's registry, Chromium, xmllint, Ansible, and the published
+# What the tests need beside Python: a real sshd, network namespaces, sudo, shells, Wine's cmd and reg, Samba's registry, Chromium, xmllint, Ansible, libapt and librpm for Debian's Python, and the published
 # schemas of XCCDF (Debian's openscap-common) and SARIF, and axe-core (from packages of npm's, held by their digests). Installed through apt-get and npm where that is allowed; otherwise named.
 missing=
 for pair in sshd:openssh-server ip:iproute2 sudo:sudo busybox:busybox ksh:ksh mksh:mksh gzip:gzip unzip:unzip rpm:rpm smbd:samba xmllint:libxml2-utils npm:npm chromium:chromium; do
   command -v "${pair%%:*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${pair%%:*}" ] || missing="$missing ${pair#*:}"
 done
 [ -x /usr/lib/wine/wine64 ] || missing="$missing wine64"
+/usr/bin/python3 -c "import apt_pkg, rpm" 2>/dev/null || missing="$missing python3 python3-apt python3-rpm"
 [ -f /usr/share/openscap/schemas/xccdf/1.2/xccdf_1.2.xsd ] || missing="$missing openscap-common"
 for pair in libidn.so.12:libidn12 libgnutls-dane.so.0:libgnutls-dane0 libnsl.so.2:libnsl2 libdb-5.3.so:libdb5.3; do
   ls /usr/lib/*/"${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"  # exim's
