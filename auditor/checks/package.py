@@ -7,7 +7,7 @@ from collections.abc import Callable
 from auditor.checks.check_kind import CheckKind
 from auditor.checks.judgement import Case, Judgement, unread
 from auditor.model.facts import Package
-from auditor.versions import deb, rpm
+from auditor.versions import apk, deb, rpm
 
 
 class PackageCheck(CheckKind, frozen=True, tag="package"):
@@ -71,7 +71,7 @@ def older(manager: str) -> Callable[[str, str], bool]:
     return _ORDERS[manager]
 
 
-_ORDERS: dict[str, Callable[[str, str], bool]] = {"dpkg": deb.older, "rpm": rpm.older}
+_ORDERS: dict[str, Callable[[str, str], bool]] = {"dpkg": deb.older, "rpm": rpm.older, "apk": apk.older}
 
 
 # Their packages are rpm's; their kernels get a new release with every package.

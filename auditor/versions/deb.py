@@ -10,12 +10,13 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from auditor.versions.limit import bounded
+from auditor.versions.limit import MAX_EPOCH, bounded
+from auditor.versions.number_key import number_key
 
 _TURN = re.compile(r"(\D*)(\d*)")
 # What deb-version(7) allows. Without it nonsense has a place too, mostly behind every true version.
 _UPSTREAM, _REVISION = re.compile(r"[0-9][A-Za-z0-9.+~:-]*"), re.compile(r"[A-Za-z0-9.+~]+")
-Part = tuple[tuple[tuple[int, ...], int], ...]
+_TILDE, _END = 1, b"\x02"
 
 
 class Split(NamedTuple):
@@ -41,23 +42,24 @@ def split(version: str) -> Split:
     return Split(int(epoch) if colon else 0, upstream, revision if dash else None)
 
 
-def _weight(char: str) -> int:
-    return -1 if char == "~" else ord(char) if char.isalpha() else ord(char) + 0x110000
+def _text(text: str) -> bytes:
+    """Characters that are no digits, `~` first, then the end, letters, all others."""
+    return bytes(_TILDE if c == "~" else ord(c) if c.isalpha() else ord(c) + 0x80 for c in text) + _END
 
 
-def _key(part: str) -> Part:
-    # A part that ends weighs 0 there: above "~" (-1), below everything else.
-    turns = [((*(_weight(c) for c in text), 0), int(number or 0)) for text, number in _TURN.findall(part)]
-    return tuple(turns)
+def _part(part: str) -> bytes:
+    return b"".join(_text(text) + number_key(number) for text, number in _TURN.findall(part))
 
 
 @lru_cache(maxsize=65536)
-def sort_key(version: str) -> tuple[int, Part, Part]:
-    """A key by which `sorted`, `<` and `==` follow dpkg --compare-versions; ValueError as `split`."""
+def key(version: str) -> bytes:
+    """Bytes whose order is that of dpkg --compare-versions; ValueError as `split`, and for an epoch that dpkg refuses."""
     epoch, upstream, revision = split(version)
-    return epoch, _key(upstream), _key(revision or "0")
+    if epoch > MAX_EPOCH:
+        raise ValueError(f"not a Debian version, whose epoch is too large: {version!r}")
+    return epoch.to_bytes(4, "big") + _part(upstream) + _part(revision or "0")
 
 
 def older(version: str, than: str) -> bool:
     """True if `version` sorts before `than`."""
-    return sort_key(version) < sort_key(than)
+    return key(version) < key(than)

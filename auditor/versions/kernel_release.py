@@ -88,9 +88,9 @@ def newer_than(running: str, installed: tuple[str, ...], manager: Manager = "dpk
     return tuple(sorted((r for r in same if _key(r, manager) > mine), key=lambda r: _key(r, manager), reverse=True))
 
 
-def _key(release: str, manager: Manager) -> tuple[object, ...]:
+def _key(release: str, manager: Manager) -> bytes:
     version = _split(release)[0].replace("-rc", "~rc")
     if manager == "rpm":
         upstream, _, build = version.partition("-")
-        return rpm.part_key(upstream), rpm.part_key(build or "0")
-    return deb.sort_key("0:" + version.replace("_", "."))
+        return rpm.part_key(upstream) + rpm.part_key(build or "0")
+    return deb.key("0:" + version.replace("_", "."))

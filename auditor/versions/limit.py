@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-MAX_VERSION = 256  # characters
+MAX_VERSION = 255  # characters
+MAX_EPOCH = 2_147_483_647  # dpkg's and rpm's epochs are integers of 32 bits
 
 
 def bounded(version: str) -> str:

@@ -9,42 +9,46 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from auditor.versions.limit import bounded
+from auditor.versions.limit import MAX_EPOCH, bounded
+from auditor.versions.number_key import number_key
 
-_RUN = re.compile(r"\d+|[A-Za-z]+|[~^]")
+_RUN = re.compile(r"[0-9]+|[A-Za-z]+|[~^]")
 _VERSION = re.compile(r"[A-Za-z0-9._+~^%{}-]+")  # what rpm builds; anything else has no place in the order
-_TILDE, _END, _CARET, _WORD, _NUMBER = range(5)
-Key = tuple[tuple[int, int, str], ...]
+_TILDE, _END, _CARET, _WORD, _NUMBER = (bytes((n,)) for n in range(1, 6))
 
 
 @lru_cache(maxsize=65536)
-def part_key(part: str) -> Key:
+def part_key(part: str) -> bytes:
     """The order of one part, a version or a release. ValueError where it is none."""
     if not _VERSION.fullmatch(bounded(part)):
         raise ValueError(f"not an RPM version: {part!r}")
-    found = []
-    for run in _RUN.findall(part):
-        if run.isdigit():
-            found.append((_NUMBER, int(run), ""))
-        else:
-            found.append((_TILDE if run == "~" else _CARET if run == "^" else _WORD, 0, run))
-    return (*found, (_END, 0, ""))
+    return b"".join(map(_run, _RUN.findall(part))) + _END
 
 
-def sort_key(version: str) -> tuple[int, Key, Key | None]:
-    """The order of `[epoch:]version[-release]`; ValueError where it is none."""
+def _run(run: str) -> bytes:
+    if run.isdigit():
+        return _NUMBER + number_key(run)
+    return _TILDE if run == "~" else _CARET if run == "^" else _WORD + run.encode("ascii") + b"\0"
+
+
+def _parts(version: str) -> tuple[bytes, bytes]:
     epoch, _, rest = bounded(version).partition(":") if ":" in version else ("0", ":", bounded(version))
-    if not re.fullmatch(r"[0-9]{1,9}", epoch):
+    if not re.fullmatch(r"[0-9]{1,10}", epoch) or int(epoch) > MAX_EPOCH:
         raise ValueError(f"not an RPM version: {version!r}")
     if rest.count("-") > 1:
         raise ValueError(f"not an RPM version, which has one dash at most: {version!r}")
     name, _, release = rest.partition("-")
-    return int(epoch), part_key(name), part_key(release) if release else None
+    return int(epoch).to_bytes(4, "big") + part_key(name), part_key(release) if release else b""
+
+
+@lru_cache(maxsize=65536)
+def key(version: str) -> bytes:
+    """Bytes whose order is rpm's, of `[epoch:]version[-release]`; ValueError where it is none. Without a release it stands
+    before every release of its version."""
+    return b"".join(_parts(version))
 
 
 def older(version: str, than: str) -> bool:
     """True if `version` sorts before `than`; a release counts only where both have one (rpm's own rule for requirements)."""
-    a, b = sort_key(version), sort_key(than)
-    if a[:2] != b[:2]:
-        return a[:2] < b[:2]
-    return a[2] is not None and b[2] is not None and a[2] < b[2]
+    (a, release), (b, other) = _parts(version), _parts(than)
+    return a < b or (a == b and bool(release and other) and release < other)

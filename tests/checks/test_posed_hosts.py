@@ -377,7 +377,9 @@ PACKAGES = [
     ("rpm", "5.14.0", None, "5.14.0-427.13.1.el9_4", "unknown"),  # an installed rpm has a release
     ("rpm", "5.14.0", "", "5.14.0-427.13.1.el9_4", "unknown"),
     ("rpm", "5.14.0-1", "2.el9", "5.14.0-427", "unknown"),  # two dashes
-    ("apk", "1.2.3", "r4", "1.2.3-r5", "unknown"),
+    ("apk", "1.2.3", "r4", "1.2.3-r5", "noncompliant"),
+    ("apk", "1.2.3", "r5", "1.2.3-r5", "compliant"),
+    ("apk", "1.2.3foo", "r4", "1.2.3-r5", "unknown"),
     ("dpkg", "1.0~rc1", "1", "1.0-1", "noncompliant"),
 ]
 

@@ -135,9 +135,9 @@ LINEAR: dict[str, tuple[int, Callable[[int], Callable[[], object]]]] = {
     "service pack": (2000, lambda n: refusing(lambda: [service_pack.parse("6" + " " * n + "x")])),
     "sealed type": (8000, lambda n: refusing(lambda: seal.opened('multipart/encrypted; a="' + ";" * n, b"", lambda a, b: a, 16))),
     # Versions.
-    "deb": (200_000, lambda n: refusing(lambda: deb.sort_key("1" + ".a" * n))),
-    "deb with an epoch": (200_000, lambda n: refusing(lambda: deb.sort_key("1:" + "1." * n))),
-    "rpm": (200_000, lambda n: refusing(lambda: rpm.sort_key("1" + ".a" * n))),
+    "deb": (200_000, lambda n: refusing(lambda: deb.key("1" + ".a" * n))),
+    "deb with an epoch": (200_000, lambda n: refusing(lambda: deb.key("1:" + "1." * n))),
+    "rpm": (200_000, lambda n: refusing(lambda: rpm.key("1" + ".a" * n))),
     "kernel release": (2000, lambda n: refusing(lambda: kernel_release.flavour("1-" + "64" * n + "!"))),
     "windows version": (100_000, lambda n: lambda: windows_product.possible("1" * n, "1" * n)),
     # Judging.

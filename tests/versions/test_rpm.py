@@ -49,7 +49,7 @@ def test_the_order_is_rpms_own(pairs: list[tuple[str, str]]) -> None:
 @pytest.mark.parametrize("version", ["", "a b", "1;2", "é", "1" * (MAX_VERSION + 1), "x:1-1", "1:2:3"])
 def test_what_is_none(version: str) -> None:
     with pytest.raises(ValueError, match="version"):
-        rpm.sort_key(version)
+        rpm.key(version)
 
 
 def test_epochs_and_releases() -> None:
