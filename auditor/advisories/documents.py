@@ -6,22 +6,32 @@ cannot be taken comes as a `Refusal` with its reason and never stops the rest.
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import os
 import re
 import sys
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from io import BufferedIOBase, BytesIO
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 MAX_DOCUMENT = 4_000_000  # bytes of any document; an article is smaller (decode.py)
 MAX_ARCHIVE = 8_000_000_000  # bytes unpacked, all members of one archive
 MAX_MEMBERS = 1_000_000
 MAX_STDIN = 256_000_000
-_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
 _MAGIC = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")
+_COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
 _HEADER = re.compile(rb"^DOCUMENT:", re.M)
 
 
@@ -39,8 +49,9 @@ class Refusal(NamedTuple):
     reason: str
 
 
-def documents(paths: Iterable[str]) -> Iterator[Document | Refusal]:
-    """The documents of files, folders (every file below, in the order of their names), archives and `-`."""
+def documents(paths: Iterable[str], most: int = MAX_DOCUMENT, *, compressed: bool = False) -> Iterator[Document | Refusal]:
+    """The documents of files, folders (every file below, in the order of their names), archives and `-`, each of at most
+    `most` bytes. `compressed`: a document may be gzip, bzip2, xz or zstd, as what it begins with says."""
     for given in paths:
         if given == "-":
             yield from _stdin()
@@ -50,38 +61,55 @@ def documents(paths: Iterable[str]) -> Iterator[Document | Refusal]:
             for root, folders, files in os.walk(path):
                 folders.sort()
                 for name in sorted(files):
-                    yield from _file(Path(root) / name)
+                    yield from _file(Path(root) / name, most, compressed)
         elif path.exists():
-            yield from _file(path)
+            yield from _file(path, most, compressed)
         else:
             yield Refusal(given, "there is no such file or folder")
 
 
-def _file(path: Path) -> Iterator[Document | Refusal]:
+def _file(path: Path, most: int, compressed: bool) -> Iterator[Document | Refusal]:
     name = str(path)
     try:
         if not path.is_file():
             yield Refusal(name, "is no regular file")
         elif name.lower().endswith(".zip"):
-            yield from _zip(path)
+            yield from _zip(path, most, compressed)
         elif name.lower().endswith(_ARCHIVES):
-            yield from _tar(path)
+            yield from _tar(path, most, compressed)
         else:
-            with path.open("rb") as file:
-                yield _taken(name, file.read(MAX_DOCUMENT + 1))
+            with path.open("rb") as file:  # a file that is no longer than it said takes no more memory than it needs
+                size = os.fstat(file.fileno()).st_size
+                yield _taken(name, file.read(min(size, most) + 1), most, compressed)
     except OSError as e:
         yield Refusal(name, e.strerror or str(e))
 
 
-def _taken(name: str, content: bytes) -> Document | Refusal:
-    if len(content) > MAX_DOCUMENT:
-        return Refusal(name, f"is larger than {MAX_DOCUMENT // 1_000_000} MB, which no article is")
+def _taken(name: str, content: bytes, most: int, compressed: bool) -> Document | Refusal:
+    if compressed and content.startswith(_COMPRESSED) and len(content) <= most:
+        try:
+            content = _unpacked(content, most + 1)
+        except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zstd.ZstdError) as e:
+            return Refusal(name, f"cannot be unpacked: {e}")
+    if len(content) > most:
+        return Refusal(name, f"is larger than {most // 1_000_000} MB, which no document is")
     if content.startswith(_MAGIC):
         return Refusal(name, "is an archive in an archive, or one without its usual name; unpack it first")
     return Document(name, content)
 
 
-def _zip(path: Path) -> Iterator[Document | Refusal]:
+def _unpacked(content: bytes, most: int) -> bytes:
+    """At most so many bytes of a compressed document; whole to its end, whose checksum is read too, where it is not longer."""
+    opens: dict[bytes, Callable[[BytesIO], BufferedIOBase]] = {b"\x1f": _gunzip, b"B": bz2.BZ2File, b"\xfd": lzma.LZMAFile}
+    with opens.get(content[:1], zstd.ZstdFile)(BytesIO(content)) as file:
+        return file.read(most)
+
+
+def _gunzip(file: BytesIO) -> BufferedIOBase:
+    return gzip.GzipFile(fileobj=file)
+
+
+def _zip(path: Path, most: int, compressed: bool) -> Iterator[Document | Refusal]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
@@ -92,24 +120,24 @@ def _zip(path: Path) -> Iterator[Document | Refusal]:
                 if member.is_dir():
                     continue
                 name = f"{path}:{member.filename}"
-                if reason := _unfit(member.filename, member.file_size):
+                if reason := _unfit(member.filename, member.file_size, most):
                     yield Refusal(name, reason)
                     continue
                 try:
                     with archive.open(member) as file:
-                        yield _taken(name, file.read(MAX_DOCUMENT + 1))
+                        yield _taken(name, file.read(most + 1), most, compressed)
                 except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError) as e:
                     yield Refusal(name, f"cannot be unpacked: {e}")
     except (zipfile.BadZipFile, ValueError, EOFError) as e:
         yield Refusal(str(path), f"is no zip archive that can be read: {e}")
 
 
-def _tar(path: Path) -> Iterator[Document | Refusal]:
+def _tar(path: Path, most: int, compressed: bool) -> Iterator[Document | Refusal]:
     """Members in the archive's own order; a member that is too large ends the reading, since it could only be skipped
     by unpacking it."""
     total = count = 0
     try:
-        with tarfile.open(path, mode="r|*") as archive:
+        with _opened_tar(path) as archive:
             for member in archive:
                 count, total = count + 1, total + member.size
                 name = f"{path}:{member.name}"
@@ -121,9 +149,9 @@ def _tar(path: Path) -> Iterator[Document | Refusal]:
                 if not member.isreg():
                     yield Refusal(name, "is a link or a device, not a file")
                     continue
-                if reason := _unfit(member.name, member.size):
+                if reason := _unfit(member.name, member.size, most):
                     yield Refusal(name, reason)
-                    if member.size > MAX_DOCUMENT:
+                    if member.size > most:
                         yield Refusal(
                             str(path),
                             "the rest of this archive was not read: its next members lie behind the one that is too large",
@@ -131,20 +159,26 @@ def _tar(path: Path) -> Iterator[Document | Refusal]:
                         return
                     continue
                 file = archive.extractfile(member)
-                yield _taken(name, file.read(MAX_DOCUMENT + 1) if file else b"")
-    except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as e:
+                yield _taken(name, file.read(most + 1) if file else b"", most, compressed)
+    except (tarfile.TarError, zlib.error, zstd.ZstdError, EOFError, OSError, ValueError) as e:
         yield Refusal(str(path), f"is no tar archive that can be read, or is cut off: {e}")
 
 
-def _unfit(name: str, size: int) -> str:
+def _opened_tar(path: Path) -> tarfile.TarFile:
+    if path.name.lower().endswith(".zst"):  # before Python 3.14 tarfile knows no zstd
+        return tarfile.open(fileobj=zstd.ZstdFile(path), mode="r|")
+    return tarfile.open(path, mode="r|*")
+
+
+def _unfit(name: str, size: int, most: int) -> str:
     """Why a member is not read; "" if it is."""
     parts = PurePosixPath(name.replace("\\", "/")).parts
     if name.startswith(("/", "\\")) or ".." in parts or re.match(r"[A-Za-z]:", name):
         return "its path leads out of the archive"
     if name.lower().endswith(_ARCHIVES):
         return "is an archive in an archive; unpack it first"
-    if size > MAX_DOCUMENT:
-        return f"would be {size:,} bytes unpacked; no article is larger than {MAX_DOCUMENT // 1_000_000} MB"
+    if size > most:
+        return f"would be {size:,} bytes unpacked; no document is larger than {most // 1_000_000} MB"
     return ""
 
 
@@ -161,4 +195,4 @@ def _stdin(source: BinaryIO | None = None) -> Iterator[Document | Refusal]:
     cuts = starts if starts and not content[: starts[0]].strip() else [0, *(s for s in starts if s)]
     for n, (start, end) in enumerate(zip(cuts, [*cuts[1:], len(content)], strict=True), 1):
         name = "-" if len(cuts) == 1 else f"-:{n}"
-        yield _taken(name, content[start:end])
+        yield _taken(name, content[start:end], MAX_DOCUMENT, False)

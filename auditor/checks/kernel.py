@@ -9,6 +9,7 @@ from auditor.checks.judgement import Case, Judgement, unread
 from auditor.checks.package import RPM_DISTRIBUTIONS
 from auditor.model.facts import Package
 from auditor.versions import deb, kernel_release
+from auditor.versions.package_version import Manager
 
 
 class KernelCheck(CheckKind, frozen=True, tag="kernel"):
@@ -84,7 +85,7 @@ _KERNEL_PACKAGE = re.compile(
 _NEW_RELEASE_EACH_TIME = (*RPM_DISTRIBUTIONS, "ubuntu", "alpine")
 
 
-def _manager(case: Case) -> kernel_release.Manager:
+def _manager(case: Case) -> Manager:
     """The package manager whose order the kernels' releases follow."""
     if case.facts.packages:
         return case.facts.packages[0].manager

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from auditor.checks.check_kind import CheckKind
 from auditor.checks.judgement import Case, Judgement, unread
 from auditor.model.facts import Package
-from auditor.versions import apk, deb, rpm
+from auditor.versions.package_version import older
 
 
 class PackageCheck(CheckKind, frozen=True, tag="package"):
@@ -38,7 +36,7 @@ class PackageCheck(CheckKind, frozen=True, tag="package"):
                 resolved_by="packages: of which manager they are, and their whole versions",
             )
         try:
-            old = [p for p in installed if older(p.manager)(p.full_version, self.fixed)]
+            old = [p for p in installed if older(p.manager, p.full_version, self.fixed)]
         except ValueError as e:
             return Judgement(
                 "unknown",
@@ -62,16 +60,6 @@ def _contradiction(case: Case, packages: list[Package]) -> str:
         return f"the facts say that {packages[0].name} is dpkg's, and the packages of {product} are rpm's"
     bare = next((p for p in packages if p.manager == "rpm" and not p.release), None)
     return f"an installed rpm has a release, and {bare.name} {bare.full_version} has none" if bare else ""
-
-
-def older(manager: str) -> Callable[[str, str], bool]:
-    """How a package manager orders versions. ValueError for one whose order is not known here."""
-    if manager not in _ORDERS:
-        raise ValueError(f"the order of {manager} is not known to this release")
-    return _ORDERS[manager]
-
-
-_ORDERS: dict[str, Callable[[str, str], bool]] = {"dpkg": deb.older, "rpm": rpm.older, "apk": apk.older}
 
 
 # Their packages are rpm's; their kernels get a new release with every package.

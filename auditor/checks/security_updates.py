@@ -7,11 +7,11 @@ from msgspec.structs import replace
 from auditor.checks import apt_pins
 from auditor.checks.check_kind import CheckKind
 from auditor.checks.judgement import Case, Judgement, unread
-from auditor.checks.package import older
 from auditor.foundation.sanitize import counted
 from auditor.model.facts import Candidate, Package, Updates
 from auditor.versions import deb, kernel_release
 from auditor.versions.limit import MAX_VERSION
+from auditor.versions.package_version import older
 
 
 class SecurityUpdatesCheck(CheckKind, frozen=True, tag="security_updates"):
@@ -130,7 +130,7 @@ def newer(
     for p in packages:
         newest = (best.get((p.name, p.arch)) or best.get((p.name, None))) if p.name in offered else None
         try:
-            if newest and not p.half_installed and older(p.manager)(p.full_version, newest.version):
+            if newest and not p.half_installed and older(p.manager, p.full_version, newest.version):
                 found.append((p, newest))
         except ValueError as e:
             unreadable.append(f"{p.name} {p.full_version[:80]} ({e})")

@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import Literal
 
 from auditor.versions import deb, rpm
 from auditor.versions.limit import bounded
-
-Manager = Literal["dpkg", "rpm", "apk"]
+from auditor.versions.package_version import Manager
 
 _ABI_WORD = re.compile(r"(?:rpi|rc)\d+")  # 6.1.0-rpi8-rpi-v8, 6.12.0-rc1-amd64: part of the version, though a word
 _NUMBERED = re.compile(r"([a-z]+)(\d+(?:\.\w+)*)")

@@ -138,7 +138,7 @@ def test_a_huge_line_is_refused(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.write(ARTICLE)
         file.truncate(200_000_000)
-    assert read(path) == ([], {"long.txt": "is larger than 4 MB, which no article is"})
+    assert read(path) == ([], {"long.txt": "is larger than 4 MB, which no document is"})
 
 
 def test_no_regular_file(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def _versions(of: str) -> list[str]:
 def _pairs(versions: list[str]) -> list[tuple[str, str]]:
     """Half of them neighbours, by changing a piece of one: two versions of one package differ in little."""
     chance = random.Random(11)
-    pairs = []
+    pairs: list[tuple[str, str]] = []
     while len(pairs) < PAIRS:
         a, b = chance.choice(versions), chance.choice(versions)
         if chance.random() < 0.5:
@@ -69,7 +69,7 @@ def _pairs(versions: list[str]) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("of", "key", "theirs"), [("deb", deb.key, _APT), ("rpm", rpm.key, _RPM)])
 def test_the_order_of_bytes_is_the_vendors(of: str, key: Callable[[str], bytes], theirs: str) -> None:
-    pairs = []
+    pairs: list[tuple[str, str]] = []
     for a, b in _pairs(_versions(of)):
         try:
             pairs.append((a, b, key(a), key(b)))

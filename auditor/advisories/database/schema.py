@@ -1,0 +1,85 @@
+"""The tables of the advisory database, one SQLite file.
+
+What is compared are bytes (`versions.key`), what is repeated are numbers. An advisory is an interval of imports, so that what was
+known on a day is one comparison: `since <= import and (until is null or until > import)`. The whole file can be made anew from
+the feeds, so it has no migrations: one of another form is refused, or made anew by an import with --force.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from auditor.errors import UsageFault
+
+APPLICATION = 0x61756461  # "auda", pragma application_id
+FORM = 1  # pragma user_version
+
+_CREATE = """
+create table imports (n integer primary key, at text not null, digest text not null default '');
+create table feeds (n integer primary key, name text not null unique);
+create table releases (n integer primary key, name text not null unique);
+create table names (n integer primary key, name text not null unique);
+create table words (n integer primary key, text text not null unique);
+create table versions (n integer primary key, manager text not null, text text not null, key blob, unique (manager, text));
+create table advisories (n integer primary key, id text not null, feed integer not null references feeds(n), since integer not null
+    references imports(n), until integer references imports(n), kind text not null, severity text not null, published text, modified text,
+    digest blob not null, document blob not null);
+create index advisories_id on advisories (id);
+create index advisories_feed on advisories (feed) where until is null;
+create table fixes (release integer not null references releases(n), name integer not null references names(n),
+    advisory integer not null references advisories(n), version integer not null references versions(n), arch integer not null references words(n),
+    module integer not null references words(n), primary key (release, name, advisory, version, arch, module)) without rowid;
+create table cves (cve integer not null, advisory integer not null references advisories(n), primary key (cve, advisory)) without rowid;
+create table texts (advisory integer primary key references advisories(n), body blob not null);
+create table coverage (feed integer not null references feeds(n), release integer not null references releases(n), import integer not null
+    references imports(n), since text, as_of text, advisories integer not null, whole integer not null,
+    primary key (release, feed, import)) without rowid;
+create table sources (path text primary key, signature blob not null) without rowid;
+"""
+
+
+def open_for_reading(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write. UsageFault where the file is none of this form."""
+    try:
+        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30, check_same_thread=False)
+        _check(db, path)
+    except sqlite3.Error as e:
+        raise UsageFault(f"the advisory database {path} cannot be read: {e}") from None
+    return db
+
+
+def open_for_writing(path: Path, *, anew: bool = False) -> sqlite3.Connection:
+    """A connection to the file, which is made where there is none. `anew`: a file of another form is emptied first."""
+    try:
+        db = sqlite3.connect(path, timeout=30, isolation_level=None)
+        db.execute("pragma journal_mode=wal")
+        db.execute("pragma synchronous=normal")
+        if not db.execute("select 1 from sqlite_master limit 1").fetchone():
+            _make(db)
+        elif anew and _form(db) != (APPLICATION, FORM) and _form(db)[0] == APPLICATION:
+            for (table,) in db.execute("select name from sqlite_master where type='table'").fetchall():
+                db.execute(f'drop table if exists "{table}"')
+            _make(db)
+        _check(db, path)
+    except sqlite3.Error as e:
+        raise UsageFault(f"the advisory database {path} cannot be opened: {e}") from None
+    return db
+
+
+def _make(db: sqlite3.Connection) -> None:
+    db.executescript(f"begin; {_CREATE} pragma application_id={APPLICATION}; pragma user_version={FORM}; commit;")
+
+
+def _form(db: sqlite3.Connection) -> tuple[int, int]:
+    (application,), (form,) = db.execute("pragma application_id").fetchone(), db.execute("pragma user_version").fetchone()
+    return application, form
+
+
+def _check(db: sqlite3.Connection, path: Path) -> None:
+    application, form = _form(db)
+    if application != APPLICATION:
+        raise UsageFault(f"{path} is no advisory database; name another file with --advisories")
+    if form != FORM:
+        newer = "was made by a newer auditor; update this one" if form > FORM else "is of an older form"
+        raise UsageFault(f"the advisory database {path} {newer}, or make it anew: `auditor advisories import --force PATH…`")
