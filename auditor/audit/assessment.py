@@ -59,6 +59,7 @@ def evaluate_facts(
         policy=context.policy,
         failing_since=context.failing_since.get(target.name, NEVER),
         encoded=encoded,
+        known=context.advisories.about if context.advisories else None,
     )
     whole = all(o.outcome in ("ok", "skipped") for o in facts.outcomes)
     outcome: Outcome = "assessed" if whole else "partial"

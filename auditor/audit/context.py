@@ -8,6 +8,7 @@ from secrets import token_hex
 
 from msgspec import Struct, field
 
+from auditor.advisories.database.knowledge import AdvisoryDatabase
 from auditor.collectors.permitted import Permitted
 from auditor.evaluation.applicability import may_apply
 from auditor.evaluation.cache import EvaluationCache
@@ -54,6 +55,7 @@ class AuditContext(Struct, frozen=True, kw_only=True):
     policy: Policy = NO_POLICY
     failing_since: Mapping[str, Mapping[str, date]] = field(default_factory=dict)
     deep: bool = False
+    advisories: AdvisoryDatabase | None = None
     evaluations: EvaluationCache = field(default_factory=EvaluationCache)
     requirements: RequirementsCache = field(default_factory=RequirementsCache)
 
@@ -64,6 +66,7 @@ def new_context(
     *,
     clock: Callable[[], datetime] = utc_now,
     deep: bool = False,
+    advisories: AdvisoryDatabase | None = None,
     failing_since: Mapping[str, Mapping[str, date]] | None = None,
 ) -> AuditContext:
     """The context of a real run: the inventory's attestations, waivers and policy, and random markers."""
@@ -76,4 +79,5 @@ def new_context(
         policy=inventory.policy,
         failing_since=failing_since or {},
         deep=deep,
+        advisories=advisories,
     )

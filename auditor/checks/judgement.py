@@ -7,26 +7,30 @@ from datetime import date
 
 from msgspec import Struct
 
+from auditor.model.advisory import Coverage
 from auditor.model.facts import HostFacts, Package
-from auditor.model.finding import Attestation, Remedy, Verdict
+from auditor.model.finding import Attestation, PackageState, Remedy, Verdict
 
 
 class Case(Struct, frozen=True):
     """One host before one rule. `attestation` is the newest one for this rule and target, whatever its dates;
-    `today` is the date of judging; `packages` gives the installed packages of a name, `articles` are
-    the numbers of the listed hotfixes, None where nobody looked."""
+    `today` is the date of judging; `packages` gives the installed packages of a name, `sources` those of a source, `articles` are
+    the numbers of the listed hotfixes, None where nobody looked. `coverage`: what the distribution's advisories know of this host,
+    None where no advisory database was asked."""
 
     facts: HostFacts
     attestation: Attestation | None
     today: date
     packages: Callable[[str], list[Package]]
+    sources: Callable[[str], list[Package]]
     articles: frozenset[str] | None = None
+    coverage: Coverage | None = None
 
 
 class Judgement(Struct, frozen=True):
     """A verdict with its evidence, in sentences for people. `resolved_by` names what would settle an unknown,
     `remedy` what would make it compliant together with others of its kind. `offending`: what a verdict that is not good is
-    about, item by item and without what changes by itself, where `observed` says more than that."""
+    about, item by item and without what changes by itself, where `observed` says more than that; `packages` the packages among it."""
 
     verdict: Verdict
     observed: str
@@ -36,6 +40,7 @@ class Judgement(Struct, frozen=True):
     evidence: tuple[str, ...] = ()
     remedy: Remedy | None = None
     offending: tuple[str, ...] = ()
+    packages: tuple[PackageState, ...] = ()
 
 
 def unread(facts: HostFacts, collector: str, what: str, required: str) -> Judgement:

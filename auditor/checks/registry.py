@@ -16,6 +16,7 @@ from auditor.checks.kernel import KernelCheck
 from auditor.checks.listen_backlog import ListenBacklogCheck
 from auditor.checks.missing_updates import MissingUpdatesCheck
 from auditor.checks.package import PackageCheck
+from auditor.checks.packages import PackagesCheck
 from auditor.checks.patch_level import PatchLevelCheck
 from auditor.checks.product_pack import ProductPackCheck
 from auditor.checks.reboot import RebootCheck
@@ -51,7 +52,7 @@ class AnyOf(CheckKind, frozen=True, tag="any_of"):
 
 
 Check = (
-    ServicePackCheck | ProductPackCheck | BuildCheck | HotfixCheck | FileVersionCheck | PackageCheck | KernelCheck | SettingCheck | ListenBacklogCheck | CounterCheck
+    ServicePackCheck | ProductPackCheck | BuildCheck | HotfixCheck | FileVersionCheck | PackageCheck | PackagesCheck | KernelCheck | SettingCheck | ListenBacklogCheck | CounterCheck
     | SecurityUpdatesCheck | MissingUpdatesCheck | RebootCheck | StaleProcessesCheck | SupportCheck | PatchLevelCheck | AttestedCheck | AllOf | AnyOf
 )  # fmt: skip
 

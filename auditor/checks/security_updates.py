@@ -8,30 +8,37 @@ from auditor.checks import apt_pins
 from auditor.checks.check_kind import CheckKind
 from auditor.checks.judgement import Case, Judgement, unread
 from auditor.foundation.sanitize import counted
-from auditor.model.facts import Candidate, Package, Updates
+from auditor.model.advisory import Coverage
+from auditor.model.facts import Candidate, HostFacts, Package, Updates
 from auditor.versions import deb, kernel_release
 from auditor.versions.limit import MAX_VERSION
 from auditor.versions.package_version import older
 
 
 class SecurityUpdatesCheck(CheckKind, frozen=True, tag="security_updates"):
-    """Compliant if no security suite offers a newer version of an installed package, by lists of at most
-    `max_age_days` days; older lists give unknown."""
+    """Is every security update installed, as far as that is known? Where a feed of the distribution's advisories covers the host,
+    each advisory that is not fulfilled is a finding of its own, and this one says that nothing else is missing; a feed that tells
+    less than the last `max_feed_age_days` days gives unknown. Where none does, the host's own lists tell: compliant if no security
+    suite offers a newer version of an installed package, by lists of at most `max_age_days` days."""
 
     max_age_days: int = 7
+    max_feed_age_days: int = 14
 
     def judge(self, case: Case) -> Judgement:
         required = f"nothing newer in the security suites, by lists of at most {self.max_age_days} days"
         facts = case.facts
         if facts.packages is None:
             return unread(facts, "packages", "The installed packages", required)
+        if case.coverage and case.coverage.releases:
+            return self._by_advisories(case.coverage, case)
         if not any(p.manager == "dpkg" for p in facts.packages):
+            lacking = case.coverage.lacking if case.coverage else "there is no advisory database"
             return Judgement(
                 "unknown",
-                "no package of dpkg's",
-                required,
-                "apt's lists tell of dpkg's packages, and none is known here",
-                resolved_by="packages: dpkg's",
+                "no package of dpkg's" if not facts.packages else lacking,
+                f"a feed of the distribution's advisories, of at most {self.max_feed_age_days} days",
+                f"{lacking}, and apt's lists tell of dpkg's packages only: which updates are missing is not known",
+                resolved_by=FEED,
             )
         if facts.updates is None:
             return unread(facts, "updates", "The security suites' lists", required)
@@ -68,6 +75,43 @@ class SecurityUpdatesCheck(CheckKind, frozen=True, tag="security_updates"):
         return Judgement(
             "compliant", "nothing newer", required, f"compared with {dates}", evidence=tuple(x.name for x in own.lists)
         )
+
+    def _by_advisories(self, c: Coverage, case: Case) -> Judgement:
+        """What was held against what; the host's own lists are evidence beside it."""
+        required = f"every advisory of {', '.join(c.releases)}, by a feed of at most {self.max_feed_age_days} days"
+        about = f"{c.applicable:,} advisor{'y is' if c.applicable == 1 else 'ies are'} about installed packages"
+        observed = "; ".join(
+            (
+                about,
+                f"{c.open:,} of them not fulfilled or not told" if c.open else "all fulfilled",
+                *c.aside,
+                *_offered(case.facts),
+            )
+        )
+        age = (case.today - c.as_of).days if c.as_of else None
+        if c.lacking or age is None or age > self.max_feed_age_days:
+            old = (
+                "the feed does not say up to which day it tells"
+                if age is None
+                else f"the feed tells up to {c.as_of}, {counted(age, 'day')} ago"
+            )
+            why = c.lacking or f"{old}: newer advisories are not known"
+            return Judgement("unknown", observed, required, why, resolved_by=FEED, evidence=c.feeds)
+        if c.open:
+            why = f"{'it is a finding' if c.open == 1 else f'the {c.open:,} are findings'} of {'its' if c.open == 1 else 'their'} own, under the advisories' ids"
+            return Judgement("not_applicable", observed, required, why, evidence=c.feeds)
+        return Judgement("compliant", observed, required, f"held against {', '.join(c.feeds)}", evidence=c.feeds)
+
+
+FEED = "advisories: a whole and current feed for this release (`auditor advisories fetch`)"
+
+
+def _offered(facts: HostFacts) -> list[str]:
+    """What the host's own lists offer."""
+    if facts.updates is None:
+        return []
+    offered = newer(_own(facts.updates, facts.platform.codename).candidates, facts.packages or ())[0]
+    return [f"its own lists offer {', '.join(f'{p.name} {c.version}' for p, c in offered[:50]) or 'nothing newer'}"]
 
 
 def _held(p: Package) -> str:

@@ -11,6 +11,7 @@ from functools import cached_property, lru_cache
 
 from msgspec import Struct
 
+from auditor.checks.packages import source_name
 from auditor.model.facts import HostFacts, Package, Platform, Program
 from auditor.rulebook.rule import Branch, Component, Rule
 from auditor.versions import windows_product
@@ -38,6 +39,7 @@ class Host:
         self._parts: dict[Component, Applies] = {}
         self._names: dict[str, tuple[str, ...] | None] = {}
         self._packages: defaultdict[str, list[Package]] | None = None
+        self._sources: defaultdict[str, list[Package]] | None = None
 
     def covers(self, pattern: str) -> bool | None:
         """Does a product pattern cover this host? None where that is not known."""
@@ -52,6 +54,14 @@ class Host:
             for package in self.facts.packages or ():
                 self._packages[package.name].append(package)
         return self._packages.get(name, [])
+
+    def sources(self, name: str) -> list[Package]:
+        """The installed packages of a source, a kernel's under the name that advisories have for it."""
+        if self._sources is None:
+            self._sources = defaultdict(list)
+            for package in self.facts.packages or ():
+                self._sources[source_name(package)].append(package)
+        return self._sources.get(name, [])
 
     def part(self, component: Component) -> Applies:
         """Is a part on this host?"""

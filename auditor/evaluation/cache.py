@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 
 import msgspec
 
 from auditor.evaluation.evaluate import NEVER, NO_POLICY, evaluate, matches
+from auditor.evaluation.knowledge import Knowledge
 from auditor.model.encoded_facts import EncodedFacts, encode_facts
 from auditor.model.facts import HostFacts, Platform, Volatile
 from auditor.model.finding import Attestation, Finding, Waiver
@@ -38,8 +39,10 @@ class EvaluationCache:
         policy: Policy = NO_POLICY,
         failing_since: Mapping[str, date] = NEVER,
         encoded: EncodedFacts | None = None,
+        known: Callable[[HostFacts], Knowledge] | None = None,
     ) -> tuple[Finding, ...]:
-        """The findings of one host, as the function gives them. `encoded`: its facts, where somebody has encoded them."""
+        """The findings of one host, as the function gives them. `encoded`: its facts, where somebody has encoded them.
+        `known`: what the run's advisory database says of a host."""
         if rules is not self._rules:
             self._rules, self._findings, self._other_products = rules, {}, {}
         attested = [a for a in attestations if matches(a.targets, facts.target, groups)]
@@ -62,6 +65,7 @@ class EvaluationCache:
                 policy=policy,
                 failing_since=failing_since,
                 other_product=self._other_products.setdefault((facts.platform, facts.method), {}),
+                knowledge=known(facts) if known and facts.platform.family == "linux" else None,
             )
             self._findings[key] = found
         return found

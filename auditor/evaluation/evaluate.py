@@ -10,8 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from fnmatch import fnmatchcase
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from auditor.checks.judgement import Case, Judgement
 from auditor.evaluation.applicability import Applies, Host, applies, is_about
+from auditor.evaluation.knowledge import Knowledge
+from auditor.model.advisory import Coverage
 from auditor.model.facts import HostFacts
 from auditor.model.finding import Attestation, Finding, Waiver, WaiverNote
 from auditor.model.policy import Policy
@@ -23,7 +28,7 @@ NEVER: Mapping[str, date] = {}
 
 def evaluate(
     facts: HostFacts,
-    rules: Iterable[Rule],
+    rules: Sequence[Rule],
     *,
     today: date,
     groups: Sequence[str] = (),
@@ -32,41 +37,53 @@ def evaluate(
     policy: Policy = NO_POLICY,
     failing_since: Mapping[str, date] = NEVER,
     other_product: dict[str, Finding] | None = None,
+    knowledge: Knowledge | None = None,
 ) -> tuple[Finding, ...]:
     """One finding for each rule of the host's family (of all families where it is not known), in the rules' order.
 
     `groups` are the target's, for attestations and waivers that name `@group`; `failing_since` says since when the host is known
-    to lack what a rule asks for; `other_product` keeps the findings of rules about other products, for hosts of the same one."""
+    to lack what a rule asks for; `other_product` keeps the findings of rules about other products, for hosts of the same one. `knowledge`: the advisories of the
+    host's distribution; of these only what is not fulfilled becomes a finding, and a loaded rule of the same id stands for one."""
     family, host = facts.platform.family, Host(facts)
     kept = {} if other_product is None or waivers else other_product  # a waiver may name one host of many
+    by = _Circumstances(today, groups, attestations, waivers, policy, failing_since, None)
+    of_advisories = []
+    if knowledge:
+        own = {rule.id for rule in rules}
+        judged = (_finding(host, rule, Applies(True, "", rule.branches), by) for rule in knowledge.rules if rule.id not in own)
+        of_advisories = [f for f in judged if f.verdict in ("noncompliant", "pending", "unknown")]
+        by = replace(by, coverage=replace(knowledge.coverage, open=len(of_advisories)))
     found = []
     for rule in rules:
         if known := kept.get(rule.id):
             found.append(known)
         elif (family is None or rule.family == family) and is_about(rule, host):
             applicable = applies(rule, host)
-            made = finding(host, rule, applicable, today, groups, attestations, waivers, policy, failing_since)
+            made = _finding(host, rule, applicable, by)
             found.append(made)
             if applicable.other_product:
                 kept[rule.id] = made
-    return tuple(found)
+    return (*found, *of_advisories)
 
 
-def finding(
-    host: Host,
-    rule: Rule,
-    applicable: Applies,
-    today: date,
-    groups: Sequence[str],
-    attestations: Sequence[Attestation],
-    waivers: Sequence[Waiver],
-    policy: Policy,
-    failing_since: Mapping[str, date],
-) -> Finding:
+class _Circumstances(Struct, frozen=True):
+    """What a verdict depends on beside the host and the rule."""
+
+    today: date
+    groups: Sequence[str]
+    attestations: Sequence[Attestation]
+    waivers: Sequence[Waiver]
+    policy: Policy
+    failing_since: Mapping[str, date]
+    coverage: Coverage | None
+
+
+def _finding(host: Host, rule: Rule, applicable: Applies, by: _Circumstances) -> Finding:
     """The one finding of one rule on one host; `applicable` says whether it applies there."""
     facts = host.facts
-    case = Case(facts, _attestation(rule, facts.target, groups, attestations), today, host.packages, host.articles)
-    judged = _aged(_judge(applicable, case), rule, policy, today)
+    attestation = _attestation(rule, facts.target, by.groups, by.attestations)
+    case = Case(facts, attestation, by.today, host.packages, host.sources, host.articles, by.coverage)
+    judged = _aged(_judge(applicable, case), rule, by.policy, by.today)
     return Finding(
         rule=rule.id,
         title=rule.title,
@@ -74,10 +91,11 @@ def finding(
         obligation=rule.obligation,
         verdict=judged.verdict,
         observed=_bounded(judged.observed),
-        required=judged.required,
+        required=_bounded(judged.required),
         why=_bounded(judged.why),
         remediation=rule.remediation,
-        waiver=_waiver(rule, judged.observed, facts.target, groups, waivers, today) or _accepted(rule, judged, policy),
+        waiver=_waiver(rule, judged.observed, facts.target, by.groups, by.waivers, by.today)
+        or _accepted(rule, judged, by.policy),
         evidence=(
             *judged.evidence,
             facts.method or "facts as given",
@@ -87,7 +105,9 @@ def finding(
         remedy=judged.remedy,
         generated=rule.generated,
         offending=judged.offending[:_MOST_ITEMS],
-        due=_due(rule, judged, policy, groups, failing_since.get(rule.id, today)),
+        cves=rule.cves,
+        packages=judged.packages[:_MOST_ITEMS],
+        due=_due(rule, judged, by.policy, by.groups, by.failing_since.get(rule.id, by.today)),
     )
 
 

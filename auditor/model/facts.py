@@ -46,7 +46,9 @@ class Platform(Record, frozen=True, kw_only=True):
 
 class Package(Record, frozen=True):
     """One installed package; `hold` is True where the administrator holds it at its version, `half_installed` where its
-    unpacking broke off, so that nobody knows which files lie there. `section` is dpkg's: `admin`, `non-free-firmware/kernel`."""
+    unpacking broke off, so that nobody knows which files lie there. `section` is dpkg's: `admin`, `non-free-firmware/kernel`. `source`
+    is the source package's name; of an rpm its file (`openssl-3.0.7-27.el9.src.rpm`). `module`: the label of an rpm that was built
+    for a module (`nodejs:18:8070020221212:abcdef12`)."""
 
     name: str
     epoch: int | None
@@ -66,6 +68,17 @@ class Package(Record, frozen=True):
         """The version in the manager's own notation."""
         epoch = "" if self.epoch is None else f"{self.epoch}:"
         return f"{epoch}{self.version}" + ("" if self.release is None else f"-{self.release}")
+
+
+class Repository(Record, frozen=True):
+    """Where a host gets packages from. `name`: the repository's id, or apt's suite; `address` without a login; `components` of
+    apt. `enabled`: packages are taken from it."""
+
+    manager: Literal["dpkg", "rpm", "apk"]
+    name: str
+    address: str = ""
+    components: tuple[str, ...] = ()
+    enabled: bool = True
 
 
 class Kernels(Record, frozen=True):
@@ -232,13 +245,16 @@ class CollectorOutcome(Record, frozen=True):
 
 
 class HostFacts(Record, frozen=True, kw_only=True):
-    """Everything read from one host at one time. `method` names how it was read (the transport)."""
+    """Everything read from one host at one time. `method` names how it was read (the transport). `module_streams`: the streams
+    that dnf has enabled, as `nodejs:18`."""
 
     schema: Literal["auditor.facts/1"] = "auditor.facts/1"
     target: str
     collected_at: Moment
     platform: Platform = Platform()
     packages: tuple[Package, ...] | None = None
+    repositories: tuple[Repository, ...] | None = None
+    module_streams: tuple[str, ...] | None = None
     kernels: Kernels | None = None
     hotfixes: tuple[Hotfix, ...] | None = None
     missing_updates: tuple[MissingUpdate, ...] | None = None

@@ -24,11 +24,21 @@ class WaiverNote(Struct, frozen=True):
 
 class Remedy(Struct, frozen=True):
     """What would settle a finding, where one thing settles many: a service pack of a product line (`windows-nt-4.0`,
-    `6a`), or a hotfix."""
+    `6a`), a hotfix, a package (its source's name, the highest version that is needed), or a restart (of the `kernel`)."""
 
-    kind: Literal["service_pack", "hotfix"]
+    kind: Literal["service_pack", "hotfix", "package", "restart"]
     line: str
     level: str
+
+
+class PackageState(Struct, frozen=True):
+    """A package that a finding is about: what is installed, and from which version on it is fixed. `hold`: no upgrade installs
+    it."""
+
+    name: str
+    installed: str
+    fixed: str
+    hold: bool = False
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -36,7 +46,8 @@ class Finding(Struct, frozen=True, kw_only=True):
     document the requirement is; `remedy` is what settles it together with others of its kind; `generated`: from a rule that an
     importer wrote, which reports show in short; `resolved_by` names what would settle an unknown (a collector, a right, an attestation).
     `offending`: what is not as required, item by item, where `observed` says more; without what changes by itself.
-    `due` is the last day on which a required finding may be open, by the policy."""
+    `due` is the last day on which a required finding may be open, by the policy. `cves`: the flaws that the rule's advisory is about;
+    `packages`: those that are not as it asks."""
 
     rule: str
     title: str
@@ -54,6 +65,8 @@ class Finding(Struct, frozen=True, kw_only=True):
     generated: bool = False
     due: datetime.date | None = None
     offending: tuple[str, ...] = ()
+    cves: tuple[str, ...] = ()
+    packages: tuple[PackageState, ...] = ()
 
     def overdue(self, today: datetime.date) -> int:
         """Days since it was due; 0 where it is not, or not yet."""

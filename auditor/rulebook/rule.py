@@ -67,7 +67,7 @@ class Provenance(Strict, frozen=True):
 class Rule(Strict, frozen=True, kw_only=True):
     """`meaning` says what the rule asks, `matters` why, `remediation` what to do; all three in plain words. A generated
     rule may leave the first two to its title. `application` is the server application that the advisory is about,
-    `component` the optional part that must be there for the problem to exist."""
+    `component` the optional part that must be there for the problem to exist, `cves` the flaws that it is about."""
 
     id: RuleId
     title: str
@@ -82,6 +82,7 @@ class Rule(Strict, frozen=True, kw_only=True):
     matters: str = ""
     remediation: str
     references: tuple[Reference, ...] = ()
+    cves: tuple[str, ...] = ()
     provenance: Provenance
 
     @property

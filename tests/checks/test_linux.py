@@ -32,7 +32,7 @@ LISTS = LINUX.updates.lists if LINUX.updates else ()
 
 
 def case(facts: HostFacts) -> Case:
-    return Case(facts, None, WHEN.date(), Host(facts).packages)
+    return Case(facts, None, WHEN.date(), Host(facts).packages, Host(facts).sources)
 
 
 def listening(*listeners: Listener) -> HostFacts:

@@ -25,7 +25,7 @@ def case(
 ) -> Case:
     outcomes = () if reason is None else (CollectorOutcome("missing_updates", "failed" if reason else "ok", reason),)
     facts = replace(NODE, missing_updates=missing, outcomes=outcomes, volatile=Volatile(updates_searched=searched))
-    return Case(facts, None, date(2026, 11, 23), Host(facts).packages)
+    return Case(facts, None, date(2026, 11, 23), Host(facts).packages, Host(facts).sources)
 
 
 JUDGED = [

@@ -34,7 +34,7 @@ from tests.given import LINUX, RULES, WHEN, find, package, verdict
 
 
 def case(facts: HostFacts) -> Case:
-    return Case(facts, None, WHEN.date(), Host(facts).packages)
+    return Case(facts, None, WHEN.date(), Host(facts).packages, Host(facts).sources)
 
 
 def windows(**platform: Any) -> HostFacts:
@@ -402,11 +402,11 @@ def test_a_half_installed_package_has_no_version() -> None:
 def test_hotfixes_of_one_article(ident: str) -> None:
     facts = replace(windows(product="windows-nt-4.0-server", version="4.0"), hotfixes=(Hotfix(ident),))
     host = Host(facts)
-    judged = HotfixCheck(("Q246009",)).judge(Case(facts, None, WHEN.date(), host.packages, host.articles))
+    judged = HotfixCheck(("Q246009",)).judge(Case(facts, None, WHEN.date(), host.packages, host.sources, host.articles))
     assert judged.verdict == "compliant"
     other = replace(facts, hotfixes=(Hotfix("Q2460091"), Hotfix("Q24600")))
     assert (
-        HotfixCheck(("Q246009",)).judge(Case(other, None, WHEN.date(), host.packages, Host(other).articles)).verdict
+        HotfixCheck(("Q246009",)).judge(Case(other, None, WHEN.date(), host.packages, host.sources, Host(other).articles)).verdict
         == "noncompliant"
     )
 

@@ -74,7 +74,7 @@ def refusing(read: Callable[[], object]) -> Callable[[], object]:
 
 
 def case(facts: HostFacts) -> Case:
-    return Case(facts, None, WHEN.date(), Host(facts).packages)
+    return Case(facts, None, WHEN.date(), Host(facts).packages, Host(facts).sources)
 
 
 def _case_of(facts: HostFacts, check: CheckKind) -> Callable[[], object]:

@@ -119,6 +119,15 @@ def of_updateinfo(ident: str, package_release: str) -> str | None:
     return None
 
 
+_BACKPORT = re.compile(r"~bpo(\d+)\+\d")
+
+
+def of_debian_backport(version: str) -> str | None:
+    """The release that a build of Debian's backports was made for (`1.2-3~bpo12+1`: Debian 12); None for any other build."""
+    found = _BACKPORT.search(version)
+    return f"debian-{found[1]}" if found and len(found[1]) <= 2 else None
+
+
 # By the beginning of the id, what the releases of the packages show. Amazon Linux 2023 has `.amzn2023`, 1 has `.amzn1`.
 _TAGS = tuple(
     (re.compile(prefix), re.compile(tag), name)

@@ -91,6 +91,8 @@ def product_id(ident: str, version: str | None) -> str:
         return name
     if name == "amazon" and version.startswith("20") and version != "2023" and "." in version:
         return "amazon-1"  # its VERSION_ID is a date: 2018.03
+    if name == "alpine" and "_" in version:
+        return "alpine-edge"  # its VERSION_ID is that of the release to come, with a date: 3.22.0_alpha20250108
     parts = version.split(".")
     kept = 1 if name in _MAJOR_ONLY else 2 if name == "alpine" else len(parts)
     return f"{name}-{'.'.join(parts[:kept])}"

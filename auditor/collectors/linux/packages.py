@@ -1,8 +1,8 @@
-"""Installed packages, by dpkg-query(1). rpm and apk are detected; their parsers come later, and until then packages of
-such hosts are not known.
+"""Installed packages: dpkg's by dpkg-query(1), rpm's and apk's by their own files (rpm_packages.py, apk_packages.py). A host may have
+several managers; what one of them does not tell makes the packages unknown.
 
-Witness of completeness: the list's length in characters; and what every system of dpkg's has: dpkg itself, base-files and
-a C library.
+Witness of completeness of dpkg's: the list's length in characters; and what every system of dpkg's has: dpkg itself, base-files
+and a C library.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ import re
 from functools import lru_cache
 from typing import Literal
 
+from msgspec.structs import replace
+
 from auditor.collectors.collector import Collector, CollectorResult
 from auditor.collectors.limits import MAX_NAME, MAX_PACKAGES
-from auditor.collectors.linux.script_output import ScriptOutput
+from auditor.collectors.linux import apk_packages, rpm_packages
+from auditor.collectors.linux.script_output import ScriptOutput, Section
 from auditor.errors import FactUnavailable
 from auditor.foundation.sanitize import counted
 from auditor.model.facts import Package
@@ -21,17 +24,13 @@ from auditor.versions.limit import MAX_VERSION
 
 # PACKAGES is kept for the updates collector, which looks only for what is installed.
 SH = r"""
-MANAGERS=
-for tool in dpkg-query rpm apk; do
-  command -v "$tool" >/dev/null 2>&1 && MANAGERS="$MANAGERS $tool"
-done
 PACKAGES= LISTED=127
-case $MANAGERS in *dpkg-query*)
+if command -v dpkg-query >/dev/null 2>&1 && [ -s /var/lib/dpkg/status ]; then
   PACKAGES=$(dpkg-query -W -f "\${db:Status-Abbrev}\t\${Package}\t\${Version}\t\${Architecture}\t\${source:Package}\t\${source:Version}\t\${Section}\n" 2>&1)
-  LISTED=$? ;;
-esac
+  LISTED=$?
+fi
 c_packages() {
-  printf "managers=%s\n" "$MANAGERS"
+  [ $LISTED = 127 ] && return 0
   printf "%s\n=characters= %s\n" "$PACKAGES" "${#PACKAGES}"
   return $LISTED
 }
@@ -41,30 +40,50 @@ _C_LIBRARY = re.compile(r"libc6(?:\.1)?|libc0\.[13]|musl")
 
 
 def parse(output: ScriptOutput) -> CollectorResult:
-    """`packages`, if every line of the manager's answer came."""
+    """`packages`, if every line of every manager's answer came."""
     section = output.get("packages")
+    if section.text.startswith("managers="):
+        return _recorded_before(section)
+    dpkg, odd = _dpkg(section)
+    found = (*dpkg, *rpm_packages.packages(output.get("rpm_packages")), *apk_packages.packages(output.get("apk_packages")))
+    if not found:
+        raise FactUnavailable("no packages of dpkg's, rpm's or apk's were found")
+    return CollectorResult(
+        {"packages": found}, partial=f"{counted(odd, 'line')} of dpkg-query could not be read" if odd else ""
+    )
+
+
+def _recorded_before(section: Section) -> CollectorResult:
+    """Recordings of releases that read dpkg's packages only begin with the managers of the host."""
     first, _, rest = section.text.partition("\n")
     managers = first[:200].removeprefix("managers=").split()
-    if "dpkg-query" not in managers:
-        found = f"this host has {', '.join(managers)}, which is not read yet" if managers else "no package manager was found"
-        raise FactUnavailable(found)
-    table, _, length = rest.rstrip("\n").rpartition("\n=characters= ")
+    if others := [m for m in managers if m != "dpkg-query"]:
+        raise FactUnavailable(f"this host has {', '.join(others)}, which was not read yet when this was recorded")
+    if not managers:
+        raise FactUnavailable("no package manager was found")
+    found, odd = _dpkg(replace(section, text=rest))
+    return CollectorResult(
+        {"packages": found}, partial=f"{counted(odd, 'line')} of dpkg-query could not be read" if odd else ""
+    )
+
+
+def _dpkg(section: Section) -> tuple[tuple[Package, ...], int]:
+    """dpkg's packages, and how many lines could not be read; none where the host has no database of dpkg's."""
+    if not section.text.strip() and not section.status:
+        return (), 0
+    table, _, length = section.text.rstrip("\n").rpartition("\n=characters= ")
     if section.status:
         raise FactUnavailable(f"dpkg-query ended with exit status {section.status}: {table.strip()[:200]}")
     if length != str(len(table.encode("utf-8", "surrogateescape"))) and length != str(len(table)):
         raise FactUnavailable("the list of packages is not whole")
-    lines = section.lines(MAX_PACKAGES, "packages")[1:-1]
-    read = [_package(line) for line in lines]
+    read = [_package(line) for line in section.lines(MAX_PACKAGES, "packages")[:-1]]
     packages = tuple(p for p in read if isinstance(p, Package))
     names = {p.name for p in packages}
     missing = [name for name in ("dpkg", "base-files") if name not in names]
     if missing or not any(_C_LIBRARY.fullmatch(name) for name in names):
         lacking = missing[0] if missing else "a C library"
         raise FactUnavailable(f"the list of packages is not whole: it lacks {lacking}, which every such system has")
-    odd = read.count(None)
-    return CollectorResult(
-        {"packages": packages}, partial=f"{counted(odd, 'line')} of dpkg-query could not be read" if odd else ""
-    )
+    return packages, read.count(None)
 
 
 @lru_cache(maxsize=16384)  # the hosts of a fleet have most packages in common: parsed once, and held once in memory
@@ -95,4 +114,10 @@ def _package(line: str) -> Package | Literal["gone"] | None:
     )  # fmt: skip
 
 
-COLLECTOR = Collector(name="packages", sections=("packages",), sh=SH, parse=parse, provides=("PACKAGES",))
+COLLECTOR = Collector(
+    name="packages",
+    sections=("packages", "rpm_packages", "apk_packages"),
+    sh=SH + rpm_packages.SH + apk_packages.SH,
+    parse=parse,
+    provides=("PACKAGES",),
+)

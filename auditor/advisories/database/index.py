@@ -1,0 +1,174 @@
+"""Reading the advisory database as of one import: the fixes of a package's name, and an advisory's own words."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from auditor.advisories.database import schema
+from auditor.advisories.database.writing import Text
+from auditor.advisories.feeds.authority import BY_NAME, chosen
+from auditor.errors import UsageFault
+from auditor.model.advisory import Kind
+from auditor.model.finding import Severity
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+_decode_text = msgspec.msgpack.Decoder(Text).decode
+
+
+class StoredFix(Struct, frozen=True):
+    """`key` is None where `version` is no version."""
+
+    advisory: str
+    key: bytes | None
+    version: str
+    arch: str
+    module: str
+
+
+class Stored(Struct, frozen=True, kw_only=True):
+    """An advisory as it stands; of several documents of one id, the texts of the newest."""
+
+    id: str
+    feed: str
+    kind: Kind
+    severity: Severity
+    published: date | None
+    modified: date | None
+    title: str
+    vendor_severity: str
+    references: tuple[str, ...]
+    cves: tuple[str, ...]
+
+
+class Covered(Struct, frozen=True):
+    """How a feed covers a release."""
+
+    feed: str
+    release: str
+    since: date | None
+    as_of: date | None
+    advisories: int
+    whole: bool
+
+
+class AdvisoryIndex:
+    """One database as of one import. Not for several threads or processes: each opens its own."""
+
+    def __init__(self, path: Path, as_of: str | None = None) -> None:
+        """`as_of`: a moment (ISO 8601); what was imported until then counts. UsageFault where the file is none, or has nothing."""
+        self._db = schema.open_for_reading(path)
+        row = self._db.execute(
+            "select n, digest from imports where (? is null or at<=?) and digest<>'' order by n desc limit 1", (as_of, as_of)
+        ).fetchone()
+        if row is None:
+            raise UsageFault(
+                f"the advisory database {path} holds nothing{f' of {as_of} or before' if as_of else ''}; see `auditor advisories import`"
+            )
+        self.number: int = row[0]
+        self.digest: str = row[1]
+        self._fixes: dict[tuple[str, str], tuple[StoredFix, ...]] = {}
+        self._stored: dict[str, Stored] = {}
+        self._coverage: list[Covered] | None = None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def coverage(self) -> list[Covered]:
+        """Every feed of every release, as of the import."""
+        rows = self._db.execute(
+            "select f.name, r.name, c.since, c.as_of, c.advisories, c.whole from coverage c join feeds f on f.n=c.feed join releases r on r.n=c.release"
+            " where c.import=(select max(import) from coverage where feed=c.feed and release=c.release and import<=?) order by 2, 1",
+            (self.number,),
+        )
+        return [
+            Covered(feed, release, _day(since), _day(told), count, bool(whole))
+            for feed, release, since, told, count, whole in rows
+        ]
+
+    def fixes(self, release: str, names: Iterable[str]) -> dict[str, tuple[StoredFix, ...]]:
+        """By name, the fixes of a release, older versions first; the names that have none are left out."""
+        wanted = [n for n in set(names) if (release, n) not in self._fixes]
+        if wanted:
+            found: dict[str, list[StoredFix]] = {n: [] for n in wanted}
+            rows = self._db.execute(
+                _FIXES, (json.dumps(wanted), release, json.dumps(self._feeds(release)), self.number, self.number)
+            )
+            for name, *fix in rows:
+                found[name].append(StoredFix(*fix))
+            self._fixes |= {(release, name): tuple(fixes) for name, fixes in found.items()}
+        return {n: known for n in names if (known := self._fixes[release, n])}
+
+    def _feeds(self, release: str) -> tuple[str, ...]:
+        return chosen([c.feed for c in self._covered() if c.release == release and c.feed in BY_NAME])
+
+    def _covered(self) -> list[Covered]:
+        if self._coverage is None:
+            self._coverage = self.coverage()
+        return self._coverage
+
+    def covering(self, release: str) -> list[Covered]:
+        """The feeds that are asked about a release."""
+        feeds = self._feeds(release)
+        return [c for c in self._covered() if c.release == release and c.feed in feeds]
+
+    def advisories(self, idents: Iterable[str]) -> dict[str, Stored]:
+        """Advisories by their ids."""
+        wanted = [i for i in set(idents) if i not in self._stored]
+        if wanted:
+            rows = self._db.execute(_ADVISORIES, (json.dumps(wanted), self.number, self.number))
+            for ident, feed, kind, severity, published, modified, body in rows:
+                text = _decode_text(zstd.decompress(body))
+                self._stored[ident] = Stored(
+                    id=ident, feed=feed, kind=kind, severity=severity, published=_day(published), modified=_day(modified),
+                    title=text.title, vendor_severity=text.vendor_severity, references=text.references, cves=text.cves,
+                )  # fmt: skip
+        return {i: self._stored[i] for i in idents if i in self._stored}
+
+    def fixes_of(self, ident: str) -> list[tuple[str, str, str, str, str]]:
+        """Release, name, version, architectures and modules of each fix of an advisory, for people."""
+        return self._db.execute(_FIXES_OF, (ident, self.number, self.number)).fetchall()
+
+    def of_cve(self, number: int) -> list[str]:
+        """The advisories about a CVE (its number as `cve_number` has it)."""
+        rows = self._db.execute(f"select distinct id from cves join advisories a on a.n=advisory where cve=? and {_STANDS} order by id",
+                                (number, self.number, self.number))  # fmt: skip
+        return [ident for (ident,) in rows]
+
+    def idents(self) -> list[str]:
+        """Every advisory's id."""
+        rows = self._db.execute(f"select distinct id from advisories a where {_STANDS} order by id", (self.number, self.number))
+        return [ident for (ident,) in rows]
+
+
+_STANDS = "a.since<=? and (a.until is null or a.until>?)"
+_FIXES = f"""
+select names.name, a.id, v.key, v.text, arch.text, module.text
+from json_each(?) wanted cross join names on names.name=wanted.value
+    cross join fixes on fixes.name=names.n and fixes.release=(select n from releases where name=?)
+    join advisories a on a.n=fixes.advisory join versions v on v.n=fixes.version
+    join words arch on arch.n=fixes.arch join words module on module.n=fixes.module
+where a.feed in (select n from feeds where name in (select value from json_each(?))) and {_STANDS} order by v.key"""
+_ADVISORIES = f"""
+select a.id, feeds.name, a.kind, a.severity, a.published, a.modified, t.body
+from json_each(?) wanted join advisories a on a.id=wanted.value join feeds on feeds.n=a.feed join texts t on t.advisory=a.n
+where {_STANDS} order by a.modified, a.n"""
+_FIXES_OF = f"""
+select r.name, names.name, v.text, arch.text, module.text from advisories a join fixes on fixes.advisory=a.n join releases r on r.n=fixes.release
+    join names on names.n=fixes.name join versions v on v.n=fixes.version join words arch on arch.n=fixes.arch join words module on module.n=fixes.module
+where a.id=? and {_STANDS} order by 1, 2, 3"""
+
+
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None

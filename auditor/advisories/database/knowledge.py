@@ -1,0 +1,175 @@
+"""What the database knows of one host: the rules that are not plainly fulfilled there, and what it was held against.
+
+Most of the thousands of advisories about installed packages are fulfilled, and a comparison of bytes tells. What may be open
+becomes a rule and is judged like any other; a rule that is left out here would be compliant or not applicable.
+"""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+
+from auditor.advisories.database.index import AdvisoryIndex, Stored, StoredFix
+from auditor.advisories.feeds.authority import BY_NAME
+from auditor.advisories.feeds.host_releases import releases
+from auditor.advisories.feeds.release_names import of_debian_backport
+from auditor.checks import kernel_packages
+from auditor.checks.packages import PackageFix, PackagesCheck, arch_fits, compared, module_fits, source_name
+from auditor.evaluation.knowledge import Knowledge
+from auditor.model.advisory import Coverage
+from auditor.model.facts import HostFacts, Package
+from auditor.rulebook.rule import Branch, Provenance, Reference, Rule
+from auditor.versions.package_version import Manager, key, manager_of
+
+
+class AdvisoryDatabase:
+    """The database of one run, as of one import; opened anew in every process."""
+
+    def __init__(self, path: Path, as_of: str | None = None) -> None:
+        """UsageFault where the file is none, or has nothing of then."""
+        self._path, self._as_of = path, as_of
+        self._index, self._process = AdvisoryIndex(path, as_of), os.getpid()
+        self.digest, self.number = self._index.digest, self._index.number
+
+    def index(self) -> AdvisoryIndex:
+        """The index of this process: a connection does not go through a fork."""
+        if self._process != os.getpid():
+            self._index, self._process = AdvisoryIndex(self._path, self._as_of), os.getpid()
+        return self._index
+
+    def about(self, facts: HostFacts) -> Knowledge:
+        """What is known of a host."""
+        return _Host(facts, self.index()).knowledge()
+
+
+class _Host:
+    """One host's packages, beside the database."""
+
+    def __init__(self, facts: HostFacts, index: AdvisoryIndex) -> None:
+        self._facts, self._index = facts, index
+        self._releases = releases(facts)
+        self._manager: Manager = manager_of(self._releases.main)
+
+    def knowledge(self) -> Knowledge:
+        main = self._releases.main
+        covering = self._index.covering(main) if main else []
+        if not covering:
+            product = self._facts.platform.product or "this system"
+            return Knowledge((), Coverage(lacking=f"no feed of advisories for {main or product} is in the advisory database"))
+        packages = self._by_name()
+        open_fixes: dict[str, dict[str, list[StoredFix]]] = {}
+        about = set[str]()
+        for release in (main, *self._releases.more):
+            self._open(release, packages, open_fixes, about)
+        backported = self._backports(packages)
+        for release, own in backported.items():
+            self._open(release, own, open_fixes, about)
+        days = [c.as_of for c in covering if c.as_of]
+        coverage = Coverage(
+            releases=(main, *self._releases.more),
+            feeds=tuple(
+                f"{BY_NAME[c.feed].publisher} ({c.feed}), as of {c.as_of or 'a day that is not known'}" for c in covering
+            ),
+            as_of=min(days) if len(days) == len(covering) else None,
+            since=min((c.since for c in covering if c.since), default=None),
+            lacking=""
+            if all(c.whole for c in covering)
+            else f"only single advisories of {main} were imported, not its whole feed",
+            applicable=len(about),
+            open=len(open_fixes),
+            aside=tuple(self._not_entitled(packages)),
+        )
+        return Knowledge(self._rules(open_fixes, max(days, default=date.min)), coverage)
+
+    def _by_name(self) -> dict[str, list[Package]]:
+        """The packages that advisories may name, by the name that these have for them."""
+        found: dict[str, list[Package]] = {}
+        for p in self._facts.packages or ():
+            if p.manager == self._manager:
+                found.setdefault(p.name if p.manager == "rpm" else source_name(p), []).append(p)
+        return found
+
+    def _backports(self, packages: dict[str, list[Package]]) -> dict[str, dict[str, list[Package]]]:
+        """A build that was made for another release (`~bpo11+1` on Debian 12) is held against that one's advisories, too."""
+        found: dict[str, dict[str, list[Package]]] = {}
+        if self._releases.main.startswith("debian-"):
+            for name, own in packages.items():
+                for p in own:
+                    release = of_debian_backport(p.full_version)
+                    if release and release != self._releases.main:
+                        found.setdefault(release, {}).setdefault(name, []).append(p)
+        return found
+
+    def _open(
+        self, release: str, packages: dict[str, list[Package]], into: dict[str, dict[str, list[StoredFix]]], about: set[str]
+    ) -> None:
+        for name, fixes in self._index.fixes(release, packages).items():
+            about.update(f.advisory for f in fixes)
+            for fix in self._unfulfilled(packages[name], fixes):
+                into.setdefault(fix.advisory, {}).setdefault(name, []).append(fix)
+
+    def _unfulfilled(self, installed: list[Package], fixes: tuple[StoredFix, ...]) -> set[StoredFix]:
+        """The fixes that the comparison of bytes does not tell to be fulfilled, and the others of their advisories."""
+        found = set[StoredFix]()
+        for p in installed:
+            try:
+                have = key(p.manager, compared(p))
+                runs = kernel_packages.running(p, self._facts) if kernel_packages.side_by_side(p) else None
+            except ValueError:
+                return set(fixes)
+            lowest = min(have, runs.key) if runs else have
+            # Sorted by key; what is no version stands first (SQLite's order of null).
+            at = bisect_right(fixes, lowest, key=lambda f: f.key or b"") if not p.half_installed else 0
+            newer = [f for f in fixes[at:] if arch_fits(f.arch, p) and module_fits(f.module, p, self._facts) is not False]
+            newer += [f for f in fixes[:at] if f.key is None]
+            if newer:
+                idents = {f.advisory for f in newer}
+                found |= {f for f in fixes if f.advisory in idents}
+        return found
+
+    def _rules(self, open_fixes: dict[str, dict[str, list[StoredFix]]], day: date) -> tuple[Rule, ...]:
+        stored = self._index.advisories(open_fixes)
+        return tuple(
+            _rule(stored[ident], self._manager, names, day) for ident, names in sorted(open_fixes.items()) if ident in stored
+        )
+
+    def _not_entitled(self, packages: dict[str, list[Package]]) -> Iterable[str]:
+        """What would be fixed for subscribers of a service that this host does not have."""
+        for release, service in self._releases.others:
+            found: dict[str, dict[str, list[StoredFix]]] = {}
+            self._open(release, packages, found, set())
+            if found:
+                yield f"{len(found)} more {'advisory is' if len(found) == 1 else 'advisories are'} fixed only by {service}, which this host does not have"
+
+
+def _rule(a: Stored, manager: Manager, names: dict[str, list[StoredFix]], day: date) -> Rule:
+    fixes = tuple(PackageFix(name, f.version, f.arch, f.module) for name, found in names.items() for f in dict.fromkeys(found))
+    publisher = BY_NAME[a.feed].publisher
+    return Rule(
+        id=a.id,
+        title=a.title or a.id,
+        severity=a.severity,
+        obligation="required" if a.kind == "security" else "advised",
+        family="linux",
+        published=a.published,
+        branches=(Branch(("linux",), PackagesCheck(manager, fixes)),),
+        remediation=_REMEDIATION[manager],
+        references=tuple(Reference(a.id, url) for url in a.references),
+        cves=a.cves,
+        provenance=Provenance(
+            source=f"{publisher}: {a.id}{f', {a.vendor_severity}' if a.vendor_severity else ''}{f', {a.references[0]}' if a.references else ''}",
+            retrieved=day,
+            publisher=publisher,
+            importer=a.feed,
+        ),
+    )
+
+
+_REMEDIATION = {
+    "dpkg": "apt-get update && apt-get install --only-upgrade PACKAGE, or apt-get upgrade for all",
+    "rpm": "dnf upgrade --advisory=ADVISORY (zypper patch, yum update) for the packages named, or dnf upgrade for all",
+    "apk": "apk update && apk upgrade PACKAGE",
+}

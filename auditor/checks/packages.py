@@ -1,0 +1,195 @@
+"""Packages held against one advisory of their distribution."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from msgspec import Struct
+
+from auditor.checks import kernel_packages
+from auditor.checks.check_kind import CheckKind, Strict
+from auditor.checks.judgement import Case, Judgement, unread
+from auditor.model.facts import HostFacts, Package
+from auditor.model.finding import PackageState, Remedy
+from auditor.versions.package_version import Manager, key
+
+State = Literal["fixed", "older", "unknown", "running"]  # running: fixed on disk, and an older kernel runs
+
+
+class PackageFix(Strict, frozen=True):
+    """A package is fixed from `fixed` on. `name` is the package's own, for dpkg and apk its source's. `arch`, `module`: of which
+    builds, as in advisories (model/advisory.py); "" for all."""
+
+    name: str
+    fixed: str
+    arch: str = ""
+    module: str = ""
+
+
+class _Found(Struct, frozen=True):
+    package: Package
+    state: State
+    fixed: str
+    why: str = ""
+
+
+class PackagesCheck(CheckKind, frozen=True, tag="packages"):
+    """Compliant if every installed package that an advisory names is at the version that fixes it; of several builds of one
+    package any counts."""
+
+    manager: Manager
+    fixes: tuple[PackageFix, ...]
+
+    def judge(self, case: Case) -> Judgement:
+        """By each package's own manager; a kernel by what runs."""
+        required = "; ".join(dict.fromkeys(f"{f.name} {f.fixed} or later" for f in self.fixes))
+        if case.facts.packages is None:
+            return unread(case.facts, "packages", "The installed packages", required)
+        found = [x for name, fixes in _by_name(self.fixes) for x in _states(name, fixes, self.manager, case)]
+        if not found:
+            return Judgement("not_applicable", "none of its packages is installed", required, "there is nothing to fix")
+        return _judged(found, required)
+
+
+def _by_name(fixes: Iterable[PackageFix]) -> list[tuple[str, list[PackageFix]]]:
+    names: dict[str, list[PackageFix]] = {}
+    for fix in fixes:
+        names.setdefault(fix.name, []).append(fix)
+    return list(names.items())
+
+
+def _states(name: str, fixes: list[PackageFix], manager: Manager, case: Case) -> list[_Found]:
+    """How the installed packages of a name stand to the builds that fix it."""
+    installed = case.packages(name) if manager == "rpm" else case.sources(name)
+    installed = [p for p in installed if p.manager == manager]
+    found = list[_Found]()
+    for p in kernel_packages.newest(installed):
+        choices = [f for f in fixes if arch_fits(f.arch, p)]
+        fitting = [f for f in choices if module_fits(f.module, p, case.facts) is True]
+        open_ones = [f for f in choices if module_fits(f.module, p, case.facts) is None]
+        if fitting or open_ones:
+            found.append(_stands(p, fitting, open_ones, case.facts))
+    return found
+
+
+def arch_fits(arch: str, p: Package) -> bool:
+    """Is a build for the architecture of a package? What is for all of them may become one for each."""
+    return not arch or p.arch in (None, "noarch", "all") or p.arch in (words := arch.split(" ")) or "noarch" in words
+
+
+def module_fits(module: str, p: Package, facts: HostFacts) -> bool | None:
+    """Is a package of the module that a build is for? None where nobody says of which it is."""
+    modular = is_modular(p)
+    if not module or not modular:
+        return not module and not modular
+    own = ":".join(p.module.split(":")[:2]) if p.module else ""
+    streams = module.split(" ")
+    if own:
+        return None if module == "?" else own in streams
+    enabled = facts.module_streams
+    if enabled is None or module == "?":
+        return None
+    if any(s in enabled for s in streams):
+        return True
+    return False if any(e.partition(":")[0] == s.partition(":")[0] for e in enabled for s in streams) else None
+
+
+def is_modular(p: Package) -> bool:
+    """Was an rpm built for a module? Its label says so, or its release."""
+    return bool(p.module) or (p.release is not None and (".module+" in p.release or ".module_" in p.release))
+
+
+def _stands(p: Package, fitting: list[PackageFix], open_ones: list[PackageFix], facts: HostFacts) -> _Found:
+    lowest = fitting or open_ones
+    if p.half_installed:
+        return _Found(
+            p, "unknown", lowest[0].fixed, f"{p.name} is half-installed, and which of its files lie there is not known"
+        )
+    try:
+        have = key(p.manager, compared(p))
+        keyed = sorted(((key(p.manager, f.fixed), f.fixed) for f in lowest), key=lambda k: k[0])
+    except ValueError as e:
+        return _Found(p, "unknown", lowest[0].fixed, f"the versions cannot be compared: {e}")
+    least, fixed = keyed[0]
+    if not fitting:
+        if any(have < k for k, _ in keyed):
+            return _Found(p, "unknown", fixed, f"of which module {p.name} is, or this fix is, nobody says")
+        return _Found(p, "fixed", fixed)
+    if have < least:
+        return _Found(p, "older", fixed)
+    runs = kernel_packages.running(p, facts)
+    if runs is None or runs.key >= least:
+        return _Found(p, "fixed", fixed)
+    if runs.known:
+        return _Found(p, "running", fixed)
+    return _Found(p, "unknown", fixed, "which kernel runs is not known, and one that is older than the fix could")
+
+
+def compared(p: Package) -> str:
+    """The version of a package that advisories tell of: its source's where they name sources, but for signed kernels, whose
+    source has a number of its own."""
+    if p.manager == "dpkg" and p.source_version and not kernel_packages.signed(p.source or ""):
+        return p.source_version
+    return p.full_version
+
+
+def _judged(found: list[_Found], required: str) -> Judgement:
+    of: dict[State, list[_Found]] = {}
+    for x in found:
+        of.setdefault(x.state, []).append(x)
+    worst: State = next(s for s in ("older", "unknown", "running", "fixed") if s in of)
+    shown = of[worst]
+    items = tuple(
+        dict.fromkeys(
+            f"{x.package.name} {x.package.full_version}{' (held)' if x.package.hold else ''} → {x.fixed}" for x in shown
+        )
+    )
+    packages = tuple(
+        dict.fromkeys(PackageState(x.package.name, x.package.full_version, x.fixed, x.package.hold) for x in shown)
+    )
+    component, needed = _component(shown)
+    remedy = Remedy("package", component, needed)
+    if worst == "older":
+        held = [x.package.name for x in shown if x.package.hold]
+        aside = f"; {', '.join(held[:5])}: on hold, so no upgrade installs it until the hold is lifted" if held else ""
+        count = len(items)
+        why = f"{count} installed package{' is' if count == 1 else 's are'} older than what fixes {'it' if count == 1 else 'them'}{aside}"
+        return Judgement("noncompliant", "; ".join(items), required, why, remedy=remedy, offending=items, packages=packages)
+    if worst == "unknown":
+        return Judgement(
+            "unknown", "; ".join(items), required, shown[0].why, resolved_by=f"packages: {shown[0].why}", packages=packages
+        )
+    if worst == "running":
+        why = "the fix is installed, and an older kernel runs: it takes effect at the next restart"
+        return Judgement(
+            "pending",
+            "; ".join(items),
+            required,
+            why,
+            remedy=Remedy("restart", "kernel", needed),
+            offending=items,
+            packages=packages,
+        )
+    return Judgement("compliant", "; ".join(items), required, "every package that it names is at the fixed version, or later")
+
+
+def _component(found: list[_Found]) -> tuple[str, str]:
+    """What one transaction updates: the source package, and the highest version that is needed."""
+    highest = max(found, key=lambda x: _sortable(x))
+    return source_name(highest.package), highest.fixed
+
+
+def _sortable(x: _Found) -> bytes:
+    try:
+        return key(x.package.manager, x.fixed)
+    except ValueError:
+        return b""
+
+
+def source_name(p: Package) -> str:
+    """The name of the source of a package, without its version (`openssl` of openssl-3.0.7-27.el9.src.rpm); its own where none is known."""
+    source = p.source or p.name
+    if p.manager == "rpm" and source.endswith(".src.rpm"):
+        return source.removesuffix(".src.rpm").rsplit("-", 2)[0]
+    return kernel_packages.of_source(source) if p.manager == "dpkg" else source
