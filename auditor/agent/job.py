@@ -11,6 +11,7 @@ from typing import Self
 from msgspec import Struct
 from msgspec.structs import replace
 
+from auditor.advisories.database.knowledge import AdvisoryDatabase
 from auditor.audit.executor import LocalExecutor, RetryingExecutor
 from auditor.audit.recorder import RunRecorder
 from auditor.audit.service import AuditRequest, AuditRun
@@ -36,6 +37,7 @@ class LoadedSettings(Struct, frozen=True):
     opened: Inventory
     rulebooks: dict[str, Rulebook]  # by the name of the plan
     history: Path
+    advisories: Path
     clock: Callable[[], datetime]
     say: Say
     beat: Callable[[], None]  # called whenever something got done
@@ -86,6 +88,7 @@ def _request(plan: Plan, due: datetime, settings: LoadedSettings) -> AuditReques
         history=settings.history,
         mailing=mailing,
         scheduled=ScheduledRun(plan.name, due),
+        advisories=AdvisoryDatabase(settings.advisories) if settings.advisories.exists() else None,  # as it is tonight
         whole_inventory=set(plan.targets) == {"@all"},
         deep=plan.deep,
         clock=settings.clock,

@@ -63,4 +63,5 @@ def evaluate_facts(
     )
     whole = all(o.outcome in ("ok", "skipped") for o in facts.outcomes)
     outcome: Outcome = "assessed" if whole else "partial"
-    return TargetResult(target=target, outcome=outcome, facts=facts, findings=findings, encoded=encoded)
+    held = context.advisories.held(facts) if context.advisories else ()
+    return TargetResult(target=target, outcome=outcome, facts=facts, findings=findings, encoded=encoded, held=held)

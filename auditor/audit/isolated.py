@@ -31,6 +31,7 @@ class _Result(Struct, frozen=True):
     error: TargetError | None
     facts: EncodedFacts | None
     findings: Raw
+    held: tuple[str, ...]
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -75,12 +76,13 @@ class IsolatedAssessor:
             facts=facts,
             findings=self._shared(bytes(result.findings)),
             encoded=result.facts,
+            held=result.held,
         )
 
     def _in_child(self, pickled: bytes) -> bytes:
         response: HostResponse = pickle.loads(pickled)  # the parent's own
         result = assess(response, self._context)
-        return _encode(_Result(result.outcome, result.error, result.encoded, Raw(_encode(result.findings))))
+        return _encode(_Result(result.outcome, result.error, result.encoded, Raw(_encode(result.findings)), result.held))
 
     def _shared(self, encoded: bytes) -> tuple[Finding, ...]:
         """Findings, held once for all hosts in the same state."""

@@ -18,6 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from auditor import __version__
+from auditor.advisories.database.knowledge import AdvisoryDatabase
 from auditor.audit.context import AuditContext, new_context
 from auditor.audit.executor import TargetExecutor
 from auditor.audit.recorder import RunRecorder
@@ -42,7 +43,7 @@ class AuditRequest(Struct, frozen=True, kw_only=True):
 
     `history` None: nothing is stored. `mailing` None: nobody is mailed. `scheduled`: it is the run of a named audit.
     `whole_inventory`: it is to assess every host, so hosts it does not have are no hosts any more. `one_off`: it is a scan by
-    hand, and no audit is compared with it."""
+    hand, and no audit is compared with it. `advisories` None: no advisory database is asked."""
 
     inventory: Inventory
     rulebook: Rulebook
@@ -52,14 +53,21 @@ class AuditRequest(Struct, frozen=True, kw_only=True):
     scheduled: ScheduledRun | None = None
     whole_inventory: bool = False
     one_off: bool = False
+    advisories: AdvisoryDatabase | None = None
     deep: bool = False
     clock: Callable[[], datetime] = utc_now
     say: Say = on_stderr
 
 
-def new_run(rulebook: Rulebook, started: datetime) -> Run:
+def new_run(rulebook: Rulebook, started: datetime, advisories: AdvisoryDatabase | None = None) -> Run:
     """A run that begins; its id sorts by time."""
-    return Run(id=f"{started:%Y%m%dT%H%M%S}-{token_hex(3)}", started=started, auditor=__version__, rulebook=rulebook.summary())
+    return Run(
+        id=f"{started:%Y%m%dT%H%M%S}-{token_hex(3)}",
+        started=started,
+        auditor=__version__,
+        rulebook=rulebook.summary(),
+        advisories=advisories.summary if advisories else None,
+    )
 
 
 class AuditRun:
@@ -68,7 +76,7 @@ class AuditRun:
     def __init__(self, request: AuditRequest, begun: Run | None = None) -> None:
         """Open the run, in the history too. `begun`: a run that was cut short and is continued, with the results it has."""
         self._request = request
-        run = begun or new_run(request.rulebook, request.clock())
+        run = begun or new_run(request.rulebook, request.clock(), request.advisories)
         self._results = {r.target.name: r.slim() for r in run.results}
         self.interrupted = 0  # hosts that had no turn, or were cut off in it
         inventory, rules = request.inventory, request.rulebook.rules
@@ -148,6 +156,7 @@ class AuditRun:
             self._request.inventory,
             clock=self._request.clock,
             deep=self._request.deep,
+            advisories=self._request.advisories,
             failing_since=self.recorder.failing_since() if policy.deadlines or policy.groups else None,
         )
 

@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from auditor import __version__
+from auditor.advisories.database.knowledge import AdvisoryDatabase
 from auditor.audit.assessment import evaluate_facts
 from auditor.audit.context import AuditContext, new_context
 from auditor.audit.service import new_run
@@ -95,18 +96,34 @@ def newest(store: Store, when: datetime, oldest: timedelta) -> tuple[Run, Iterab
     return _bare_run(when), known()
 
 
-def evaluate_again(before: Run, known: Iterable[KnownFacts], rulebook: Rulebook, inventory: Inventory, now: datetime) -> Run:
+def evaluate_again(
+    before: Run,
+    known: Iterable[KnownFacts],
+    rulebook: Rulebook,
+    inventory: Inventory,
+    now: datetime,
+    advisories: AdvisoryDatabase | None = None,
+) -> Run:
     """The run with its facts held against the rules of today."""
-    context = new_context(rulebook, inventory)
+    context = new_context(rulebook, inventory, advisories=advisories)
     results = tuple(_evaluated(k, context) for k in known)
-    fresh = new_run(rulebook, now)
-    return replace(before, id=fresh.id, auditor=__version__, rulebook=fresh.rulebook, results=results)
+    fresh = new_run(rulebook, now, advisories)
+    return replace(
+        before, id=fresh.id, auditor=__version__, rulebook=fresh.rulebook, advisories=fresh.advisories, results=results
+    )
 
 
-def store_facts(facts: Sequence[HostFacts], store: Store, rulebook: Rulebook, inventory: Inventory, now: datetime) -> Run:
+def store_facts(
+    facts: Sequence[HostFacts],
+    store: Store,
+    rulebook: Rulebook,
+    inventory: Inventory,
+    now: datetime,
+    advisories: AdvisoryDatabase | None = None,
+) -> Run:
     """Store facts made elsewhere as a run, evaluated by the rules of today. UsageFault where the history knows newer ones."""
-    context = new_context(rulebook, inventory)
-    run = new_run(rulebook, now)
+    context = new_context(rulebook, inventory, advisories=advisories)
+    run = new_run(rulebook, now, advisories)
     for f in facts:
         known = store.facts_of(f.target)
         if known and f.collected_at < known - timedelta(seconds=1):  # what is stored is rounded

@@ -43,8 +43,9 @@ def agent() -> None:
 @agent.command()
 @options.inventory
 @options.history
+@options.advisories
 @_log_format
-def run(inventory: str | None, history: str | None, log_format: Form) -> int:
+def run(inventory: str | None, history: str | None, advisories: str | None, log_format: Form) -> int:
     """Work until SIGTERM; SIGHUP reads inventory and rules anew.
 
     It catches up once with what was missed while it was not running, and continues a run that was cut short.
@@ -54,7 +55,7 @@ def run(inventory: str | None, history: str | None, log_format: Form) -> int:
     def say(text: str) -> None:
         log.warning("%s", text)
 
-    Agent(World(utc_now, lambda beat: read(inventory, history, say, beat)), log).run()
+    Agent(World(utc_now, lambda beat: read(inventory, history, advisories, say, beat)), log).run()
     return exits.ALL_WELL
 
 
@@ -62,11 +63,12 @@ def run(inventory: str | None, history: str | None, log_format: Form) -> int:
 @click.argument("name")
 @options.inventory
 @options.history
+@options.advisories
 @_log_format
-def once(name: str, inventory: str | None, history: str | None, log_format: Form) -> int:
+def once(name: str, inventory: str | None, history: str | None, advisories: str | None, log_format: Form) -> int:
     """Run one audit of the schedule now, as the agent does, and end."""
     log = start(log_format)
-    settings = read(inventory, history, lambda text: log.warning("%s", text), lambda: None)
+    settings = read(inventory, history, advisories, lambda text: log.warning("%s", text), lambda: None)
     plan = next((p for p in settings.opened.plans if p.name == name), None)
     if plan is None:
         raise UsageFault(f"the schedule has no audit {name!r}; it has {', '.join(p.name for p in settings.opened.plans)}")
@@ -120,13 +122,14 @@ def status(inventory: str | None, history: str | None, form: str | None) -> int:
 @agent.command()
 @options.inventory
 @options.history
-def check(inventory: str | None, history: str | None) -> int:
+@options.advisories
+def check(inventory: str | None, history: str | None, advisories: str | None) -> int:
     """Look at everything that a night needs, without contacting a host. Exit 3 where something is wanting.
 
     Targets and rules of each audit, places to write to, programs, secrets and keys of hosts, ssh_config, the mail server
     (greeted and logged in to; nothing is sent).
     """
-    settings = read(inventory, history, on_stderr, lambda: None, strict=True)
+    settings = read(inventory, history, advisories, on_stderr, lambda: None, strict=True)
     opened = settings.opened
     notes = []
     for plan in opened.plans:
@@ -209,7 +212,13 @@ def _check_files(opened: Inventory, history: Path) -> None:
 
 
 def read(
-    inventory: str | None, history: str | None, say: Say, beat: Callable[[], None], *, strict: bool = False
+    inventory: str | None,
+    history: str | None,
+    advisories: str | None,
+    say: Say,
+    beat: Callable[[], None],
+    *,
+    strict: bool = False,
 ) -> LoadedSettings:
     """Inventory, rules and history, all looked at before anything is begun. FileFaults, UsageFault or HistoryError."""
     scheduled(inventory)
@@ -226,4 +235,6 @@ def read(
     _check_files(opened, path)
     with Store(path):
         pass  # a history of a newer version, or one that may not be written, is told now
-    return LoadedSettings(opened, {plan.name: books[plan.rules] for plan in opened.plans}, path, utc_now, say, beat)
+    options.advisory_database(advisories, opened, history)  # one that cannot be read is told now
+    named = options.advisories_path(advisories, opened, history)
+    return LoadedSettings(opened, {plan.name: books[plan.rules] for plan in opened.plans}, path, named, utc_now, say, beat)

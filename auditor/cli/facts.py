@@ -82,14 +82,17 @@ def show(host: str, history: str | None, inventory: str | None, run_id: str | No
 @options.history
 @options.inventory
 @options.rules
-def import_(paths: tuple[str, ...], history: str | None, inventory: str | None, rule_paths: tuple[str, ...]) -> None:
+@options.advisories
+def import_(
+    paths: tuple[str, ...], history: str | None, inventory: str | None, rule_paths: tuple[str, ...], advisories: str | None
+) -> None:
     """Store facts made elsewhere as a run of the history, judged by the rules of today."""
     opened = open_inventory(inventory)
     given, now = read_facts(paths), utc_now()
     check_importable(given, now)
     rulebook = load(rule_paths)
     with Store(options.history_path(history, opened)) as store:
-        run = store_facts(given, store, rulebook, opened, now)
+        run = store_facts(given, store, rulebook, opened, now, options.advisory_database(advisories, opened, history))
     click.echo(f"{counted(len(given), 'host')} imported as run {run.id}")
 
 

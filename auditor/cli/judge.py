@@ -34,11 +34,12 @@ from auditor.rulebook.loader import load
 @options.inventory
 @options.rules
 @options.history
+@options.advisories
 @options.formats(*FORMS)
 @options.output
 @click.option("--fail-on", metavar="SEVERITIES", help="Exit 1 only for these severities and above, or `overdue`; default all.")
 def judge(paths: tuple[str, ...], latest: bool, as_of: str | None, run_id: str | None, max_age: str, inventory: str | None, rule_paths: tuple[str, ...],
-          history: str | None, form: str | None, output: Path | None, fail_on: str | None) -> int:  # fmt: skip
+          history: str | None, advisories: str | None, form: str | None, output: Path | None, fail_on: str | None) -> int:  # fmt: skip
     """Hold facts against rules without touching a host: files, folders of *.json, or the history's.
 
     The verdicts are today's: support that ended and attestations that expired since the facts were read count.
@@ -52,13 +53,14 @@ def judge(paths: tuple[str, ...], latest: bool, as_of: str | None, run_id: str |
     if oldest is None:
         raise UsageFault(f"--max-age: {max_age!r} is no span; {FORM}")
     rulebook, now = load(rule_paths), utc_now()
+    then = min(end_of_day(as_of), now) if as_of else None
+    known_advisories = options.advisory_database(advisories, opened, history, then)
     if paths:
         before, known = from_files(paths, opened, now)
-        run = evaluate_again(before, known, rulebook, opened, now)
+        run = evaluate_again(before, known, rulebook, opened, now, known_advisories)
     else:
         with open_store(history, inventory) as store:
-            when = min(end_of_day(as_of), now) if as_of else now
-            before, known = from_run(store, run_id) if run_id else newest(store, when, oldest)
-            run = evaluate_again(before, known, rulebook, opened, now)
+            before, known = from_run(store, run_id) if run_id else newest(store, then or now, oldest)
+            run = evaluate_again(before, known, rulebook, opened, now, known_advisories)
     delivered = deliver(run, rulebook, form, output)
     return exits.delivered(exits.code(run, failing), delivered)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import datetime
 from functools import reduce
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import click
 
+from auditor.advisories.database.knowledge import AdvisoryDatabase
 from auditor.errors import FileFaults, UsageFault
 from auditor.foundation import secret_refs
 from auditor.foundation.files import unwritable
@@ -32,6 +34,9 @@ rules = click.option(
     help="Rule file or folder, instead of the shipped rules; repeatable; `shipped` adds them.",
 )
 history = click.option("--history", metavar="FILE.db", help="History file; else the inventory's, else ./auditor.db.")
+advisories = click.option(
+    "--advisories", metavar="FILE.db", help="Advisory database; else the inventory's, else advisories.db beside the history."
+)
 output = click.option(
     "--output",
     metavar="FILE",
@@ -103,6 +108,26 @@ def with_login(
     if ask_password:
         secret = secret_refs.keep_typed(click.prompt("Password", hide_input=True, err=True))
     return ad_hoc(targets, user=user, key_file=key_file, password=secret, auth=auth)
+
+
+def advisories_path(given: str | None, opened: Inventory, history: str | None) -> Path:
+    """`--advisories`, else the inventory's, else advisories.db beside the history."""
+    path = Path(given) if given else opened.advisories or history_path(history, opened).with_name("advisories.db")
+    if not path.name or path.is_dir():
+        raise UsageFault(f"the advisory database {path} is a folder; name a file in it with --advisories")
+    return path
+
+
+def advisory_database(
+    given: str | None, opened: Inventory, history: str | None, as_of: datetime | None = None
+) -> AdvisoryDatabase | None:
+    """The advisory database of a call; None where none is named and none lies beside the history. `as_of`: what it knew then."""
+    path = advisories_path(given, opened, history)
+    if not path.exists():
+        if given or opened.advisories:
+            raise UsageFault(f"there is no advisory database {path}; make it with `auditor advisories fetch` or `import`")
+        return None
+    return AdvisoryDatabase(path, as_of)
 
 
 def history_path(given: str | None, opened: Inventory) -> Path:

@@ -47,3 +47,22 @@ class Progress:
                 f"{one_line(result.target.name)}: {said} ({result.seconds:.1f} s)", markup=False, highlight=False
             )
             self._bar.advance(self._task)
+
+
+class Counting:
+    """One line that counts, on a terminal."""
+
+    def __init__(self, what: str, quiet: bool) -> None:
+        self._what, self._shown = what, not quiet and sys.stderr.isatty()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown:
+            print("\r\x1b[K", end="", file=sys.stderr)
+
+    def at(self, count: int) -> None:
+        """Show a number, every hundredth."""
+        if self._shown and count % 100 == 0:
+            print(f"\r{self._what}: {count:,}", end="", file=sys.stderr, flush=True)

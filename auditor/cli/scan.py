@@ -30,6 +30,7 @@ def _shared(function: options.F) -> options.F:
         options.inventory,
         options.rules,
         options.history,
+        options.advisories,
         click.option("--no-history", is_flag=True, help="Do not store the run."),
         options.formats(*FORMS),
         options.output,
@@ -95,7 +96,7 @@ def _place(history: Any, opened: Inventory) -> Path:
     return path
 
 
-def _run(targets: list[Target], opened: Inventory, *, one_off: bool = False, whole: bool = False, no_mail: bool = False, rule_paths: tuple[str, ...], history: str | None, no_history: bool,
+def _run(targets: list[Target], opened: Inventory, *, one_off: bool = False, whole: bool = False, no_mail: bool = False, rule_paths: tuple[str, ...], history: str | None, advisories: str | None, no_history: bool,
          form: str | None, output: Path | None, report_path: str | None, no_report: bool, fail_on: str | None, jobs: int,
          deep: bool, quiet: bool) -> int:  # fmt: skip
     """One run, from targets to exit code. Faults of usage end before any host is contacted."""
@@ -110,6 +111,7 @@ def _run(targets: list[Target], opened: Inventory, *, one_off: bool = False, who
         mailing=opened.mail if whole and not no_mail else None,
         whole_inventory=whole,
         one_off=one_off,
+        advisories=options.advisory_database(advisories, opened, history),
         deep=deep,
     )
     page = None if no_report else Path(report_path or REPORT)

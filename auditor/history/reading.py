@@ -14,7 +14,7 @@ from auditor.history import blobs
 from auditor.history.writing import Latest
 from auditor.model.facts import CollectorOutcome, HostFacts
 from auditor.model.finding import Finding, WaiverNote
-from auditor.model.run import RulebookSummary, Run, TargetError, TargetResult
+from auditor.model.run import AdvisoriesSummary, RulebookSummary, Run, TargetError, TargetResult
 from auditor.model.target import Target
 
 _RUN = "select runs.*, digest, rules, newest_source, ids from runs join rulebooks on rulebooks.n = rulebook"
@@ -137,5 +137,6 @@ def head(row: dict[str, Any]) -> Run:
         interrupted=bool(row["interrupted"]) or not row["finished"],
         auditor=row["auditor"],
         rulebook=RulebookSummary(row["digest"], row["rules"], row["newest_source"]),
+        advisories=msgspec.json.decode(row["advisories"], type=AdvisoriesSummary) if row["advisories"] else None,
         remarks=tuple(msgspec.json.decode(row["remarks"])) if row["remarks"] else (),
     )

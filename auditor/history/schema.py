@@ -64,6 +64,7 @@ TABLES = {
         "interrupted": "1 where it was stopped early",
         "auditor": "version of the program",
         "rulebook": "by which rules it judged",
+        "advisories": "by which advisories it judged: JSON; null where there was no advisory database",
         "remarks": "what somebody should look at beside the findings: JSON; null for nothing",
         "thinned": "1 where pruning left only what others refer to: it cannot be shown any more",
         "one_off": "1 for a scan by hand and imported facts: no audit is compared with them",
@@ -75,7 +76,12 @@ TABLES = {
         "newest_source": "day on which the youngest rule was read from its source",
         "ids": "the ids of its rules, a line each, zstd; null where they were not kept",
     },
-    "rules": {"n": "number", "id": "as findings name it", "title": "its title when it was last seen"},
+    "rules": {
+        "n": "number",
+        "id": "as findings name it",
+        "title": "its title when it was last seen",
+        "advisory": "1 for one of a feed of advisories",
+    },
     "machines": {"n": "number", "id": "what a host says of itself that is nobody else's: machine-id, MachineGuid"},
     "replacements": {
         "target": "of which target",
@@ -123,6 +129,7 @@ TABLES = {
         "required_met": "required findings without a waiver that are compliant",
         "required_missing": "required findings without a waiver that are noncompliant or pending",
         "required_unknown": "required findings without a waiver that are unknown",
+        "held": "the releases whose advisories it was held against: JSON; null for none",
     },
     "findings": {
         "target": "on which target",
@@ -286,3 +293,11 @@ def one_off_runs_and_absences(db: Database) -> None:
 def no_logins(db: Database) -> None:
     """What a login taught for the next one is not used any more: it saved a distant host 0.2 s of a scan."""
     db.execute("drop table logins")
+
+
+@migrations()
+def advisories_of_feeds(db: Database) -> None:
+    """Runs say by which advisories they judged, and rules whether they are of a feed."""
+    db.execute("alter table runs add column advisories text")
+    db.execute("alter table rules add column advisory integer not null default 0")
+    db.execute("alter table results add column held text")

@@ -36,6 +36,10 @@ class Latest(Struct):
 _Row = tuple[int, str, str, str, int, int | None]
 
 
+_RESULT = (
+    "n, run, target, outcome, error, milliseconds, offset, facts, machine, collectors, record, noncompliant, pending, unknown, compliant,"
+    " not_applicable, required_met, required_missing, required_unknown"
+)
 _MOST_STATES = 256  # a fleet has fewer states than hosts
 
 
@@ -66,6 +70,8 @@ class Writer:
         number = int(cursor.lastrowid or 0)
         if one_off:
             self._db.execute("update runs set one_off=1 where n=?", (number,))
+        if run.advisories:
+            self._db.execute("update runs set advisories=? where n=?", (blobs.encode(run.advisories).decode(), number))
         self._judged[number] = ids or frozenset()
         return number
 
@@ -76,7 +82,8 @@ class Writer:
         self._judged[number] = frozenset(r.id for r in rules)
         return int(number)
 
-    def _rule(self, ident: str, title: str) -> int:
+    def _rule(self, f: Finding) -> int:
+        ident, title = f.rule, f.title
         number = self._rules.get(ident)
         if number is None:
             self._db.execute(
@@ -84,6 +91,8 @@ class Writer:
                 (ident, title),
             )
             (number,) = self._db.execute("select n from rules where id=?", (ident,)).fetchone()
+            if f.packages:
+                self._db.execute("update rules set advisory=1 where n=? and not advisory", (number,))
             self._rules[ident] = number
         return number
 
@@ -95,7 +104,7 @@ class Writer:
         counts = Counter(f.verdict for f in result.findings)
         required = Counter(f.verdict for f in result.findings if f.obligation == "required" and not f.waiver)
         cursor = self._db.execute(
-            f"insert into results values (null,{','.join('?' * 18)})",
+            f"insert into results ({_RESULT}) values (null,{','.join('?' * 18)})",
             (
                 number,
                 target,
@@ -116,11 +125,15 @@ class Writer:
             ),
         )
         place = int(cursor.lastrowid or 0)
+        if result.held:
+            self._db.execute("update results set held=? where n=?", (blobs.encode(result.held).decode(), place))
         if facts:
             self._keep_latest(target, place, facts)
             self._same_machine(target, machine, place)
         if result.outcome in ("assessed", "partial"):
-            self._intervals(target, place, self._rows(result.findings), self._judged.get(number, frozenset()))
+            self._intervals(
+                target, place, self._rows(result.findings), self._judged.get(number, frozenset()), bool(result.held)
+            )
 
     def _target(self, number: int, run: Run, t: Target, listed: bool) -> int:
         row = self._db.execute("select n, address, connection, listed, removed from targets where name=?", (t.name,)).fetchone()
@@ -174,7 +187,7 @@ class Writer:
                 self._stored.pop(next(iter(self._stored)))
             rows: list[_Row] = [
                 (
-                    self._rule(f.rule, f.title),
+                    self._rule(f),
                     f.verdict,
                     f.severity,
                     f.obligation,
@@ -186,17 +199,18 @@ class Writer:
             known = self._stored[id(findings)] = (findings, rows)  # holding the findings keeps their identity theirs
         return known[1]
 
-    def _intervals(self, target: int, place: int, rows: list[_Row], judged: frozenset[str]) -> None:
-        """Close what has changed or is judged no more, open what is new. What another rulebook judged stays as it was."""
+    def _intervals(self, target: int, place: int, rows: list[_Row], judged: frozenset[str], held: bool) -> None:
+        """Close what has changed or is judged no more, open what is new. What another rulebook judged stays as it was, and so does
+        what a feed asked for while none was there."""
         found = self._db.execute(
-            "select id, rule, verdict, severity, obligation, body, waiver from findings join rules on rules.n=rule"
-            " where target=? and until is null",
+            f"select id, {'advisory' if held else '0'}, rule, verdict, severity, obligation, body, waiver from findings"
+            " join rules on rules.n=rule where target=? and until is null",
             (target,),
         ).fetchall()
-        standing = {row[1]: tuple(row[1:]) for row in found}
+        standing = {row[2]: tuple(row[2:]) for row in found}
         new = [row for row in rows if standing.get(row[0]) != row]
         now = {row[0] for row in rows}
-        gone = [rule for ident, rule, *_ in found if rule not in now and ident in judged]
+        gone = [rule for ident, of_feed, rule, *_ in found if rule not in now and (of_feed or ident in judged)]
         closed = [(place, target, rule) for rule in (*(row[0] for row in new if row[0] in standing), *gone)]
         self._db.conn.executemany("update findings set until=? where target=? and rule=? and until is null", closed)
         self._db.conn.executemany(

@@ -33,6 +33,7 @@ class Inventory(Struct, frozen=True, kw_only=True):
     waivers: tuple[Waiver, ...] = ()
     attestations: tuple[Attestation, ...] = ()
     history: Path | None = None
+    advisories: Path | None = None
     retention: Retention | None = None
     mail: Mailing | None = None
     policy: Policy = Policy()

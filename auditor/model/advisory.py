@@ -13,7 +13,7 @@ Kind = Literal["security", "bugfix", "enhancement"]
 KINDS: tuple[Kind, ...] = ("security", "bugfix", "enhancement")
 
 
-class Fix(Struct, frozen=True):
+class FixedPackage(Struct, frozen=True):
     """A package is fixed in `release` from `version` on. `release` is a product id, with what narrows it behind it
     (`rhel-9.4-eus`, `ubuntu-22.04-esm-apps`). `name` is the package's own for rpm, its source's for dpkg and apk. `version` is
     in the manager's notation, with the epoch where there is one. `arch`: the architectures it is there for, with blanks between,
@@ -40,7 +40,7 @@ class Advisory(Struct, frozen=True, kw_only=True):
     title: str = ""
     cves: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
-    fixes: tuple[Fix, ...] = ()
+    fixes: tuple[FixedPackage, ...] = ()
     withdrawn: bool = False
 
 

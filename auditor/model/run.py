@@ -27,7 +27,8 @@ class TargetError(Struct, frozen=True):
 
 
 class TargetResult(Struct, frozen=True, kw_only=True):
-    """One target in one run. `facts` is None where there was no session; `seconds` is wall time. `relaxed` is what the session found relaxed beyond the inventory; `encoded` the facts' JSON until they are stored."""
+    """One target in one run. `facts` is None where there was no session; `seconds` is wall time. `relaxed` is what the session found relaxed beyond the inventory; `encoded` the facts' JSON until they are stored; `held`
+    the releases whose advisories it was held against."""
 
     target: Target
     outcome: Outcome
@@ -37,6 +38,7 @@ class TargetResult(Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     relaxed: tuple[str, ...] = ()
     encoded: EncodedFacts | None = None
+    held: tuple[str, ...] = ()
 
     def slim(self) -> TargetResult:
         """The same without the long lists, once they are stored and judged: a fleet's would fill the memory."""
@@ -73,9 +75,16 @@ class RulebookSummary(Struct, frozen=True):
     newest: str
 
 
+class AdvisoriesSummary(Struct, frozen=True):
+    """`digest`: SHA-256 over the advisories that stood; `feeds`: each with the day up to which it tells."""
+
+    digest: str
+    feeds: tuple[str, ...] = ()
+
+
 class Run(Struct, frozen=True, kw_only=True):
     """`finished` is None while a run goes on, or where it was killed; `interrupted` where it was stopped early.
-    `remarks`: what somebody should look at beside the findings, such as waivers that end."""
+    `advisories` is None where there was no advisory database. `remarks`: what somebody should look at beside the findings, such as waivers that end."""
 
     id: str
     started: datetime
@@ -83,6 +92,7 @@ class Run(Struct, frozen=True, kw_only=True):
     interrupted: bool = False
     auditor: str
     rulebook: RulebookSummary
+    advisories: AdvisoriesSummary | None = None
     remarks: tuple[str, ...] = ()
     results: tuple[TargetResult, ...] = ()
 

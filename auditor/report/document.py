@@ -26,6 +26,7 @@ def document(run: Run) -> dict[str, Any]:
             "interrupted": run.interrupted,
             "auditor": run.auditor,
             "rulebook": run.rulebook,
+            "advisories": run.advisories,
             "remarks": run.remarks,
         },
         "summary": {

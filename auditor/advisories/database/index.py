@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from auditor.advisories.database import schema
-from auditor.advisories.database.writing import Text
+from auditor.advisories.database.writing import AdvisoryText
 from auditor.advisories.feeds.authority import BY_NAME, chosen
 from auditor.errors import UsageFault
 from auditor.model.advisory import Kind
@@ -23,7 +23,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-_decode_text = msgspec.msgpack.Decoder(Text).decode
+_decode_text = msgspec.msgpack.Decoder(AdvisoryText).decode
 
 
 class StoredFix(Struct, frozen=True):
@@ -65,11 +65,13 @@ class Covered(Struct, frozen=True):
 class AdvisoryIndex:
     """One database as of one import. Not for several threads or processes: each opens its own."""
 
-    def __init__(self, path: Path, as_of: str | None = None) -> None:
-        """`as_of`: a moment (ISO 8601); what was imported until then counts. UsageFault where the file is none, or has nothing."""
+    def __init__(self, path: Path, as_of: str | None = None, number: int | None = None) -> None:
+        """`as_of`: a moment (ISO 8601); what was imported until then counts. `number`: that import. UsageFault where the file is none,
+        or has nothing."""
         self._db = schema.open_for_reading(path)
         row = self._db.execute(
-            "select n, digest from imports where (? is null or at<=?) and digest<>'' order by n desc limit 1", (as_of, as_of)
+            "select n, digest from imports where (? is null or at<=?) and (? is null or n=?) and digest<>'' order by n desc limit 1",
+            (as_of, as_of, number, number),
         ).fetchone()
         if row is None:
             raise UsageFault(

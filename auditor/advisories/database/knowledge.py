@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from collections.abc import Iterable
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from auditor.advisories.database.index import AdvisoryIndex, Stored, StoredFix
@@ -21,24 +21,38 @@ from auditor.checks.packages import PackageFix, PackagesCheck, arch_fits, compar
 from auditor.evaluation.knowledge import Knowledge
 from auditor.model.advisory import Coverage
 from auditor.model.facts import HostFacts, Package
+from auditor.model.run import AdvisoriesSummary
 from auditor.rulebook.rule import Branch, Provenance, Reference, Rule
 from auditor.versions.package_version import Manager, key, manager_of
 
 
 class AdvisoryDatabase:
-    """The database of one run, as of one import; opened anew in every process."""
+    """The database of one run, as of one import; opened anew in every process. `summary`: what a run says of it."""
 
-    def __init__(self, path: Path, as_of: str | None = None) -> None:
-        """UsageFault where the file is none, or has nothing of then."""
-        self._path, self._as_of = path, as_of
-        self._index, self._process = AdvisoryIndex(path, as_of), os.getpid()
-        self.digest, self.number = self._index.digest, self._index.number
+    def __init__(self, path: Path, as_of: datetime | None = None) -> None:
+        """`as_of`: what it knew at that moment. UsageFault where the file is none, or has nothing of then."""
+        self._path = path
+        self._opened: tuple[int, AdvisoryIndex] | None = None
+        index = AdvisoryIndex(
+            path, as_of.astimezone(UTC).isoformat(timespec="seconds") if as_of else None
+        )  # closed again: no process forked from this one may inherit it
+        days = sorted((c.feed, str(c.as_of or "a day that is not known")) for c in index.coverage())
+        self.summary = AdvisoriesSummary(index.digest, tuple(f"{feed} as of {day}" for feed, day in dict(days).items()))
+        self._import = index.number  # an import that comes meanwhile is not this run's
+        index.close()
 
     def index(self) -> AdvisoryIndex:
         """The index of this process: a connection does not go through a fork."""
-        if self._process != os.getpid():
-            self._index, self._process = AdvisoryIndex(self._path, self._as_of), os.getpid()
-        return self._index
+        if self._opened is None or self._opened[0] != os.getpid():
+            self._opened = (os.getpid(), AdvisoryIndex(self._path, number=self._import))
+        return self._opened[1]
+
+    def held(self, facts: HostFacts) -> tuple[str, ...]:
+        """The releases whose advisories a host is held against; none where no feed covers it."""
+        if facts.packages is None or facts.platform.family != "linux":
+            return ()
+        of = releases(facts)
+        return (of.main, *of.more) if of.main and self.index().covering(of.main) else ()
 
     def about(self, facts: HostFacts) -> Knowledge:
         """What is known of a host."""
@@ -70,9 +84,7 @@ class _Host:
         days = [c.as_of for c in covering if c.as_of]
         coverage = Coverage(
             releases=(main, *self._releases.more),
-            feeds=tuple(
-                f"{BY_NAME[c.feed].publisher} ({c.feed}), as of {c.as_of or 'a day that is not known'}" for c in covering
-            ),
+            feeds=tuple(f"{BY_NAME[c.feed].publisher} ({c.feed})" for c in covering),
             as_of=min(days) if len(days) == len(covering) else None,
             since=min((c.since for c in covering if c.since), default=None),
             lacking=""

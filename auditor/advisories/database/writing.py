@@ -27,7 +27,7 @@ _BATCH = 100_000  # rows that are written at once, sorted, so that the tree grow
 _encode = msgspec.msgpack.Encoder().encode
 
 
-class Text(Struct, frozen=True, array_like=True):
+class AdvisoryText(Struct, frozen=True, array_like=True):
     """What is only read by people, compressed and apart."""
 
     title: str
@@ -104,7 +104,7 @@ class AdvisoryWriter:
         changed = bool(standing)
         number = standing[digest] = self._next
         self._next += 1
-        body = _encode(Text(a.title, a.vendor_severity, a.references, a.cves))
+        body = _encode(AdvisoryText(a.title, a.vendor_severity, a.references, a.cves))
         rows = self._rows
         rows["advisories"].append(
             (

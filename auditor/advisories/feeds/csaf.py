@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from auditor.advisories.feeds import fields, release_names
 from auditor.advisories.feeds.osv import kind_of
 from auditor.advisories.feeds.severity import severity
-from auditor.model.advisory import Advisory, Fix
+from auditor.model.advisory import Advisory, FixedPackage
 
 
 class _Helper(Struct):
@@ -223,7 +223,7 @@ class _Products:
             ident = relationship.relates_to_product_reference
         return tuple(chain)
 
-    def fix(self, ident: str, streams: str) -> tuple[Fix, str] | None:
+    def fix(self, ident: str, streams: str) -> tuple[FixedPackage, str] | None:
         """What a fixed product means, with its architecture: None for what is no binary package of a release that is known here."""
         relationship = self.related.get(ident)
         package = self.products.get(relationship.product_reference) if relationship else None
@@ -242,7 +242,7 @@ class _Products:
         module = module or of or (tail[1] if tail else "")
         if not module and fields.modular(version):
             module = streams
-        return Fix(release, name, version, "", module), arch
+        return FixedPackage(release, name, version, "", module), arch
 
     def _platform(self, ident: str) -> tuple[str | None, str]:
         """The release of a platform, and the module (`name:stream`) that lies between it and a package."""

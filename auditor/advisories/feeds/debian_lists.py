@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from auditor.advisories.feeds import fields, release_names
-from auditor.model.advisory import Advisory, Fix
+from auditor.model.advisory import Advisory, FixedPackage
 
 _HEAD = re.compile(r"\[(\d{1,2}) (\w{3}) (\d{4})\] (D[SL]A-\d+(?:-\d+)?) (.*)")
 _FIXED = re.compile(r"\s+\[(\w+)\] - (\S+) ([0-9]\S*)(?:\s.*)?")
@@ -45,7 +45,7 @@ def _advisory(head: re.Match[str], body: list[str]) -> Advisory:
     for line in body:
         found = _FIXED.fullmatch(line)
         if found and (release := release_names.of_debian(found[1])):
-            fixes.append(Fix(release, found[2], found[3]))
+            fixes.append(FixedPackage(release, found[2], found[3]))
     when = _day(year, month, day)
     # A later number mends what an update broke; without a flaw of its own it is no security update.
     return Advisory(

@@ -9,9 +9,9 @@ from datetime import date, datetime
 from msgspec.structs import replace
 
 from auditor.foundation.sanitize import one_line
-from auditor.model.advisory import Fix
+from auditor.model.advisory import FixedPackage
 
-_CVE = re.compile(r"CVE-(?:19|20)\d\d-\d{4,12}")
+CVE = re.compile(r"CVE-(?:19|20)\d\d-\d{4,12}")
 _DAY = re.compile(r"(\d{4})-(\d\d)-(\d\d)")
 # A modular package's release has its build's mark: `module+el8.9.0+19193+435404ae`, `module_el8.6.0+2868+44838709`.
 _MODULAR = re.compile(r"\.module[+_]")
@@ -23,7 +23,7 @@ MAX_TITLE = 300  # characters
 
 def cves(texts: Iterable[str]) -> tuple[str, ...]:
     """The CVE numbers in some texts, each once, in order."""
-    return tuple(dict.fromkeys(found for text in texts for found in _CVE.findall(text)))
+    return tuple(dict.fromkeys(found for text in texts for found in CVE.findall(text)))
 
 
 def day(text: str | None) -> date | None:
@@ -55,9 +55,9 @@ def streams_named(text: str) -> str:
     return " ".join(dict.fromkeys(f"{name}:{stream}" for name, stream in _STREAMS.findall(text))) or UNKNOWN_STREAM
 
 
-def across_architectures(fixes: Iterable[tuple[Fix, str]]) -> tuple[Fix, ...]:
+def across_architectures(fixes: Iterable[tuple[FixedPackage, str]]) -> tuple[FixedPackage, ...]:
     """Fixes that differ in nothing but the architecture as one, whose `arch` names them all."""
-    found: dict[Fix, dict[str, None]] = {}
+    found: dict[FixedPackage, dict[str, None]] = {}
     for fix, arch in fixes:
         found.setdefault(fix, {})[arch] = None
     return tuple(replace(fix, arch=" ".join(sorted(arches))) for fix, arches in found.items())

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from auditor.advisories.feeds import fields, release_names
 from auditor.advisories.feeds.severity import severity
-from auditor.model.advisory import Advisory, Fix, Kind
+from auditor.model.advisory import Advisory, FixedPackage, Kind
 
 
 class _Event(Struct):
@@ -91,7 +91,7 @@ def read(content: bytes) -> Iterator[Advisory]:
     word = _LEADING_WORD.match(document.summary)
     # The title is the only place where a rebuild of RHEL's says in OSV of which module a package is.
     stream = fields.streams_named(document.summary)
-    fixes: dict[Fix, None] = {}
+    fixes: dict[FixedPackage, None] = {}
     priority = ""
     for affected in document.affected:
         # Ubuntu's service and Debian's extended support stand in the purl only.
@@ -104,14 +104,14 @@ def read(content: bytes) -> Iterator[Advisory]:
             priority = _specific(affected.ecosystem_specific).ubuntu_priority
         if release.startswith(("sles-", "opensuse-")):  # the package named is the source; its binaries stand beside it
             for binaries in _specific(affected.ecosystem_specific).binaries or ():
-                fixes |= {Fix(release, name, version): None for name, version in binaries.items()}
+                fixes |= {FixedPackage(release, name, version): None for name, version in binaries.items()}
             continue
         ranges = affected.ranges if isinstance(affected.ranges, list) else [affected.ranges]
         for part in ranges:
             for event in part.events:
                 if (version := event.fixed) and version != "0" and part.type != "GIT":
                     module = stream if ".module" in version and fields.modular(version) else ""
-                    fixes[Fix(release, affected.package.name, version, "", module)] = None
+                    fixes[FixedPackage(release, affected.package.name, version, "", module)] = None
     vendor = word[1] if word else priority
     stated = _stated(document.database_specific).type.lower() if document.id.startswith("ELA-") else ""
     yield Advisory(

@@ -15,7 +15,7 @@ from xml.etree.ElementTree import Element
 
 from auditor.advisories.feeds import fields, release_names
 from auditor.advisories.feeds.severity import severity
-from auditor.model.advisory import Advisory, Fix, Kind
+from auditor.model.advisory import Advisory, FixedPackage, Kind
 
 _KINDS: dict[str, Kind] = {"security": "security", "bugfix": "bugfix", "recommended": "bugfix"}
 FIRST_ELEMENT = re.compile(rb"\s*(?:\xef\xbb\xbf)?(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*<updates?[\s>]", re.DOTALL)
@@ -66,7 +66,7 @@ def _day(update: Element, name: str) -> date | None:
     return fields.day(text) or fields.day_of_epoch(text)
 
 
-def _fixes(update: Element, ident: str, title: str) -> Iterator[tuple[Fix, str]]:
+def _fixes(update: Element, ident: str, title: str) -> Iterator[tuple[FixedPackage, str]]:
     streams = fields.streams_named(title)
     for collection in update.iterfind("pkglist/collection"):
         module = collection.find("module")
@@ -79,6 +79,6 @@ def _fixes(update: Element, ident: str, title: str) -> Iterator[tuple[Fix, str]]
             epoch = package.get("epoch") or "0"
             whole = f"{version}-{built}" if epoch == "0" else f"{epoch}:{version}-{built}"
             yield (
-                Fix(release, name, whole, "", of or (streams if fields.modular(whole) else "")),
+                FixedPackage(release, name, whole, "", of or (streams if fields.modular(whole) else "")),
                 package.get("arch") or "noarch",
             )

@@ -1,0 +1,1 @@
+"""Getting feeds: where each lies, over HTTP with limits, and what its publisher says its bytes are."""

@@ -1,0 +1,147 @@
+"""One source's files into a folder, each held against what its publisher says of it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+from pathlib import Path
+from urllib.parse import unquote, urljoin, urlsplit
+from xml.etree import ElementTree
+
+from msgspec import Struct
+
+from auditor.advisories.fetching.addresses import Source
+from auditor.advisories.fetching.http import Connection, FetchFault, get
+
+_MOST_LISTED = 20_000_000  # bytes of a repomd.xml, a digest or a signature
+
+
+class Fetched(Struct, frozen=True):
+    """A file that is there now; `changed` is False where it is as it was. `checked`: by what it was held to be whole."""
+
+    path: Path
+    changed: bool
+    checked: str = ""
+
+
+def fetch(source: Source, folder: Path, by: Connection, mirror: str = "", keyring: Path | None = None) -> Fetched:
+    """Get a source's file into `folder`. `mirror`: an address or a folder under which each source has a folder of its name, asked
+    instead of the publisher. `keyring`: of OpenPGP's; then what is signed must be. FetchFault where it cannot be had or is not what
+    its publisher says; what lay there before is kept."""
+    place = folder / source.name
+    place.mkdir(parents=True, exist_ok=True)
+    small = Connection(by.proxy, by.ca_file, min(by.most, _MOST_LISTED), by.seconds)
+    address = _address(source, mirror)
+    if source.kind == "repomd":
+        return _repomd(address, place, by, small)
+    if source.kind == "newest":
+        pointer = place / Path(urlsplit(source.address).path).name
+        get(address, pointer, small)
+        name = pointer.read_text(encoding="utf-8", errors="replace").strip()
+        if not re.fullmatch(r"[\w.-]{1,200}", name) or name.startswith("."):
+            raise FetchFault(f"{address} names no file: {name[:80]!r}")
+        address = urljoin(address, name)
+    path = place / unquote(Path(urlsplit(address).path).name)
+    draft = place / f"{path.name}.new"
+    changed = _got(address, path, draft, by)
+    if not changed:
+        return Fetched(path, False)
+    checked = []
+    try:
+        if source.digest:
+            get(f"{address}.sha256", place / f"{path.name}.sha256", small)
+            said = (place / f"{path.name}.sha256").read_text(encoding="utf-8", errors="replace").split()
+            _check_digest(address, draft, "sha256", said[0] if said else "")
+            checked.append("its published SHA-256")
+        if source.signature and keyring:
+            get(f"{address}.asc", place / f"{path.name}.asc", small)
+            _check_signature(address, draft, place / f"{path.name}.asc", keyring)
+            checked.append(f"a signature of {keyring}")
+    except FetchFault:
+        draft.unlink(missing_ok=True)
+        (place / f"{draft.name}.state").unlink(missing_ok=True)
+        raise
+    _put(draft, path)
+    return Fetched(path, True, ", ".join(checked))
+
+
+def _address(source: Source, mirror: str) -> str:
+    if not mirror:
+        return source.address
+    name = Path(urlsplit(source.address).path).name
+    base = mirror if "://" in mirror else Path(mirror).absolute().as_uri()
+    return f"{base.rstrip('/')}/{source.name}/{'repodata/' if source.kind == 'repomd' else ''}{name}"
+
+
+def _got(address: str, path: Path, draft: Path, by: Connection) -> bool:
+    """Get a file beside its place, asking for it only where it is newer than what lies there."""
+    state = path.with_name(f"{path.name}.state")
+    if path.exists() and state.exists() and not draft.exists():
+        draft.hardlink_to(path)
+        draft.with_name(f"{draft.name}.state").write_bytes(state.read_bytes())
+    changed = get(address, draft, by)
+    if not changed:
+        draft.unlink(missing_ok=True)
+        draft.with_name(f"{draft.name}.state").unlink(missing_ok=True)
+    return changed
+
+
+def _put(draft: Path, path: Path) -> None:
+    draft.replace(path)
+    draft.with_name(f"{draft.name}.state").replace(path.with_name(f"{path.name}.state"))
+
+
+_REPO = "{http://linux.duke.edu/metadata/repo}"
+
+
+def _repomd(address: str, place: Path, by: Connection, small: Connection) -> Fetched:
+    """The updateinfo that a repository names, whose bytes its repomd.xml tells."""
+    list_ = place / "repomd.xml"
+    get(address, list_, small)
+    text = list_.read_bytes()
+    if b"<!" in text.replace(b"<!--", b""):
+        raise FetchFault(f"{address} declares a document type, which no repomd.xml needs")
+    try:
+        data = next((d for d in ElementTree.fromstring(text).iter(f"{_REPO}data") if d.get("type") == "updateinfo"), None)
+    except ElementTree.ParseError as e:
+        raise FetchFault(f"{address} is no repomd.xml: {e}") from None
+    if data is None:
+        raise FetchFault(f"{address}: this repository has no updateinfo, so no advisories")
+    location, checksum = data.find(f"{_REPO}location"), data.find(f"{_REPO}checksum")
+    href = location.get("href", "") if location is not None else ""
+    kind, digest = (checksum.get("type", ""), (checksum.text or "").strip()) if checksum is not None else ("", "")
+    if not re.fullmatch(r"repodata/[\w.-]{1,200}", href) or kind not in ("sha256", "sha512"):
+        raise FetchFault(f"{address} names its updateinfo in a way that is not taken: {href[:100]!r}, {kind[:20]!r}")
+    path = place / f"updateinfo{''.join(Path(href).suffixes[-2:])}"
+    if path.exists() and hashlib.new(kind, path.read_bytes()).hexdigest() == digest:
+        return Fetched(path, False)
+    draft = place / f"{path.name}.new"
+    get(urljoin(address, f"../{href}"), draft, by)
+    _check_digest(href, draft, kind, digest)
+    _put(draft, path)
+    return Fetched(path, True, f"the {kind} of its repomd.xml")
+
+
+def _check_digest(address: str, file: Path, kind: str, said: str) -> None:
+    with file.open("rb") as opened:
+        found = hashlib.file_digest(opened, kind).hexdigest()
+    if found != said.lower():
+        file.unlink()
+        raise FetchFault(
+            f"{address} is not what its publisher says it is: its {kind} is {found[:16]}…, and {said[:16]!r}… was published"
+        )
+
+
+def _check_signature(address: str, file: Path, signature: Path, keyring: Path) -> None:
+    try:
+        done = subprocess.run(
+            ["gpgv", "--keyring", str(keyring.absolute()), str(signature), str(file)],
+            capture_output=True,
+            timeout=120,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as e:
+        raise FetchFault(f"{address}: its signature could not be checked: {e} (gpgv of GnuPG is needed)") from None
+    if done.returncode:
+        raise FetchFault(f"{address}: its signature is not one of the keys in {keyring}")
