@@ -36,10 +36,11 @@ class _Found(Struct, frozen=True):
 
 class PackagesCheck(CheckKind, frozen=True, tag="packages"):
     """Compliant if every installed package that an advisory names is at the version that fixes it; of several builds of one
-    package any counts."""
+    package any counts. `release`: whose advisory it is."""
 
     manager: Manager
     fixes: tuple[PackageFix, ...]
+    release: str = ""
 
     def judge(self, case: Case) -> Judgement:
         """By each package's own manager; a kernel by what runs."""
@@ -49,7 +50,7 @@ class PackagesCheck(CheckKind, frozen=True, tag="packages"):
         found = [x for name, fixes in _by_name(self.fixes) for x in _states(name, fixes, self.manager, case)]
         if not found:
             return Judgement("not_applicable", "none of its packages is installed", required, "there is nothing to fix")
-        return _judged(found, required)
+        return _judged(found, required, self.release)
 
 
 def _by_name(fixes: Iterable[PackageFix]) -> list[tuple[str, list[PackageFix]]]:
@@ -134,7 +135,7 @@ def compared(p: Package) -> str:
     return p.full_version
 
 
-def _judged(found: list[_Found], required: str) -> Judgement:
+def _judged(found: list[_Found], required: str, release: str) -> Judgement:
     of: dict[State, list[_Found]] = {}
     for x in found:
         of.setdefault(x.state, []).append(x)
@@ -149,7 +150,7 @@ def _judged(found: list[_Found], required: str) -> Judgement:
         dict.fromkeys(PackageState(x.package.name, x.package.full_version, x.fixed, x.package.hold) for x in shown)
     )
     component, needed = _component(shown)
-    remedy = Remedy("package", component, needed)
+    remedy = Remedy("package", component, needed, release)
     if worst == "older":
         held = [x.package.name for x in shown if x.package.hold]
         aside = f"; {', '.join(held[:5])}: on hold, so no upgrade installs it until the hold is lifted" if held else ""
@@ -167,7 +168,7 @@ def _judged(found: list[_Found], required: str) -> Judgement:
             "; ".join(items),
             required,
             why,
-            remedy=Remedy("restart", "kernel", needed),
+            remedy=Remedy("restart", "kernel", needed, release),
             offending=items,
             packages=packages,
         )

@@ -24,11 +24,13 @@ class WaiverNote(Struct, frozen=True):
 
 class Remedy(Struct, frozen=True):
     """What would settle a finding, where one thing settles many: a service pack of a product line (`windows-nt-4.0`,
-    `6a`), a hotfix, a package (its source's name, the highest version that is needed), or a restart (of the `kernel`)."""
+    `6a`), a hotfix, a package (its source's name, the highest version that is needed) `of` a
+    release, or a restart (of the `kernel`)."""
 
     kind: Literal["service_pack", "hotfix", "package", "restart"]
     line: str
     level: str
+    of: str = ""
 
 
 class PackageState(Struct, frozen=True):

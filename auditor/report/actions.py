@@ -48,7 +48,7 @@ def actions(results: Iterable[TargetResult]) -> tuple[Action, ...]:
     restart: _Found = []
     by_rule: dict[str, _Found] = defaultdict(list)
     rights: dict[str, _Found] = defaultdict(list)
-    by_step: dict[tuple[str, str], _Found] = defaultdict(list)
+    by_step: dict[tuple[str, ...], _Found] = defaultdict(list)
     for findings, names in states(results):
         waived.update({f.rule: len(names) for f in findings if f.waiver and f.verdict in ("noncompliant", "pending")})
         for f in required_open(findings):
@@ -59,13 +59,19 @@ def actions(results: Iterable[TargetResult]) -> tuple[Action, ...]:
             elif f.verdict == "unknown" and f.resolved_by == ROOT_RIGHTS:
                 rights[f.resolved_by].extend((name, f) for name in names)
     for same in by_step.values():
-        if len({f.rule for _, f in same}) == 1:
+        if _alone(same):
             by_rule[same[0][1].rule].extend(same)
-    done = [_step(same) for same in by_step.values() if len({f.rule for _, f in same}) > 1]
+    done = [_step(same) for same in by_step.values() if not _alone(same)]
     done += [_rule(rule, found, waived[rule]) for rule, found in by_rule.items()]
     done += [_restart(restart)] if restart else []
     done += [_right(what, found) for what, found in rights.items()]
     return tuple(sorted(done, key=lambda a: (-a.settled / a.parts, _ORDER[a.severity], a.title)))
+
+
+def _alone(found: _Found) -> bool:
+    """Does a step settle one rule only, so that the rule's own words tell more? What a package needs is told by the package."""
+    remedy = found[0][1].remedy
+    return len({f.rule for _, f in found}) == 1 and (remedy is None or remedy.kind != "package")
 
 
 def _rule(rule: str, found: _Found, waived: int) -> Action:
@@ -97,6 +103,9 @@ def _right(what: str, found: _Found) -> Action:
 def _step(found: _Found) -> Action:
     remedy = grouping.highest([f.remedy for _, f in found if f.remedy])
     rules = {f.rule for _, f in found}
+    if remedy.kind == "package":
+        said = f"{grouping.said(remedy)}: {counted(len(rules), 'advisory') if len(rules) == 1 else f'{len(rules)} advisories'}"
+        return Action(said, _worst(found), found[0][1].remediation, _hosts(found), len(found), len(rules))
     parts = 1 if remedy.kind == "service_pack" else len({f.remedy.level for _, f in found if f.remedy})
     how = "Apply it and restart the host." if remedy.kind == "service_pack" else "Apply them and restart the host."
     return Action(grouping.said(remedy, len(rules)), _worst(found), how, _hosts(found), len(found), len(rules), parts=parts)

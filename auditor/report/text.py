@@ -87,12 +87,13 @@ def _target(r: TargetResult, like: str) -> Iterator[str]:
 def _bundle(b: Bundle) -> Iterator[str]:
     """What one step settles, with the rules' ids."""
     mark = "" if b.findings[0].obligation == "required" else f" ({b.findings[0].obligation})"
-    sure = f", {b.open} of them only if the part they are about is there" if b.open else ""
-    yield f"  {SHORT[b.verdict]:8} {one_line(b.what)}{mark}: settles {counted(len(b.findings), 'finding')}{sure}"
+    sure = f", {b.open} of them only if the part they are about is there" if b.open and b.remedy.kind != "package" else ""
+    yield f"  {SHORT[b.verdict]:8} {one_line(b.what)}{mark}: {b.settles}{sure}"
     yield f"           found:    {one_line(b.observed, 240)}"
-    ids = ", ".join(sorted(f.rule for f in b.findings))
-    if len(b.findings) > _MANY and b.findings[0].obligation != "required":
-        ids = f"{', '.join(sorted(f.rule for f in b.findings)[:_MANY])} and {len(b.findings) - _MANY} more"
+    shown = [f.rule for f in b.weighed]
+    ids = ", ".join(shown)
+    if len(shown) > _MANY and b.findings[0].obligation != "required":
+        ids = f"{', '.join(shown[:_MANY])} and {len(shown) - _MANY} more of no higher severity"
     yield from (f"           {line}" for line in textwrap.wrap(one_line(ids, 100_000), 108))
 
 

@@ -145,7 +145,9 @@ class _Host:
     def _rules(self, open_fixes: dict[str, dict[str, list[StoredFix]]], day: date) -> tuple[Rule, ...]:
         stored = self._index.advisories(open_fixes)
         return tuple(
-            _rule(stored[ident], self._manager, names, day) for ident, names in sorted(open_fixes.items()) if ident in stored
+            _rule(stored[ident], self._manager, names, day, self._releases.main)
+            for ident, names in sorted(open_fixes.items())
+            if ident in stored
         )
 
     def _not_entitled(self, packages: dict[str, list[Package]]) -> Iterable[str]:
@@ -157,7 +159,7 @@ class _Host:
                 yield f"{len(found)} more {'advisory is' if len(found) == 1 else 'advisories are'} fixed only by {service}, which this host does not have"
 
 
-def _rule(a: Stored, manager: Manager, names: dict[str, list[StoredFix]], day: date) -> Rule:
+def _rule(a: Stored, manager: Manager, names: dict[str, list[StoredFix]], day: date, release: str) -> Rule:
     fixes = tuple(PackageFix(name, f.version, f.arch, f.module) for name, found in names.items() for f in dict.fromkeys(found))
     publisher = BY_NAME[a.feed].publisher
     return Rule(
@@ -167,7 +169,7 @@ def _rule(a: Stored, manager: Manager, names: dict[str, list[StoredFix]], day: d
         obligation="required" if a.kind == "security" else "advised",
         family="linux",
         published=a.published,
-        branches=(Branch(("linux",), PackagesCheck(manager, fixes)),),
+        branches=(Branch(("linux",), PackagesCheck(manager, fixes, release)),),
         remediation=_REMEDIATION[manager],
         references=tuple(Reference(a.id, url) for url in a.references),
         cves=a.cves,
@@ -182,6 +184,6 @@ def _rule(a: Stored, manager: Manager, names: dict[str, list[StoredFix]], day: d
 
 _REMEDIATION = {
     "dpkg": "apt-get update && apt-get install --only-upgrade PACKAGE, or apt-get upgrade for all",
-    "rpm": "dnf upgrade --advisory=ADVISORY (zypper patch, yum update) for the packages named, or dnf upgrade for all",
+    "rpm": "dnf upgrade --advisory=ID, or dnf upgrade for all (yum update; zypper patch)",
     "apk": "apk update && apk upgrade PACKAGE",
 }
