@@ -18,7 +18,7 @@ from auditor.versions.package_version import older
 class SecurityUpdatesCheck(CheckKind, frozen=True, tag="security_updates"):
     """Is every security update installed, as far as that is known? Where a feed of the distribution's advisories covers the host,
     each advisory that is not fulfilled is a finding of its own, and this one says that nothing else is missing; a feed that tells
-    less than the last `max_feed_age_days` days gives unknown. Where none does, the host's own lists tell: compliant if no security
+    less than the last `max_feed_age_days` days (or the inventory's `max_age`) gives unknown. Where none does, the host's own lists tell: compliant if no security
     suite offers a newer version of an installed package, by lists of at most `max_age_days` days."""
 
     max_age_days: int = 7
@@ -78,7 +78,8 @@ class SecurityUpdatesCheck(CheckKind, frozen=True, tag="security_updates"):
 
     def _by_advisories(self, c: Coverage, case: Case) -> Judgement:
         """What was held against what; the host's own lists are evidence beside it."""
-        required = f"every advisory of {', '.join(c.releases)}, by a feed of at most {self.max_feed_age_days} days"
+        days = c.max_age.days if c.max_age is not None else self.max_feed_age_days
+        required = f"every advisory of {', '.join(c.releases)}, by a feed of at most {days} days"
         about = f"{c.applicable:,} advisor{'y is' if c.applicable == 1 else 'ies are'} about installed packages"
         observed = "; ".join(
             (
@@ -89,7 +90,7 @@ class SecurityUpdatesCheck(CheckKind, frozen=True, tag="security_updates"):
             )
         )
         age = (case.today - c.as_of).days if c.as_of else None
-        if c.lacking or age is None or age > self.max_feed_age_days:
+        if c.lacking or age is None or age > days:
             old = (
                 "the feed does not say up to which day it tells"
                 if age is None

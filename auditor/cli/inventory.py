@@ -12,6 +12,7 @@ from auditor.cli import options
 from auditor.cli.agent import report_wanting
 from auditor.cli.json_output import show_json
 from auditor.cli.suggesting_group import SuggestingGroup
+from auditor.collectors.linux import offline_script
 from auditor.collectors.windows.offline_scripts import scripts
 from auditor.errors import UsageFault
 from auditor.evaluation.evaluate import matches
@@ -81,16 +82,18 @@ def check(inventory: str | None, rule_paths: tuple[str, ...], history: str | Non
               help="The folder to write the scripts to.")  # fmt: skip
 @options.rules
 def collector(folder: Path, rule_paths: tuple[str, ...]) -> None:
-    """Write the scripts that read a Windows host without a network; audit what they bring back with scan replay:FOLDER.
+    """Write the scripts that read a host without a network; audit what they bring back with scan replay:FILE or FOLDER.
 
+    collect.sh is for Linux: it writes one file, auditor-HOST.txt.
     collect.cmd is for XP, Server 2003 and later, and starts collect.ps1 where it lies beside it, for the lists of updates;
     collect-nt4.cmd is for Windows NT 4.0 and 2000. They ask for what the loaded
     rules need, so write them anew when the rules change.
     """
-    for name, text in scripts(load(rule_paths).requirements()).items():
+    requirements = load(rule_paths).requirements()
+    for name, text in (scripts(requirements) | {offline_script.NAME: offline_script.script(requirements.linux)}).items():
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            own_files.replace(folder / name, text.encode("ascii"), 0o644)
+            own_files.replace(folder / name, text.encode("ascii"), 0o755 if name == offline_script.NAME else 0o644)
         except OSError as e:
             raise UsageFault(f"{folder / name} cannot be written: {e.strerror}") from None
         click.echo(str(folder / name))

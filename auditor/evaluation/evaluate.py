@@ -52,7 +52,7 @@ def evaluate(
         own = {rule.id for rule in rules}
         judged = (_finding(host, rule, Applies(True, "", rule.branches), by) for rule in knowledge.rules if rule.id not in own)
         of_advisories = [f for f in judged if f.verdict in ("noncompliant", "pending", "unknown")]
-        by = replace(by, coverage=replace(knowledge.coverage, open=len(of_advisories)))
+        by = replace(by, coverage=replace(knowledge.coverage, open=len(of_advisories), max_age=policy.max_age))
     found = []
     for rule in rules:
         if known := kept.get(rule.id):

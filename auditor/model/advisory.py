@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Literal
 
 from msgspec import Struct
@@ -48,7 +48,8 @@ class Coverage(Struct, frozen=True, kw_only=True):
     """What is known of the advisories of one host's release. `feeds`: the sources, as evidence shows them; `as_of`: the day up
     to which the oldest of them tells, None where none covers the release, and then `lacking` says why. `applicable`: how many
     advisories name something installed here, `open`: how many of these are judged one by one, the others are fulfilled.
-    `aside`: what is said and is not this host's to install."""
+    `aside`: what is said and is not this host's to install. `max_age`: how old
+    the feed may be by the inventory, None where it says nothing."""
 
     releases: tuple[str, ...] = ()
     feeds: tuple[str, ...] = ()
@@ -58,3 +59,4 @@ class Coverage(Struct, frozen=True, kw_only=True):
     applicable: int = 0
     open: int = 0
     aside: tuple[str, ...] = ()
+    max_age: timedelta | None = None

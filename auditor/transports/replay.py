@@ -6,7 +6,8 @@ stdout, stderr   the bytes of a command, not compressed (kinds posix and windows
 readings.json    what WMI or the remote registry told (kind windows-readings)
 
 or, without recording.json, what was carried home from a Windows host: answer.txt, which collect.cmd writes, or exported
-registry files and texts (collectors/windows/offline_scripts.py).
+registry files and texts (collectors/windows/offline_scripts.py). A file that is no archive is what was carried home from a Linux
+host (collectors/linux/offline_script.py).
 """
 
 from __future__ import annotations
@@ -64,6 +65,8 @@ def write(folder: Path, recording: Recording, contents: dict[str, bytes]) -> Non
 def open_recording(target: Target, deadline: Deadline, permits: Permits) -> RecordedShell | RecordedWindows:
     """The session of a recording; HostError `protocol` where the path is none. Nothing leaves for a host."""
     path = Path(target.path or ".")
+    if (carried_home := _carried_from_linux(path, target.name)) is not None:
+        return carried_home
     contents, newest = _contents(path)
     if ANSWER in contents:
         carried = Recording(target=target.name, recorded_at=newest, kind="windows-shell", marker=CARRIED_MARKER, script="",
@@ -87,6 +90,23 @@ def open_recording(target: Target, deadline: Deadline, permits: Permits) -> Reco
     if "stdout" not in contents:
         raise HostError("protocol", f"{path} is no recording: it has no file stdout")
     return RecordedShell(recording, contents)
+
+
+def _carried_from_linux(path: Path, name: str) -> RecordedShell | None:
+    """The answer of collect.sh; None where the path is something else."""
+    try:
+        if not path.is_file() or zipfile.is_zipfile(path):
+            return None
+        _bounded(path, 1, path.stat().st_size)
+        content, when = path.read_bytes(), datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    except OSError as e:
+        raise HostError("protocol", f"{path} cannot be read: {e.strerror}") from None
+    if f"\n{CARRIED_MARKER}=plain\n".encode() not in content[:4096]:
+        return None
+    carried = Recording(
+        target=name, recorded_at=when, marker=CARRIED_MARKER, script="", method="carried home", exit_status=0, seconds=0.0
+    )
+    return RecordedShell(carried, {"stdout": content})
 
 
 class _Recorded:

@@ -406,7 +406,9 @@ def test_hotfixes_of_one_article(ident: str) -> None:
     assert judged.verdict == "compliant"
     other = replace(facts, hotfixes=(Hotfix("Q2460091"), Hotfix("Q24600")))
     assert (
-        HotfixCheck(("Q246009",)).judge(Case(other, None, WHEN.date(), host.packages, host.sources, Host(other).articles)).verdict
+        HotfixCheck(("Q246009",))
+        .judge(Case(other, None, WHEN.date(), host.packages, host.sources, Host(other).articles))
+        .verdict
         == "noncompliant"
     )
 

@@ -25,6 +25,8 @@ from auditor.errors import UsageFault
 from auditor.model.advisory import Advisory
 
 MAX_DOCUMENT = 64_000_000  # bytes; the largest real ones (a distribution's whole updateinfo.xml) have some forty million
+# What advisories' files are called; a file of another name in a folder or an archive that holds none is no fault.
+_DOCUMENTS = (".json", ".xml", ".gz", ".bz2", ".xz", ".zst", ".zip", ".tar")
 _MOST_SAID = 200  # refusals that are kept word for word; the others are counted
 
 
@@ -144,7 +146,13 @@ class _Import:
             return
         count = 0
         try:
-            form = form_of(content)
+            try:
+                form = form_of(content)
+            except ValueError:
+                if single or name.lower().endswith(_DOCUMENTS):
+                    raise
+                self._report.aside["files beside them that are no advisories, by name and content"] += 1
+                return
             for advisory in read(form, content):
                 count += 1
                 self._take(form, advisory, digest, whole=whole and not (single and form in ("osv", "csaf")))

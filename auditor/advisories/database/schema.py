@@ -68,7 +68,15 @@ def open_for_writing(path: Path, *, anew: bool = False) -> sqlite3.Connection:
 
 
 def _make(db: sqlite3.Connection) -> None:
-    db.executescript(f"begin; {_CREATE} pragma application_id={APPLICATION}; pragma user_version={FORM}; commit;")
+    """All at once; nothing where another process was quicker."""
+    db.execute("begin immediate")
+    if not db.execute("select 1 from sqlite_master limit 1").fetchone():
+        for statement in _CREATE.split(";\n"):
+            if statement.strip():
+                db.execute(statement)
+        db.execute(f"pragma application_id={APPLICATION}")
+        db.execute(f"pragma user_version={FORM}")
+    db.execute("commit")
 
 
 def _form(db: sqlite3.Connection) -> tuple[int, int]:

@@ -36,5 +36,7 @@ def read(form: Form, content: bytes) -> Iterator[Advisory]:
         yield from READERS[form](content)
     except msgspec.DecodeError as e:  # its subclass ValidationError, too: a field that is missing or is something else
         raise ValueError(f"is no {form.upper()} document that can be read: {e}") from None
+    except UnicodeDecodeError as e:
+        raise ValueError(f"is no UTF-8: {e.reason} at byte {e.start:,}") from None
     except RecursionError:
         raise ValueError("is nested too deeply to be read") from None

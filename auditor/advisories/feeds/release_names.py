@@ -137,7 +137,7 @@ _TAGS = tuple(
         (r"EL[SBE]A-", r"\.(?:module\+)?el(\d+)", "oracle-{0}"),
         (r"ALAS", r"\.amzn(\d+)", "amazon-{0}"),
         (r"AL[SBE]A-", r"\.(?:module_)?el(\d+)", "almalinux-{0}"),
-        (r"RL[SBEX]", r"\.(?:module\+)?el(\d+)", "rocky-{0}"),
+        (r"R[LX][SBE]A-", r"\.(?:module\+)?el(\d+)", "rocky-{0}"),
         (r"RH[SBE]A-", r"\.(?:module\+)?el(\d+)", "rhel-{0}"),
     )
 )

@@ -18,7 +18,7 @@ from auditor.advisories.feeds.severity import severity
 from auditor.model.advisory import Advisory, FixedPackage, Kind
 
 _KINDS: dict[str, Kind] = {"security": "security", "bugfix": "bugfix", "recommended": "bugfix"}
-FIRST_ELEMENT = re.compile(rb"\s*(?:\xef\xbb\xbf)?(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*<updates?[\s>]", re.DOTALL)
+FIRST_ELEMENT = re.compile(rb"\s*(?:\xef\xbb\xbf)?(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*<updates?[\s>/]", re.DOTALL)
 
 
 def read(content: bytes) -> Iterator[Advisory]:

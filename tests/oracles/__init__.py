@@ -1,0 +1,1 @@
+"""Independent second opinions: what the project says, worked out once more by other means."""
