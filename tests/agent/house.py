@@ -64,7 +64,7 @@ class House:
 
     def agent(self) -> Agent:
         def again(beat: Callable[[], None]) -> Any:
-            return replace(read(None, None, self.said.append, beat), clock=lambda: self.now)
+            return replace(read(None, None, None, self.said.append, beat), clock=lambda: self.now)
 
         return Agent(World(lambda: self.now, again, monotonic=lambda: self.ticks), self.log)
 

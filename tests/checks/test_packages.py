@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from auditor.checks.judgement import Case, Judgement
 from auditor.checks.packages import PackageFix, PackagesCheck
 from auditor.evaluation.applicability import Host
-from auditor.model.facts import HostFacts, Kernels, Package, Platform
+from auditor.model.facts import Kernels, Package, Platform
 from tests.given import LINUX, WHEN
 
 EL9 = Platform(family="linux", product="almalinux-9", version="9.5", arch="x86_64")
@@ -191,7 +191,7 @@ def test_kernels_of_debian(packages: list[Package], running: str, built: str, fi
     assert kernel_of(packages, running, fixed, "linux", built) == verdict
 
 
-def test_a_kernel_from_outside_is_not_this_hosts(facts: HostFacts = LINUX) -> None:
+def test_a_kernel_from_outside_is_not_this_hosts() -> None:
     packages = [image("6.1.0-37-amd64", "6.1.140-1")]
     assert (
         judged([Fix("linux", "6.1.140-1")], *packages, kernels=Kernels("5.4.0-1-generic", (), None, outside=True)).verdict

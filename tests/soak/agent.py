@@ -25,7 +25,7 @@ def main() -> None:
     log = start("json")
 
     def settings(beat: Callable[[], None]) -> LoadedSettings:
-        return replace(read(None, None, lambda text: log.warning("%s", text), beat), clock=clock)
+        return replace(read(None, None, None, lambda text: log.warning("%s", text), beat), clock=clock)
 
     Agent(World(clock, settings, pause=1, doubt=2.0), log).run()
 

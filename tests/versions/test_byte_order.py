@@ -69,7 +69,7 @@ def _pairs(versions: list[str]) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("of", "key", "theirs"), [("deb", deb.key, _APT), ("rpm", rpm.key, _RPM)])
 def test_the_order_of_bytes_is_the_vendors(of: str, key: Callable[[str], bytes], theirs: str) -> None:
-    pairs: list[tuple[str, str]] = []
+    pairs: list[tuple[str, str, bytes, bytes]] = []
     for a, b in _pairs(_versions(of)):
         try:
             pairs.append((a, b, key(a), key(b)))

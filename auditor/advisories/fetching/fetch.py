@@ -128,6 +128,7 @@ def _check_digest(address: str, file: Path, kind: str, said: str) -> None:
         found = hashlib.file_digest(opened, kind).hexdigest()
     if found != said.lower():
         file.unlink()
+        file.with_name(f"{file.name}.state").unlink(missing_ok=True)
         raise FetchFault(
             f"{address} is not what its publisher says it is: its {kind} is {found[:16]}…, and {said[:16]!r}… was published"
         )

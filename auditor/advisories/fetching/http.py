@@ -104,6 +104,9 @@ def _take(address: str, answer: http.client.HTTPResponse, part: Path, by: Connec
                 raise FetchFault(f"{address} is larger than the {by.most:,} bytes that are taken")
             if time.monotonic() > end:
                 raise FetchFault(f"{address} took longer than {by.seconds:g} s; the next fetch goes on from here")
+    if size + got == 0:
+        part.unlink()
+        raise FetchFault(f"{address} is empty")
     if expected is not None and got < expected:
         raise FetchFault(
             f"{address} broke off after {size + got:,} of {size + expected:,} bytes; the next fetch goes on from here"

@@ -74,15 +74,15 @@ def test_what_is_open_is_a_finding_and_what_is_fulfilled_is_counted(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("more", "verdict", "why"),
+    ("as_of", "verdict", "why"),
     [
-        ({}, "compliant", "held against"),
-        ({"as_of": date(2026, 11, 9)}, "unknown", "15 days ago"),
-        ({"as_of": date(2026, 11, 10)}, "compliant", "held against"),
+        (None, "compliant", "held against"),
+        (date(2026, 11, 9), "unknown", "15 days ago"),
+        (date(2026, 11, 10), "compliant", "held against"),
     ],
 )
-def test_an_old_feed_is_unknown(tmp_path: Path, more: dict[str, date], verdict: str, why: str) -> None:
-    db = database(tmp_path, alma("ALSA-2026:1", ("openssl", "1:3.0.7-28.el9")), **more)
+def test_an_old_feed_is_unknown(tmp_path: Path, as_of: date | None, verdict: str, why: str) -> None:
+    db = database(tmp_path, alma("ALSA-2026:1", ("openssl", "1:3.0.7-28.el9")), as_of=as_of)
     found = judged(db, host(rpm("openssl", "1:3.0.7-28.el9")))["linux-security-updates"]
     assert (found.verdict, why in found.why) == (verdict, True)
 
