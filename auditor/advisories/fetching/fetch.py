@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 from msgspec import Struct
 
 from auditor.advisories.fetching.addresses import Source
-from auditor.advisories.fetching.http import Connection, FetchFault, get
+from auditor.advisories.fetching.download import DownloadOptions, FetchFault, get
 
 _MOST_LISTED = 20_000_000  # bytes of a repomd.xml, a digest or a signature
 
@@ -25,13 +25,13 @@ class Fetched(Struct, frozen=True):
     checked: str = ""
 
 
-def fetch(source: Source, folder: Path, by: Connection, mirror: str = "", keyring: Path | None = None) -> Fetched:
+def fetch(source: Source, folder: Path, by: DownloadOptions, mirror: str = "", keyring: Path | None = None) -> Fetched:
     """Get a source's file into `folder`. `mirror`: an address or a folder under which each source has a folder of its name, asked
     instead of the publisher. `keyring`: of OpenPGP's; then what is signed must be. FetchFault where it cannot be had or is not what
     its publisher says; what lay there before is kept."""
     place = folder / source.name
     place.mkdir(parents=True, exist_ok=True)
-    small = Connection(by.proxy, by.ca_file, min(by.most, _MOST_LISTED), by.seconds)
+    small = DownloadOptions(by.proxy, by.ca_file, min(by.most, _MOST_LISTED), by.seconds)
     address = _address(source, mirror)
     if source.kind == "repomd":
         return _repomd(address, place, by, small)
@@ -74,7 +74,7 @@ def _address(source: Source, mirror: str) -> str:
     return f"{base.rstrip('/')}/{source.name}/{'repodata/' if source.kind == 'repomd' else ''}{name}"
 
 
-def _got(address: str, path: Path, draft: Path, by: Connection) -> bool:
+def _got(address: str, path: Path, draft: Path, by: DownloadOptions) -> bool:
     """Get a file beside its place, asking for it only where it is newer than what lies there."""
     state = path.with_name(f"{path.name}.state")
     if path.exists() and state.exists() and not draft.exists():
@@ -95,7 +95,7 @@ def _put(draft: Path, path: Path) -> None:
 _REPO = "{http://linux.duke.edu/metadata/repo}"
 
 
-def _repomd(address: str, place: Path, by: Connection, small: Connection) -> Fetched:
+def _repomd(address: str, place: Path, by: DownloadOptions, small: DownloadOptions) -> Fetched:
     """The updateinfo that a repository names, whose bytes its repomd.xml tells."""
     list_ = place / "repomd.xml"
     get(address, list_, small)

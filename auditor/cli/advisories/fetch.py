@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from auditor.advisories.fetching.addresses import BY_NAME, SOURCES, Source, for_releases
+from auditor.advisories.fetching.download import DownloadOptions, FetchFault
 from auditor.advisories.fetching.fetch import fetch as fetch_source
-from auditor.advisories.fetching.http import Connection, FetchFault
 from auditor.cli import exits, options
 from auditor.cli.advisories.import_files import run_import
 from auditor.errors import HistoryError, UsageFault
@@ -65,7 +65,7 @@ def fetch(names: tuple[str, ...], everything: bool, mirror: str, keep: str | Non
     opened = open_inventory(inventory)
     path = options.advisories_path(advisories, opened, history)
     folder = Path(keep) if keep else path.with_name(f"{path.stem}-feeds")
-    by = Connection(proxy, Path(ca_file) if ca_file else None, seconds=float(max_seconds))
+    by = DownloadOptions(proxy, Path(ca_file) if ca_file else None, seconds=float(max_seconds))
     files, failed = [], 0
     for source in _wanted(names, everything, opened, history):
         try:

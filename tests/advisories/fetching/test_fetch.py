@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from auditor.advisories.fetching.addresses import BY_NAME, SOURCES, for_releases
+from auditor.advisories.fetching.download import DownloadOptions, FetchFault
 from auditor.advisories.fetching.fetch import Fetched, fetch
-from auditor.advisories.fetching.http import Connection, FetchFault
 from tests.advisories import given
 from tests.advisories.fetching import server as odd
 from tests.advisories.fetching.server import FileServer, serving
@@ -41,9 +41,9 @@ def put(folder: Path, count: int) -> bytes:
 
 
 def got(
-    mirror: FileServer, tmp_path: Path, by: Connection | None = None, name: str = "almalinux", keyring: Path | None = None
+    mirror: FileServer, tmp_path: Path, by: DownloadOptions | None = None, name: str = "almalinux", keyring: Path | None = None
 ) -> Fetched:
-    return fetch(BY_NAME[name], tmp_path / "feeds", by or Connection(seconds=20), mirror.address, keyring)
+    return fetch(BY_NAME[name], tmp_path / "feeds", by or DownloadOptions(seconds=20), mirror.address, keyring)
 
 
 def test_only_what_changed_is_got_again(mirror: FileServer, tmp_path: Path) -> None:
@@ -76,19 +76,19 @@ def test_what_broke_off_and_changed_meanwhile_is_got_anew(mirror: FileServer, tm
 
 
 MISDEEDS = [
-    (odd.never_ends, Connection(most=1_000_000, seconds=20), "larger than the 1,000,000 bytes"),
-    (odd.trickles, Connection(seconds=1), "longer than 1 s"),
-    (odd.says(404), Connection(), "answers 404"),
-    (odd.says(500), Connection(), "answers 500"),
-    (odd.says(302, Location="file:///etc/passwd"), Connection(), "cannot be had|answers 302"),
-    (odd.says(302, Location=PATH), Connection(), "answers 302"),
-    (odd.says(200, ETag='"x"'), Connection(), "is empty"),
+    (odd.never_ends, DownloadOptions(most=1_000_000, seconds=20), "larger than the 1,000,000 bytes"),
+    (odd.trickles, DownloadOptions(seconds=1), "longer than 1 s"),
+    (odd.says(404), DownloadOptions(), "answers 404"),
+    (odd.says(500), DownloadOptions(), "answers 500"),
+    (odd.says(302, Location="file:///etc/passwd"), DownloadOptions(), "cannot be had|answers 302"),
+    (odd.says(302, Location=PATH), DownloadOptions(), "answers 302"),
+    (odd.says(200, ETag='"x"'), DownloadOptions(), "is empty"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("misdeed", "by", "message"), MISDEEDS)
 def test_a_server_that_misbehaves_leaves_what_there_was(
-    mirror: FileServer, tmp_path: Path, misdeed: odd.Answer, by: Connection, message: str
+    mirror: FileServer, tmp_path: Path, misdeed: odd.Answer, by: DownloadOptions, message: str
 ) -> None:
     before = got(mirror, tmp_path).path
     content = before.read_bytes()
@@ -102,7 +102,7 @@ def test_a_server_that_misbehaves_leaves_what_there_was(
 
 def test_nothing_listens(tmp_path: Path) -> None:
     with pytest.raises(FetchFault, match="cannot be had"):
-        fetch(ALMA, tmp_path, Connection(seconds=5), "http://127.0.0.1:9")
+        fetch(ALMA, tmp_path, DownloadOptions(seconds=5), "http://127.0.0.1:9")
 
 
 def test_a_proxy_of_the_environment_is_not_used(mirror: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +110,7 @@ def test_a_proxy_of_the_environment_is_not_used(mirror: FileServer, tmp_path: Pa
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     assert got(mirror, tmp_path).changed
     with pytest.raises(FetchFault, match="cannot be had"):
-        got(mirror, tmp_path, Connection(proxy="http://127.0.0.1:9", seconds=5))
+        got(mirror, tmp_path, DownloadOptions(proxy="http://127.0.0.1:9", seconds=5))
 
 
 def red_hat(folder: Path, digest: str = "") -> bytes:

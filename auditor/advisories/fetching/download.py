@@ -30,7 +30,7 @@ class FetchFault(Exception):
     """A file that could not be got; the message says why, and what to do."""
 
 
-class Connection(Struct, frozen=True):
+class DownloadOptions(Struct, frozen=True):
     """How to reach a server. `proxy`: an address, None for a direct way; `ca_file`: authorities instead of the system's."""
 
     proxy: str | None = None
@@ -53,7 +53,7 @@ class _SameScheme(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def get(address: str, to: Path, by: Connection) -> bool:
+def get(address: str, to: Path, by: DownloadOptions) -> bool:
     """Get a file; False where it is as it was. FetchFault where it cannot be had; what lay there before is then untouched."""
     beside, part = to.with_name(to.name + ".state"), to.with_name(to.name + ".part")
     known, partial = _state(beside) if to.exists() else _Known(), _state(part.with_name(part.name + ".state"))
@@ -84,7 +84,7 @@ def get(address: str, to: Path, by: Connection) -> bool:
     return True
 
 
-def _take(address: str, answer: http.client.HTTPResponse, part: Path, by: Connection) -> None:
+def _take(address: str, answer: http.client.HTTPResponse, part: Path, by: DownloadOptions) -> None:
     """The body into a file beside its place; what came is kept where it breaks off, to be continued."""
     continued = answer.status == 206
     length = answer.headers.get("Content-Length", "")
@@ -113,7 +113,7 @@ def _take(address: str, answer: http.client.HTTPResponse, part: Path, by: Connec
         )
 
 
-def _opener(by: Connection) -> urllib.request.OpenerDirector:
+def _opener(by: DownloadOptions) -> urllib.request.OpenerDirector:
     context = ssl.create_default_context(cafile=str(by.ca_file) if by.ca_file else None)
     proxies = {"http": by.proxy, "https": by.proxy} if by.proxy else {}
     return urllib.request.build_opener(
