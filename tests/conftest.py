@@ -31,10 +31,10 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 # What needs servers, users, namespaces, a browser, other programs or many processes: everything else is `make quick`.
 REAL = (
     "agent/test_frozen_reader", "agent/test_process", "agent/test_systemd", "audit/", "cli/", "collectors/linux/test_least_rights",
-    "collectors/linux/test_script.py", "collectors/windows/readers/test_all_readers", "collectors/windows/readers/test_powershell.py",
+    "collectors/linux/test_package_managers", "collectors/linux/test_repositories", "collectors/linux/test_script.py", "collectors/windows/readers/test_all_readers", "collectors/windows/readers/test_powershell.py",
     "collectors/windows/readers/test_offline", "collectors/windows/test_offline_scripts", "collectors/windows/test_wine", "docs/test_contributing", "docs/test_operations",
-    "fuzz/", "history/test_store", "inventory/test_ansible_itself", "lab/", "mail/", "packaging/", "report/test_browser", "transports/",
-    "advisories/test_corpus", "advisories/test_pattern", "foundation/test_isolation", "foundation/test_own_files", "versions/test_rpm", "versions/test_deb",
+    "fuzz/", "history/test_store", "inventory/test_ansible_itself", "lab/", "mail/", "oracles/", "packaging/", "report/test_browser", "transports/",
+    "advisories/database/test_importing", "advisories/fetching/", "advisories/test_corpus", "advisories/test_pattern", "foundation/test_isolation", "foundation/test_own_files", "versions/test_byte_order", "versions/test_rpm", "versions/test_deb",
 )  # fmt: skip
 _SLOWEST = 10
 _seconds: dict[str, float] = {}

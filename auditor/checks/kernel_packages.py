@@ -13,13 +13,14 @@ from auditor.versions import kernel_release
 from auditor.versions.package_version import key
 
 _RPM_KERNEL = re.compile(
-    r"kernel(?!-(?:srpm-macros|headers|doc|abi-|tools|firmware|livepatch|rpm-macros|syms|macros|source))(?:-[\w.+-]+)?"
+    r"kernel(?!-(?:srpm-macros|headers|cross-headers|doc|abi-|tools|firmware|livepatch|rpm-macros|syms|macros|source))(?:-[\w+.-]+)?"
 )
-# An rpm that holds a kernel itself, by the flavour of its release: `kernel-core`, `kernel-uek`, `kernel-64k-debug-core`, SUSE's `kernel-default`.
-_IMAGE = re.compile(
-    r"kernel(?:-(?:core|default|azure|preempt|desktop|longterm|vanilla|pae|xen|ec2|(?:uek|rt|64k|debug|rt-debug|64k-debug|uek-debug|uek64k|lt|ml)(?:-core)?))?"
-)
-_DEB_IMAGE = re.compile(r"linux-image-(?:unsigned-)?(\d.*?)(?:-unsigned)?")
+# What the name of an rpm is made of that holds a kernel itself: `kernel-core`, `kernel-rt-64k-debug-core`, `kernel-uki-virt`; and
+# SUSE's flavours, which its releases end with (`6.4.0-150600.23.7-default`).
+_HOLDS_A_KERNEL = {"core", "uki", "virt"}
+_VARIANTS = {"rt", "64k", "debug", "uek", "uek64k", "lt", "ml"}
+_SUSES = {"default", "azure", "preempt", "desktop", "longterm", "vanilla", "pae", "xen", "ec2"}
+_DEB_IMAGE = re.compile(r"linux-image-(?:unsigned-)?(\d(?!.*-dbg(?:sym)?$).*?)(?:-unsigned)?")
 _DEB_SIGNED = re.compile(r"linux-signed(?:-(?!amd64$|arm64$|i386$)(.+)|-(?:amd64|arm64|i386))?")
 
 
@@ -41,6 +42,7 @@ def side_by_side(p: Package) -> bool:
         return _RPM_KERNEL.fullmatch(p.name) is not None
     return (
         p.manager == "dpkg"
+        and not p.name.endswith(("-dbg", "-dbgsym"))
         and re.match(
             r"linux-(?:image|modules|headers|buildinfo|tools|cloud-tools|binary|kbuild)(?:-extra|-unsigned)?-\d", p.name
         )
@@ -132,19 +134,20 @@ def _deb_running(running: str, built: str | None, facts: HostFacts) -> bytes:
 
 def _rpm_flavour(p: Package) -> str | None:
     """A release of the kind that the kernels of a package have, None where it holds none."""
-    if not _IMAGE.fullmatch(p.name) or p.arch is None:
+    first, *words = p.name.split("-")
+    variants = [w for w in words if w not in _HOLDS_A_KERNEL]
+    if first != "kernel" or p.arch is None:
         return None
-    words = p.name.removeprefix("kernel").removesuffix("-core").strip("-")
-    if words in ("default", "azure", "preempt", "desktop", "longterm", "vanilla", "pae", "xen", "ec2"):
-        return f"0-0-{words}"
-    # What `uname -r` ends with: the architecture, then `+debug`, `+rt`, `+64k`, `+64k-debug`; uek and older rt stand in the release.
+    if len(variants) == 1 and variants[0] in _SUSES:
+        return f"0-0-{variants[0]}"
+    if not _VARIANTS.issuperset(variants):
+        return None
+    # What `uname -r` ends with: the architecture, then `+debug`, `+rt-64k`; uek and older rt stand in the release itself.
     version = f"{p.version}-{p.release}.{p.arch}"
-    variant = words.replace("uek64k", "64k").replace("uek", "").strip("-")
-    if variant in ("lt", "ml"):
+    if variants == ["rt"] and p.release and ".rt" in p.release:
         return version
-    if variant == "rt" and p.release and ".rt" in p.release:
-        return version
-    return f"{version}+{variant}" if variant else version
+    told = [w.replace("uek64k", "64k") for w in variants if w not in ("uek", "lt", "ml")]
+    return f"{version}+{'-'.join(told)}" if told else version
 
 
 def _rpm_running(p: Package, running: str, facts: HostFacts) -> bytes:

@@ -114,7 +114,7 @@ def _stands(p: Package, fitting: list[PackageFix], open_ones: list[PackageFix], 
         return _Found(p, "unknown", lowest[0].fixed, f"the versions cannot be compared: {e}")
     least, fixed = keyed[0]
     if not fitting:
-        if any(have < k for k, _ in keyed):
+        if any(have < k for k, _ in keyed) and not any(have == k for k, _ in keyed):  # a build that is listed is of its module
             return _Found(p, "unknown", fixed, f"of which module {p.name} is, or this fix is, nobody says")
         return _Found(p, "fixed", fixed)
     if have < least:
@@ -142,13 +142,9 @@ def _judged(found: list[_Found], required: str, release: str) -> Judgement:
     worst: State = next(s for s in ("older", "unknown", "running", "fixed") if s in of)
     shown = of[worst]
     items = tuple(
-        dict.fromkeys(
-            f"{x.package.name} {x.package.full_version}{' (held)' if x.package.hold else ''} → {x.fixed}" for x in shown
-        )
+        dict.fromkeys(f"{x.package.name} {compared(x.package)}{' (held)' if x.package.hold else ''} → {x.fixed}" for x in shown)
     )
-    packages = tuple(
-        dict.fromkeys(PackageState(x.package.name, x.package.full_version, x.fixed, x.package.hold) for x in shown)
-    )
+    packages = tuple(dict.fromkeys(PackageState(x.package.name, compared(x.package), x.fixed, x.package.hold) for x in shown))
     component, needed = _component(shown)
     remedy = Remedy("package", component, needed, release)
     if worst == "older":

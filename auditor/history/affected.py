@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-import msgspec
 from msgspec import Struct
 from sqlite_utils import Database
 
-from auditor.history import blobs
-from auditor.model.finding import VERDICTS, Finding, Verdict
+from auditor.history import stored_finding
+from auditor.model.finding import VERDICTS, Verdict
 
 
 class AffectedHost(Struct, frozen=True):
@@ -36,7 +35,7 @@ def affected_hosts(db: Database, advisories: Iterable[str]) -> list[AffectedHost
     for target, ident, verdict, body in db.execute(_OPEN, (json.dumps(list(advisories)),)).fetchall():
         known = found.get(target)
         if known is None or VERDICTS.index(verdict) < VERDICTS.index(known[0]):
-            found[target] = (verdict, ident, msgspec.json.decode(blobs.get(db, body), type=Finding).observed)
+            found[target] = (verdict, ident, stored_finding.read(db, body).observed)
     hosts = []
     for number, name, outcome, held in db.execute(_HOSTS).fetchall():
         if number in found:

@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 from sqlite_utils import Database
 
-from auditor.history import blobs
+from auditor.history import blobs, stored_finding
 from auditor.history.changed_facts import changed
 from auditor.history.fleet import ASSESSED, HostState, last, run_of, states
-from auditor.model.finding import Finding, WaiverNote
+from auditor.model.finding import WaiverNote
 from auditor.model.past import Change, ChangeKind
 from auditor.model.run import TargetError
 
@@ -117,7 +117,7 @@ class _Told:
     def _read(self, body: int) -> tuple[tuple[str, ...], str, str]:
         """What offends, what was observed, and why."""
         if body not in self._found:
-            f = msgspec.json.decode(blobs.get(self._db, body), type=Finding)
+            f = stored_finding.read(self._db, body)
             self._found[body] = (f.offending or (f.observed,), f.observed, f.why)
         return self._found[body]
 

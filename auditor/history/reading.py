@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 from sqlite_utils import Database
 
-from auditor.history import blobs
+from auditor.history import blobs, stored_finding
 from auditor.history.writing import Latest
 from auditor.model.facts import CollectorOutcome, HostFacts
 from auditor.model.finding import Finding, WaiverNote
@@ -93,7 +93,7 @@ class HistoryReader:
     def finding(self, body: int, waiver: int | None) -> Finding:
         """One finding by the numbers of its body and of its waiver."""
         if (body, waiver) not in self._findings:
-            found = msgspec.json.decode(blobs.get(self._db, body), type=Finding)
+            found = stored_finding.read(self._db, body)
             if waiver is not None:
                 found = replace(found, waiver=self._content(waiver, WaiverNote))
             self._findings[body, waiver] = found

@@ -64,10 +64,10 @@ TABLES = {
         "interrupted": "1 where it was stopped early",
         "auditor": "version of the program",
         "rulebook": "by which rules it judged",
-        "advisories": "by which advisories it judged: JSON; null where there was no advisory database",
         "remarks": "what somebody should look at beside the findings: JSON; null for nothing",
         "thinned": "1 where pruning left only what others refer to: it cannot be shown any more",
         "one_off": "1 for a scan by hand and imported facts: no audit is compared with them",
+        "advisories": "by which advisories it judged: JSON; null where there was no advisory database",
     },
     "rulebooks": {
         "n": "number",

@@ -8,10 +8,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from msgspec import Struct
-from msgspec.structs import replace
 from sqlite_utils import Database
 
-from auditor.history import blobs
+from auditor.history import blobs, stored_finding
 from auditor.model.encoded_facts import encode_facts
 from auditor.model.facts import HostFacts, Volatile
 from auditor.model.finding import Finding
@@ -191,7 +190,7 @@ class Writer:
                     f.verdict,
                     f.severity,
                     f.obligation,
-                    blobs.store_blob(self._db, "finding", blobs.encode(replace(f, waiver=None) if f.waiver else f)),
+                    blobs.store_blob(self._db, "finding", stored_finding.body(f)),
                     blobs.store_blob(self._db, "waiver", blobs.encode(f.waiver)) if f.waiver else None,
                 )
                 for f in findings

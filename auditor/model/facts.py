@@ -66,7 +66,7 @@ class Package(Record, frozen=True):
     @property
     def full_version(self) -> str:
         """The version in the manager's own notation."""
-        epoch = "" if self.epoch is None else f"{self.epoch}:"
+        epoch = f"{self.epoch}:" if self.epoch else ""
         return f"{epoch}{self.version}" + ("" if self.release is None else f"-{self.release}")
 
 

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import apt_pkg
-import rpm
+import apt_pkg  # type: ignore[import-not-found]
+import rpm  # type: ignore[import-not-found]
 
 apt_pkg.init_system()
 
@@ -36,12 +36,15 @@ CODENAMES = {
 OSV_NAMES = {"AlmaLinux": "almalinux", "Rocky Linux": "rocky"}
 SUSE_CPE = re.compile(r"cpe:/o:suse:(suse_)?sles:(\d+)(?::sp(\d+))?$")
 LEAP_CPE = re.compile(r"cpe:/o:opensuse:leap:(\d+\.\d+)$")
+RED_HAT_STREAM_CPE = re.compile(r"cpe:/[ao]:redhat:rhel_(eus|aus|tus|e4s):(\d+\.\d+)(?:::.*)?$")
 RED_HAT_CPE = re.compile(r"cpe:/[ao]:redhat:enterprise_linux:(\d+)(?:::(?!hypervisor).*)?$")
-STREAM = re.compile(r"(?<!\S)([A-Za-z0-9][\w.+-]*:[\w.+-]*\w)")
+STREAM = re.compile(r"(?<!\S)([A-Za-z0-9][\w.+-]*:[\w.+-]*\w)(?![\w.+:-])")
 # Kernels of which dnf and apt keep several, and those of them that can be the one that runs.
 NO_KERNEL = re.compile(r"-(tools|headers|doc|docs|abi|rpm|srpm|cross|source|macros)(-|$)")
-DEBIAN_KERNEL = re.compile(r"linux-(image|headers)-\d[\d.]*(-(\d|rc|trunk)[\w.]*)?")
-KERNEL_IMAGE = re.compile(r"kernel(-(rt|64k|debug|default|azure|preempt|16k|zfcpdump|lpae|PAE))*(-core)?$|linux-image-\d(?!.*-dbg$)")
+DEBIAN_KERNEL = re.compile(r"linux-(image|headers|kbuild)-\d[\d.]*(-(\d|rc|trunk)[\w.]*)?")
+KERNEL_IMAGE = re.compile(
+    r"kernel(-(rt|64k|debug|default|azure|preempt|16k|lpae|PAE))*(-core|-uki-virt)?$|linux-image-\d(?!.*-dbg$)"
+)
 ID = re.compile(r"(RH[SBE]A|CR[LX][SBE]A|CIQSA|SUSE-[SRFO]U|openSUSE-[SRFO]U)-")
 
 
@@ -110,6 +113,8 @@ def csaf_product(platform: Document, advisory: str) -> str | None:
         return f"rocky-{found[1]}-lts"
     if found := RED_HAT_CPE.match(cpe):
         return f"rhel-{found[1]}"
+    if found := RED_HAT_STREAM_CPE.match(cpe):
+        return f"rhel-{found[2]}-{found[1]}"
     if found := SUSE_CPE.match(cpe):
         return f"sles-{found[2]}" + (f".{found[3]}" if found[3] else "")
     if found := LEAP_CPE.match(cpe):
@@ -162,9 +167,8 @@ def read_debian(text: str) -> Iterator[tuple[str, str, Fix]]:
     for line in text.splitlines():
         if found := re.match(r"\[[^]]*\] (D[SL]A-\S+)", line):
             advisory = found[1]
-        elif found := re.match(r"\s+\[(\w+)\] - (\S+) ([^\s<]\S*)", line):
-            if found[1] in CODENAMES:
-                yield f"debian-{CODENAMES[found[1]]}", found[2], Fix(advisory, found[3])
+        elif (found := re.match(r"\s+\[(\w+)\] - (\S+) ([^\s<]\S*)", line)) and found[1] in CODENAMES:
+            yield f"debian-{CODENAMES[found[1]]}", found[2], Fix(advisory, found[3])
 
 
 def documents(folders: Iterable[Path]) -> Iterator[Document]:
@@ -181,6 +185,8 @@ def read_all(osv: list[Path], csaf: list[Path], debian: list[Path]) -> Fixes:
     fixes: Fixes = defaultdict(list)
     newest: dict[str, Document] = {}
     for document in documents(csaf):
+        if not isinstance(document, dict) or "document" not in document:
+            continue
         advisory = document["document"]["tracking"]["id"]
         if ID.match(advisory) and (advisory not in newest or revision(document) > revision(newest[advisory])):
             newest[advisory] = document
@@ -203,7 +209,7 @@ def side_by_side(package: Document) -> tuple[str, ...]:
     if package["manager"] == "rpm" and re.match(r"kernel(-|$)", name) and not NO_KERNEL.search(name):
         return name, package["arch"]
     if package["manager"] == "dpkg" and asked_name(package)[0].startswith("linux") and DEBIAN_KERNEL.match(name):
-        return DEBIAN_KERNEL.sub(r"\1", name), package["arch"]
+        return DEBIAN_KERNEL.sub(r"\1", name).removesuffix("-unsigned"), package["arch"]
     return ()
 
 
@@ -216,11 +222,12 @@ def groups(packages: list[Document]) -> Iterator[list[Document]]:
         else:
             yield [package]
     for kernels in kinds.values():
-        manager = kernels[0]["manager"]
-        newer = cmp_to_key(
-            lambda a, b, m=manager: older(full_version(a), full_version(b), m) - older(full_version(b), full_version(a), m)
-        )
-        yield sorted(kernels, key=newer)
+        yield sorted(kernels, key=cmp_to_key(newer_first))
+
+
+def newer_first(one: Document, other: Document) -> int:
+    first, second, manager = full_version(one), full_version(other), one["manager"]
+    return older(first, second, manager) - older(second, first, manager)
 
 
 def asked_name(package: Document) -> tuple[str, str]:
@@ -260,7 +267,8 @@ def judged(package: Document, installed: str, fixes: list[Fix]) -> tuple[str, st
         return None
     if told and all(older(installed, fix.version, package["manager"]) for fix in told):
         return "noncompliant", lowest(told, package["manager"])
-    if any(older(installed, fix.version, package["manager"]) for fix in untold):
+    listed = any(not older(installed, f.version, "rpm") and not older(f.version, installed, "rpm") for f in untold)
+    if not listed and any(older(installed, fix.version, package["manager"]) for fix in untold):
         return "unknown", lowest(untold, package["manager"])
     return "compliant", ""
 
@@ -280,7 +288,7 @@ def judge(facts: Document, fixes: Fixes) -> Iterator[Document]:
                     if (of_other := judged(other, asked_name(other)[1], builds)) and of_other[0] == "noncompliant":
                         verdict = "unknown", of_other[1]
             if verdict:
-                found[advisory].append((verdict[0], [package["name"], installed, verdict[1]]))
+                found[advisory].append((verdict[0], [package["name"], full_version(package), verdict[1]]))
     for advisory, answers in sorted(found.items()):
         verdicts = {verdict for verdict, _ in answers}
         worst = next(v for v in ("noncompliant", "unknown", "compliant") if v in verdicts)

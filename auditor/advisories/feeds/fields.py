@@ -15,7 +15,7 @@ CVE = re.compile(r"CVE-(?:19|20)\d\d-\d{4,12}")
 _DAY = re.compile(r"(\d{4})-(\d\d)-(\d\d)")
 # A modular package's release has its build's mark: `module+el8.9.0+19193+435404ae`, `module_el8.6.0+2868+44838709`.
 _MODULAR = re.compile(r"\.module[+_]")
-_STREAMS = re.compile(r"(?<![\w:/.-])([A-Za-z][\w+.-]*):([\w+.-]*\w)(?=/| |,|$)")
+_STREAMS = re.compile(r"(?<![\w:/.-])(?![A-Z]+-\d{4}:)(?=[\w+.-]*[A-Za-z])([A-Za-z0-9][\w+.-]*):([\w+.-]*\w)(?=/| |,|$)")
 
 UNKNOWN_STREAM = "?"
 MAX_TITLE = 300  # characters

@@ -9,7 +9,7 @@ from functools import lru_cache
 _OSV = (
     (re.compile(r"AlmaLinux:(\d+)"), "almalinux-{0}"),
     (re.compile(r"Rocky Linux:(\d+)"), "rocky-{0}"),
-    (re.compile(r"Debian:(\d+)(?:\.\d)?"), "debian-{0}"),
+    (re.compile(r"Debian:([23]\.\d|\d+(?=\.0$|$))(?:\.0)?"), "debian-{0}"),
     (re.compile(r"Ubuntu:(\d+\.\d+)(?::LTS)?"), "ubuntu-{0}"),
     (re.compile(r"Alpine:v(\d+\.\d+)"), "alpine-{0}"),
     (re.compile(r"Mageia:(\d+)"), "mageia-{0}"),
@@ -99,7 +99,7 @@ def of_ciq(cpe: str) -> str | None:
 
 # Codenames of Debian's releases (the security tracker's lists name no numbers).
 DEBIAN = {
-    "potato": "2", "woody": "3", "sarge": "3", "etch": "4", "lenny": "5", "squeeze": "6", "wheezy": "7", "jessie": "8", "stretch": "9",
+    "potato": "2.2", "woody": "3.0", "sarge": "3.1", "etch": "4", "lenny": "5", "squeeze": "6", "wheezy": "7", "jessie": "8", "stretch": "9",
     "buster": "10", "bullseye": "11", "bookworm": "12", "trixie": "13", "forky": "14", "duke": "15",
 }  # fmt: skip
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 Kind = Literal["file", "newest", "repomd"]
 
 
-class Source(Struct, frozen=True):
+class FeedSource(Struct, frozen=True):
     """`name` is what a mirror's folder is called and a call names; `feed` whose advisories come with it. `releases`: which
     releases it is fetched for, as shell patterns. `digest`: the publisher puts a digest beside it (`.sha256`); `signature`: a
     signature of OpenPGP's (`.asc`), which is checked with `--keyring`."""
@@ -32,29 +32,29 @@ _TRACKER = "https://salsa.debian.org/security-tracker-team/security-tracker/-/ra
 _FEDORA = "https://dl.fedoraproject.org/pub"
 _ORACLE = "https://yum.oracle.com/repo/OracleLinux"
 
-SOURCES: tuple[Source, ...] = (
-    Source("debian-dsa", "debian-dsa", "file", f"{_TRACKER}/DSA/list", ("debian-*",)),
-    Source("debian-dla", "debian-dla", "file", f"{_TRACKER}/DLA/list", ("debian-*",)),
-    Source("ubuntu-usn", "ubuntu-usn", "file", "https://security-metadata.canonical.com/osv/osv-all.tar.xz", ("ubuntu-*",)),
-    Source("almalinux", "almalinux-osv", "file", f"{_OSV}/AlmaLinux/all.zip", ("almalinux-*",)),
-    Source("rocky", "rocky-osv", "file", f"{_OSV}/Rocky%20Linux/all.zip", ("rocky-*",)),
-    Source("alpine", "alpine-osv", "file", f"{_OSV}/Alpine/all.zip", ("alpine-*",)),
-    Source("redhat", "redhat-csaf", "newest", "https://security.access.redhat.com/data/csaf/v2/advisories/archive_latest.txt", ("rhel-*",), True, True),
-    Source("suse", "suse-csaf", "file", "https://ftp.suse.com/pub/projects/security/csaf.tar.bz2", ("sles-*", "opensuse-*")),
-    *(Source(f"epel-{n}", "epel-updateinfo", "repomd", f"{_FEDORA}/epel/{n}/Everything/x86_64/repodata/repomd.xml", (f"epel-{n}",)) for n in (8, 9, 10)),
+SOURCES: tuple[FeedSource, ...] = (
+    FeedSource("debian-dsa", "debian-dsa", "file", f"{_TRACKER}/DSA/list", ("debian-*",)),
+    FeedSource("debian-dla", "debian-dla", "file", f"{_TRACKER}/DLA/list", ("debian-*",)),
+    FeedSource("ubuntu-usn", "ubuntu-usn", "file", "https://security-metadata.canonical.com/osv/osv-all.tar.xz", ("ubuntu-*",)),
+    FeedSource("almalinux", "almalinux-osv", "file", f"{_OSV}/AlmaLinux/all.zip", ("almalinux-*",)),
+    FeedSource("rocky", "rocky-osv", "file", f"{_OSV}/Rocky%20Linux/all.zip", ("rocky-*",)),
+    FeedSource("alpine", "alpine-osv", "file", f"{_OSV}/Alpine/all.zip", ("alpine-*",)),
+    FeedSource("redhat", "redhat-csaf", "newest", "https://security.access.redhat.com/data/csaf/v2/advisories/archive_latest.txt", ("rhel-*",), True, True),
+    FeedSource("suse", "suse-csaf", "file", "https://ftp.suse.com/pub/projects/security/csaf.tar.bz2", ("sles-*", "opensuse-*")),
+    *(FeedSource(f"epel-{n}", "epel-updateinfo", "repomd", f"{_FEDORA}/epel/{n}/Everything/x86_64/repodata/repomd.xml", (f"epel-{n}",)) for n in (8, 9, 10)),
     *(
-        Source(f"fedora-{n}", "fedora-updateinfo", "repomd", f"{_FEDORA}/fedora/linux/updates/{n}/Everything/x86_64/repodata/repomd.xml", (f"fedora-{n}",))
+        FeedSource(f"fedora-{n}", "fedora-updateinfo", "repomd", f"{_FEDORA}/fedora/linux/updates/{n}/Everything/x86_64/repodata/repomd.xml", (f"fedora-{n}",))
         for n in (42, 43, 44)
     ),
     *(
-        Source(f"oracle-{n}-{part}", "oracle-updateinfo", "repomd", f"{_ORACLE}/OL{n}/{place}/x86_64/repodata/repomd.xml", (f"oracle-{n}",))
+        FeedSource(f"oracle-{n}-{part}", "oracle-updateinfo", "repomd", f"{_ORACLE}/OL{n}/{place}/x86_64/repodata/repomd.xml", (f"oracle-{n}",))
         for n, part, place in ((7, "latest", "latest"), (8, "baseos", "baseos/latest"), (8, "appstream", "appstream"), (9, "baseos", "baseos/latest"), (9, "appstream", "appstream"))
     ),
 )  # fmt: skip
 BY_NAME = {s.name: s for s in SOURCES}
 
 
-def for_releases(releases: Iterable[str]) -> list[Source]:
+def for_releases(releases: Iterable[str]) -> list[FeedSource]:
     """The sources of some releases."""
     wanted = set(releases)
     return [s for s in SOURCES if any(fnmatchcase(r, p) for r in wanted for p in s.releases)]

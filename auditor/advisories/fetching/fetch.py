@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 from msgspec import Struct
 
-from auditor.advisories.fetching.addresses import Source
+from auditor.advisories.fetching.addresses import FeedSource
 from auditor.advisories.fetching.download import DownloadOptions, FetchFault, get
 
 _MOST_LISTED = 20_000_000  # bytes of a repomd.xml, a digest or a signature
@@ -25,7 +25,7 @@ class Fetched(Struct, frozen=True):
     checked: str = ""
 
 
-def fetch(source: Source, folder: Path, by: DownloadOptions, mirror: str = "", keyring: Path | None = None) -> Fetched:
+def fetch(source: FeedSource, folder: Path, by: DownloadOptions, mirror: str = "", keyring: Path | None = None) -> Fetched:
     """Get a source's file into `folder`. `mirror`: an address or a folder under which each source has a folder of its name, asked
     instead of the publisher. `keyring`: of OpenPGP's; then what is signed must be. FetchFault where it cannot be had or is not what
     its publisher says; what lay there before is kept."""
@@ -66,7 +66,7 @@ def fetch(source: Source, folder: Path, by: DownloadOptions, mirror: str = "", k
     return Fetched(path, True, ", ".join(checked))
 
 
-def _address(source: Source, mirror: str) -> str:
+def _address(source: FeedSource, mirror: str) -> str:
     if not mirror:
         return source.address
     name = Path(urlsplit(source.address).path).name

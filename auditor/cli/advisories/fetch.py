@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from auditor.advisories.fetching.addresses import BY_NAME, SOURCES, Source, for_releases
+from auditor.advisories.fetching.addresses import BY_NAME, SOURCES, FeedSource, for_releases
 from auditor.advisories.fetching.download import DownloadOptions, FetchFault
 from auditor.advisories.fetching.fetch import fetch as fetch_source
 from auditor.cli import exits, options
@@ -93,7 +93,7 @@ def fetch(names: tuple[str, ...], everything: bool, mirror: str, keep: str | Non
     return exits.INCOMPLETE if failed else code
 
 
-def _wanted(names: tuple[str, ...], everything: bool, opened: Inventory, history: str | None) -> list[Source]:
+def _wanted(names: tuple[str, ...], everything: bool, opened: Inventory, history: str | None) -> list[FeedSource]:
     if everything:
         return list(SOURCES)
     if names:

@@ -60,7 +60,7 @@ def packages(section: Section) -> tuple[Package, ...]:
     lacking = "rpm" if "rpm" not in names else "" if any(_C_LIBRARY.fullmatch(n) for n in names) else "a C library"
     if lacking:
         raise FactUnavailable(f"rpm's list of packages is not whole: it lacks {lacking}, which every such system has")
-    return tuple(found)
+    return tuple(sorted(found, key=lambda p: (p.name, p.full_version, p.arch or "")))  # rpm's own order is its database's
 
 
 @lru_cache(maxsize=16384)  # the hosts of a fleet have most packages in common: parsed once, and held once in memory
