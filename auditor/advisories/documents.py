@@ -11,6 +11,7 @@ import gzip
 import lzma
 import os
 import re
+import struct
 import sys
 import tarfile
 import zipfile
@@ -61,11 +62,22 @@ def documents(paths: Iterable[str], most: int = MAX_DOCUMENT, *, compressed: boo
             for root, folders, files in os.walk(path):
                 folders.sort()
                 for name in sorted(files):
-                    yield from _file(Path(root) / name, most, compressed)
+                    yield from _bounded(_file(Path(root) / name, most, compressed), name)
         elif path.exists():
-            yield from _file(path, most, compressed)
+            yield from _bounded(_file(path, most, compressed), given)
         else:
             yield Refusal(given, "there is no such file or folder")
+
+
+def _bounded(found: Iterator[Document | Refusal], name: str) -> Iterator[Document | Refusal]:
+    """Of one file, however often its parts are packed, no more than an archive may make."""
+    total = 0
+    for document in found:
+        total += len(document.content) if isinstance(document, Document) else 0
+        if total > MAX_ARCHIVE:
+            yield Refusal(name, f"makes more than {MAX_ARCHIVE // 1_000_000_000} GB; the rest was left out")
+            return
+        yield document
 
 
 def _file(path: Path, most: int, compressed: bool) -> Iterator[Document | Refusal]:
@@ -126,9 +138,17 @@ def _zip(path: Path, most: int, compressed: bool) -> Iterator[Document | Refusal
                 try:
                     with archive.open(member) as file:
                         yield _taken(name, file.read(most + 1), most, compressed)
-                except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError) as e:
+                except (
+                    zipfile.BadZipFile,
+                    zlib.error,
+                    lzma.LZMAError,
+                    EOFError,
+                    RuntimeError,
+                    NotImplementedError,
+                    OSError,
+                ) as e:
                     yield Refusal(name, f"cannot be unpacked: {e}")
-    except (zipfile.BadZipFile, ValueError, EOFError) as e:
+    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, IndexError, struct.error) as e:
         yield Refusal(str(path), f"is no zip archive that can be read: {e}")
 
 
@@ -160,7 +180,7 @@ def _tar(path: Path, most: int, compressed: bool) -> Iterator[Document | Refusal
                     continue
                 file = archive.extractfile(member)
                 yield _taken(name, file.read(most + 1) if file else b"", most, compressed)
-    except (tarfile.TarError, zlib.error, zstd.ZstdError, EOFError, OSError, ValueError) as e:
+    except (tarfile.TarError, zlib.error, lzma.LZMAError, zstd.ZstdError, EOFError, OSError, ValueError) as e:
         yield Refusal(str(path), f"is no tar archive that can be read, or is cut off: {e}")
 
 

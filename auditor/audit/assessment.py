@@ -49,7 +49,7 @@ def evaluate_facts(
         reason = next((o.reason for o in facts.outcomes if o.name == "platform"), "the facts name no platform")
         error = truncated or TargetError("protocol", f"there was a session, but no platform could be read: {reason}")
         return TargetResult(target=target, outcome="failed", error=error, facts=facts, encoded=encoded)
-    findings = context.evaluations.evaluate(
+    evaluation = context.evaluations.evaluate(
         facts,
         context.rulebook.rules,
         today=today or context.clock().date(),
@@ -63,5 +63,12 @@ def evaluate_facts(
     )
     whole = all(o.outcome in ("ok", "skipped") for o in facts.outcomes)
     outcome: Outcome = "assessed" if whole else "partial"
-    held = context.advisories.held(facts) if context.advisories else ()
-    return TargetResult(target=target, outcome=outcome, facts=facts, findings=findings, encoded=encoded, held=held)
+    return TargetResult(
+        target=target,
+        outcome=outcome,
+        facts=facts,
+        findings=evaluation.findings,
+        encoded=encoded,
+        held=evaluation.held,
+        fulfilled=evaluation.fulfilled,
+    )

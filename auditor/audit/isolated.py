@@ -32,6 +32,7 @@ class _Result(Struct, frozen=True):
     facts: EncodedFacts | None
     findings: Raw
     held: tuple[str, ...]
+    fulfilled: int
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -77,12 +78,15 @@ class IsolatedAssessor:
             findings=self._shared(bytes(result.findings)),
             encoded=result.facts,
             held=result.held,
+            fulfilled=result.fulfilled,
         )
 
     def _in_child(self, pickled: bytes) -> bytes:
         response: HostResponse = pickle.loads(pickled)  # the parent's own
         result = assess(response, self._context)
-        return _encode(_Result(result.outcome, result.error, result.encoded, Raw(_encode(result.findings)), result.held))
+        return _encode(
+            _Result(result.outcome, result.error, result.encoded, Raw(_encode(result.findings)), result.held, result.fulfilled)
+        )
 
     def _shared(self, encoded: bytes) -> tuple[Finding, ...]:
         """Findings, held once for all hosts in the same state."""

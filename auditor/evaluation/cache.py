@@ -7,14 +7,25 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 
 import msgspec
+from msgspec import Struct
 
 from auditor.evaluation.evaluate import NEVER, NO_POLICY, evaluate, matches
 from auditor.evaluation.knowledge import Knowledge
+from auditor.model.advisory import Coverage
 from auditor.model.encoded_facts import EncodedFacts, encode_facts
 from auditor.model.facts import HostFacts, Platform, Volatile
 from auditor.model.finding import Attestation, Finding, Waiver
 from auditor.model.policy import Policy
 from auditor.rulebook.rule import Rule
+
+
+class Evaluation(Struct, frozen=True):
+    """The findings of a host. `held`: the releases whose advisories it was held against, none where no feed covers it; `fulfilled`: how
+    many of these advisories about flaws are fulfilled, which are no findings."""
+
+    findings: tuple[Finding, ...]
+    held: tuple[str, ...] = ()
+    fulfilled: int = 0
 
 
 class EvaluationCache:
@@ -24,7 +35,7 @@ class EvaluationCache:
 
     def __init__(self) -> None:
         self._rules: Sequence[Rule] = ()
-        self._findings: dict[bytes, tuple[Finding, ...]] = {}
+        self._findings: dict[bytes, Evaluation] = {}
         self._other_products: dict[tuple[Platform, str | None], dict[str, Finding]] = {}
 
     def evaluate(
@@ -40,8 +51,8 @@ class EvaluationCache:
         failing_since: Mapping[str, date] = NEVER,
         encoded: EncodedFacts | None = None,
         known: Callable[[HostFacts], Knowledge] | None = None,
-    ) -> tuple[Finding, ...]:
-        """The findings of one host, as the function gives them. `encoded`: its facts, where somebody has encoded them.
+    ) -> Evaluation:
+        """The findings of one host, as the function gives them, and what it was held against. `encoded`: its facts, where somebody has encoded them.
         `known`: what the run's advisory database says of a host."""
         if rules is not self._rules:
             self._rules, self._findings, self._other_products = rules, {}, {}
@@ -55,7 +66,8 @@ class EvaluationCache:
         if found is None:
             if len(self._findings) >= self._MOST_STATES:
                 self._findings.pop(next(iter(self._findings)), None)  # another thread may have been quicker
-            found = evaluate(
+            knowledge = known(facts) if known and facts.platform.family == "linux" else None
+            findings = evaluate(
                 facts,
                 rules,
                 today=today,
@@ -65,10 +77,18 @@ class EvaluationCache:
                 policy=policy,
                 failing_since=failing_since,
                 other_product=self._other_products.setdefault((facts.platform, facts.method), {}),
-                knowledge=known(facts) if known and facts.platform.family == "linux" else None,
+                knowledge=knowledge,
             )
+            found = _evaluation(findings, facts, knowledge.coverage if knowledge else None)
             self._findings[key] = found
         return found
+
+
+def _evaluation(findings: tuple[Finding, ...], facts: HostFacts, coverage: Coverage | None) -> Evaluation:
+    if coverage is None or facts.packages is None:
+        return Evaluation(findings)
+    open_ones = sum(1 for f in findings if f.packages and f.obligation == "required")
+    return Evaluation(findings, coverage.releases, max(0, coverage.security - open_ones))
 
 
 _encode = msgspec.json.Encoder().encode

@@ -64,6 +64,8 @@ class HistoryReader:
             facts=self._facts(row, started, slim) if row["facts"] else None,
             findings=findings if row["outcome"] in ("assessed", "partial") else (),
             seconds=row["milliseconds"] / 1000,
+            held=tuple(msgspec.json.decode(row["held"])) if row["held"] else (),
+            fulfilled=row["fulfilled"],
         )
 
     def _content(self, number: int, kind: Any) -> Any:
@@ -72,15 +74,15 @@ class HistoryReader:
         return self._decoded[number]
 
     def _findings_of(self, row: dict[str, Any]) -> dict[int, tuple[Finding, ...]]:
-        """By target, in the rules' order; only what the run's own rules judged."""
+        """By target, in the rules' order; only what the run's own rules and advisories judged."""
         judged = frozenset(blobs.unpack(row["ids"]).decode().split("\n")) if row["ids"] else None
         standing: dict[int, list[tuple[int, int | None]]] = {}
-        for target, rule, body, waiver in self._db.execute(
-            f"select findings.target, rules.id, body, waiver from results join findings on findings.target = results.target and {STANDING}"
+        for target, rule, of_feed, body, waiver in self._db.execute(
+            f"select findings.target, rules.id, advisory and held is not null, body, waiver from results join findings on findings.target = results.target and {STANDING}"
             " join rules on rules.n = rule where run=? order by findings.target, rule",
             (row["n"],),
         ):
-            if judged is None or rule in judged:
+            if judged is None or of_feed or rule in judged:
                 standing.setdefault(target, []).append((body, waiver))
         return {target: self.findings(tuple(pairs)) for target, pairs in standing.items()}
 

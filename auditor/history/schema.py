@@ -126,10 +126,11 @@ TABLES = {
         "unknown": "findings, all obligations",
         "compliant": "findings, all obligations",
         "not_applicable": "findings, all obligations",
-        "required_met": "required findings without a waiver that are compliant",
+        "required_met": "required findings without a waiver that are compliant, and fulfilled advisories",
         "required_missing": "required findings without a waiver that are noncompliant or pending",
         "required_unknown": "required findings without a waiver that are unknown",
         "held": "the releases whose advisories it was held against: JSON; null for none",
+        "fulfilled": "advisories about flaws that are fulfilled, which are no findings; among required_met",
     },
     "findings": {
         "target": "on which target",
@@ -301,3 +302,4 @@ def advisories_of_feeds(db: Database) -> None:
     db.execute("alter table runs add column advisories text")
     db.execute("alter table rules add column advisory integer not null default 0")
     db.execute("alter table results add column held text")
+    db.execute("alter table results add column fulfilled integer not null default 0")

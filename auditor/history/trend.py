@@ -121,11 +121,19 @@ def _compared(db: Database, run: int, high: int, runs: list[Any]) -> Iterator[Co
 
 def _rules(db: Database, run: int) -> str | None:
     """The numbers of the rules that a run judged by, as JSON; None where they were not kept."""
-    (ids,) = db.execute("select ids from runs join rulebooks on rulebooks.n=rulebook where runs.n=?", (run,)).fetchone()
+    ids, advisories = db.execute(
+        "select ids, advisories is not null from runs join rulebooks on rulebooks.n=rulebook where runs.n=?", (run,)
+    ).fetchone()
     if ids is None:
         return None
     judged = set(blobs.unpack(ids).decode().split("\n"))
-    return msgspec.json.encode([n for n, ident in db.execute("select n, id from rules").fetchall() if ident in judged]).decode()
+    return msgspec.json.encode(
+        [
+            n
+            for n, ident, feed in db.execute("select n, id, advisory from rules").fetchall()
+            if ident in judged or (feed and advisories)
+        ]
+    ).decode()
 
 
 def _groups(db: Database) -> dict[str, float]:

@@ -47,7 +47,7 @@ class Writer:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._rules: dict[str, int] = {}
+        self._rules: dict[tuple[str, str], int] = {}
         self._judged: dict[int, frozenset[str]] = {}  # by run: the rules that were loaded
         self._stored: dict[int, tuple[tuple[Finding, ...], list[_Row]]] = {}  # by the identity of findings that hosts share
         self._others = 0  # SQLite's count of what other programs committed
@@ -83,7 +83,7 @@ class Writer:
 
     def _rule(self, f: Finding) -> int:
         ident, title = f.rule, f.title
-        number = self._rules.get(ident)
+        number = self._rules.get((ident, title))
         if number is None:
             self._db.execute(
                 "insert into rules (id, title) values (?,?) on conflict (id) do update set title=excluded.title where title<>excluded.title",
@@ -92,7 +92,7 @@ class Writer:
             (number,) = self._db.execute("select n from rules where id=?", (ident,)).fetchone()
             if f.packages:
                 self._db.execute("update rules set advisory=1 where n=? and not advisory", (number,))
-            self._rules[ident] = number
+            self._rules[ident, title] = number
         return number
 
     def add(self, number: int, run: Run, result: TargetResult, *, listed: bool) -> None:
@@ -118,14 +118,15 @@ class Writer:
                 blobs.store_blob(self._db, "collectors", blobs.without_seconds(facts.outcomes)) if facts else None,
                 blobs.store_blob(self._db, "target", blobs.encode(result.target)),
                 *(counts[v] for v in ("noncompliant", "pending", "unknown", "compliant", "not_applicable")),
-                required["compliant"],
+                required["compliant"] + result.fulfilled,
                 required["noncompliant"] + required["pending"],
                 required["unknown"],
             ),
         )
         place = int(cursor.lastrowid or 0)
         if result.held:
-            self._db.execute("update results set held=? where n=?", (blobs.encode(result.held).decode(), place))
+            held = (blobs.encode(result.held).decode(), result.fulfilled, place)
+            self._db.execute("update results set held=?, fulfilled=? where n=?", held)
         if facts:
             self._keep_latest(target, place, facts)
             self._same_machine(target, machine, place)

@@ -47,7 +47,7 @@ class Advisory(Struct, frozen=True, kw_only=True):
 class Coverage(Struct, frozen=True, kw_only=True):
     """What is known of the advisories of one host's release. `feeds`: the sources, as evidence shows them; `as_of`: the day up
     to which the oldest of them tells, None where none covers the release, and then `lacking` says why. `applicable`: how many
-    advisories name something installed here, `open`: how many of these are judged one by one, the others are fulfilled.
+    advisories name something installed here, `security` those among them that are no mere bug fixes; `open`: how many of these are judged one by one, the others are fulfilled.
     `aside`: what is said and is not this host's to install. `max_age`: how old
     the feed may be by the inventory, None where it says nothing."""
 
@@ -57,6 +57,7 @@ class Coverage(Struct, frozen=True, kw_only=True):
     since: date | None = None
     lacking: str = ""
     applicable: int = 0
+    security: int = 0
     open: int = 0
     aside: tuple[str, ...] = ()
     max_age: timedelta | None = None

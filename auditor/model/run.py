@@ -28,7 +28,7 @@ class TargetError(Struct, frozen=True):
 
 class TargetResult(Struct, frozen=True, kw_only=True):
     """One target in one run. `facts` is None where there was no session; `seconds` is wall time. `relaxed` is what the session found relaxed beyond the inventory; `encoded` the facts' JSON until they are stored; `held`
-    the releases whose advisories it was held against."""
+    the releases whose advisories it was held against, `fulfilled` how many of those about flaws are fulfilled, which are no findings."""
 
     target: Target
     outcome: Outcome
@@ -39,6 +39,7 @@ class TargetResult(Struct, frozen=True, kw_only=True):
     relaxed: tuple[str, ...] = ()
     encoded: EncodedFacts | None = None
     held: tuple[str, ...] = ()
+    fulfilled: int = 0
 
     def slim(self) -> TargetResult:
         """The same without the long lists, once they are stored and judged: a fleet's would fill the memory."""

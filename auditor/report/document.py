@@ -50,6 +50,7 @@ def _target(r: TargetResult) -> dict[str, Any]:
         "seconds": round(r.seconds, 3),
         "platform": {name: getattr(platform, name) for name in _PLATFORM},
         "collectors": r.facts.outcomes if r.facts else [],
+        "advisories": {"releases": r.held, "fulfilled": r.fulfilled},
         "findings": r.findings,
     }
 

@@ -68,6 +68,7 @@ def figures(run: Run) -> Figures:
             nothing=of_host.standing == "nothing",
         )
         n.update({what: len(names) * count for what, count in one.items()})
+    n["good"] += sum(r.fulfilled for r in counted)  # advisories that are fulfilled are no findings, and count all the same
     judged = n["good"] + n["bad"]
     return Figures(
         assessed=len(counted),

@@ -99,7 +99,7 @@ def test_usage(auditor: Run) -> None:
     assert missing.returncode == 3
     assert "there is no such file or folder" in missing.stderr
     assert auditor("advisories", "show", "Q0").returncode == 2
-    assert "no loaded rule has 'zeppelin'" in auditor("advisories", "search", "zeppelin").stderr
+    assert "no loaded rule and no advisory has 'zeppelin'" in auditor("advisories", "search", "zeppelin").stderr
 
 
 def test_search_and_show(auditor: Run) -> None:

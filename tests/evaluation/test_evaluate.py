@@ -254,4 +254,4 @@ def test_hosts_in_the_same_state_are_judged_once_and_never_by_others_words() -> 
     said = Attestation(rule="Q181350", targets=("other",), state="done", by="kim", date=TODAY, expires=None, reference="")
     assert states.evaluate(other, rules, today=TODAY, attestations=(said,)) is not first
     assert states.evaluate(host, rules, today=TODAY, attestations=(said,)) is first
-    assert len(states.evaluate(host, rules[:1], today=TODAY)) == 1
+    assert len(states.evaluate(host, rules[:1], today=TODAY).findings) == 1

@@ -81,7 +81,7 @@ def test_hosts_in_the_same_state_with_other_deadlines_are_not_mixed() -> None:
     states, rules = EvaluationCache(), [rule(published=date(2026, 11, 1))]
     bad = replace(LINUX, settings={**(LINUX.settings or {}), "sysctl:net.core.somaxconn": Setting("present", "1")})
     dues = [
-        states.evaluate(replace(bad, target=name), rules, today=TODAY, groups=groups, policy=FORTNIGHT)[0].due
+        states.evaluate(replace(bad, target=name), rules, today=TODAY, groups=groups, policy=FORTNIGHT).findings[0].due
         for name, groups in (("a", ()), ("b", ("legacy",)), ("c", ()))
     ]
     assert dues == [date(2026, 11, 15), date(2027, 1, 30), date(2026, 11, 15)]

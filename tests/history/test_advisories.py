@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from auditor.advisories.database.knowledge import AdvisoryDatabase
 from auditor.audit.assessment import evaluate_facts
 from auditor.audit.context import AuditContext
 from auditor.history.affected import affected_hosts
 from auditor.history.store import Store
+from auditor.model.facts import HostFacts
 from auditor.model.run import Run, TargetResult
 from auditor.model.target import Target
 from auditor.rulebook.loader import load
@@ -28,22 +30,18 @@ class History:
         self.folder, self.nights = folder, 0
         self.store = Store(folder / "a.db")
 
-    def night(self, db: object, *hosts: object) -> str:
+    def night(self, db: AdvisoryDatabase | None, *hosts: HostFacts | TargetResult) -> str:
         self.nights += 1
         now = NOW + timedelta(days=self.nights)
-        context = AuditContext(rulebook=BOOK, clock=lambda: now, marker=lambda: "m4rk3r", advisories=db)  # type: ignore[arg-type]
-        summary = getattr(db, "summary", None)
+        context = AuditContext(rulebook=BOOK, clock=lambda: now, marker=lambda: "m4rk3r", advisories=db)
+        summary = db.summary if db else None
         run = Run(id=f"r{self.nights}", started=now, auditor="x", rulebook=BOOK.summary(), advisories=summary)
         self.store.begin(run, BOOK.rules)
         for facts in hosts:
-            result = facts
-            if not isinstance(facts, TargetResult):
-                facts = replace(facts, collected_at=now)  # type: ignore[type-var]
-                result = evaluate_facts(
-                    facts, Target(name=facts.target, connection="replay"), context, today=date(2026, 11, 24)
-                )
-            assert isinstance(result, TargetResult)
-            self.store.add(run, result, listed=True)
+            if isinstance(facts, HostFacts):
+                target = Target(name=facts.target, connection="replay")
+                facts = evaluate_facts(replace(facts, collected_at=now), target, context, today=date(2026, 11, 24))
+            self.store.add(run, facts, listed=True)
         self.store.finish(replace(run, finished=now))
         return run.id
 

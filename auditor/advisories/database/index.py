@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -34,6 +36,7 @@ class StoredFix(Struct, frozen=True):
     version: str
     arch: str
     module: str
+    security: bool
 
 
 class Stored(Struct, frozen=True, kw_only=True):
@@ -68,11 +71,14 @@ class AdvisoryIndex:
     def __init__(self, path: Path, as_of: str | None = None, number: int | None = None) -> None:
         """`as_of`: a moment (ISO 8601); what was imported until then counts. `number`: that import. UsageFault where the file is none,
         or has nothing."""
-        self._db = schema.open_for_reading(path)
-        row = self._db.execute(
-            "select n, digest from imports where (? is null or at<=?) and (? is null or n=?) and digest<>'' order by n desc limit 1",
-            (as_of, as_of, number, number),
-        ).fetchone()
+        self._path, self._db = path, schema.open_for_reading(path)
+        row = next(
+            self._ask(
+                "select n, digest from imports where (? is null or at<=?) and (? is null or n=?) and digest<>'' order by n desc limit 1",
+                (as_of, as_of, number, number),
+            ),
+            None,
+        )
         if row is None:
             raise UsageFault(
                 f"the advisory database {path} holds nothing{f' of {as_of} or before' if as_of else ''}; see `auditor advisories import`"
@@ -83,13 +89,21 @@ class AdvisoryIndex:
         self._stored: dict[str, Stored] = {}
         self._coverage: list[Covered] | None = None
 
+    def _ask(self, question: str, given: Iterable[object] = ()) -> Iterator[tuple[Any, ...]]:
+        try:
+            yield from self._db.execute(question, tuple(given)).fetchall()
+        except sqlite3.Error as e:
+            raise UsageFault(
+                f"the advisory database {self._path} is damaged: {e}; make it anew from the feeds, under another name"
+            ) from None
+
     def close(self) -> None:
         """Close the file."""
         self._db.close()
 
     def coverage(self) -> list[Covered]:
         """Every feed of every release, as of the import."""
-        rows = self._db.execute(
+        rows = self._ask(
             "select f.name, r.name, c.since, c.as_of, c.advisories, c.whole from coverage c join feeds f on f.n=c.feed join releases r on r.n=c.release"
             " where c.import=(select max(import) from coverage where feed=c.feed and release=c.release and import<=?) order by 2, 1",
             (self.number,),
@@ -104,9 +118,7 @@ class AdvisoryIndex:
         wanted = [n for n in set(names) if (release, n) not in self._fixes]
         if wanted:
             found: dict[str, list[StoredFix]] = {n: [] for n in wanted}
-            rows = self._db.execute(
-                _FIXES, (json.dumps(wanted), release, json.dumps(self._feeds(release)), self.number, self.number)
-            )
+            rows = self._ask(_FIXES, (json.dumps(wanted), release, json.dumps(self._feeds(release)), self.number, self.number))
             for name, *fix in rows:
                 found[name].append(StoredFix(*fix))
             self._fixes |= {(release, name): tuple(fixes) for name, fixes in found.items()}
@@ -129,7 +141,7 @@ class AdvisoryIndex:
         """Advisories by their ids."""
         wanted = [i for i in set(idents) if i not in self._stored]
         if wanted:
-            rows = self._db.execute(_ADVISORIES, (json.dumps(wanted), self.number, self.number))
+            rows = self._ask(_ADVISORIES, (json.dumps(wanted), self.number, self.number))
             for ident, feed, kind, severity, published, modified, body in rows:
                 text = _decode_text(zstd.decompress(body))
                 self._stored[ident] = Stored(
@@ -140,23 +152,23 @@ class AdvisoryIndex:
 
     def fixes_of(self, ident: str) -> list[tuple[str, str, str, str, str]]:
         """Release, name, version, architectures and modules of each fix of an advisory, for people."""
-        return self._db.execute(_FIXES_OF, (ident, self.number, self.number)).fetchall()
+        return [(r, n, v, a, m) for r, n, v, a, m in self._ask(_FIXES_OF, (ident, self.number, self.number))]
 
     def of_cve(self, number: int) -> list[str]:
         """The advisories about a CVE (its number as `cve_number` has it)."""
-        rows = self._db.execute(f"select distinct id from cves join advisories a on a.n=advisory where cve=? and {_STANDS} order by id",
+        rows = self._ask(f"select distinct id from cves join advisories a on a.n=advisory where cve=? and {_STANDS} order by id",
                                 (number, self.number, self.number))  # fmt: skip
         return [ident for (ident,) in rows]
 
     def idents(self) -> list[str]:
         """Every advisory's id."""
-        rows = self._db.execute(f"select distinct id from advisories a where {_STANDS} order by id", (self.number, self.number))
+        rows = self._ask(f"select distinct id from advisories a where {_STANDS} order by id", (self.number, self.number))
         return [ident for (ident,) in rows]
 
 
 _STANDS = "a.since<=? and (a.until is null or a.until>?)"
 _FIXES = f"""
-select names.name, a.id, v.key, v.text, arch.text, module.text
+select names.name, a.id, v.key, v.text, arch.text, module.text, a.kind='security'
 from json_each(?) wanted cross join names on names.name=wanted.value
     cross join fixes on fixes.name=names.n and fixes.release=(select n from releases where name=?)
     join advisories a on a.n=fixes.advisory join versions v on v.n=fixes.version

@@ -47,13 +47,6 @@ class AdvisoryDatabase:
             self._opened = (os.getpid(), AdvisoryIndex(self._path, number=self._import))
         return self._opened[1]
 
-    def held(self, facts: HostFacts) -> tuple[str, ...]:
-        """The releases whose advisories a host is held against; none where no feed covers it."""
-        if facts.packages is None or facts.platform.family != "linux":
-            return ()
-        of = releases(facts)
-        return (of.main, *of.more) if of.main and self.index().covering(of.main) else ()
-
     def about(self, facts: HostFacts) -> Knowledge:
         """What is known of a host."""
         return _Host(facts, self.index()).knowledge()
@@ -75,7 +68,7 @@ class _Host:
             return Knowledge((), Coverage(lacking=f"no feed of advisories for {main or product} is in the advisory database"))
         packages = self._by_name()
         open_fixes: dict[str, dict[str, list[StoredFix]]] = {}
-        about = set[str]()
+        about = dict[str, bool]()
         for release in (main, *self._releases.more):
             self._open(release, packages, open_fixes, about)
         backported = self._backports(packages)
@@ -91,6 +84,7 @@ class _Host:
             if all(c.whole for c in covering)
             else f"only single advisories of {main} were imported, not its whole feed",
             applicable=len(about),
+            security=sum(1 for security in about.values() if security),
             open=len(open_fixes),
             aside=tuple(self._not_entitled(packages)),
         )
@@ -116,10 +110,14 @@ class _Host:
         return found
 
     def _open(
-        self, release: str, packages: dict[str, list[Package]], into: dict[str, dict[str, list[StoredFix]]], about: set[str]
+        self,
+        release: str,
+        packages: dict[str, list[Package]],
+        into: dict[str, dict[str, list[StoredFix]]],
+        about: dict[str, bool],
     ) -> None:
         for name, fixes in self._index.fixes(release, packages).items():
-            about.update(f.advisory for f in fixes)
+            about.update((f.advisory, f.security) for f in fixes)
             for fix in self._unfulfilled(packages[name], fixes):
                 into.setdefault(fix.advisory, {}).setdefault(name, []).append(fix)
 
@@ -154,7 +152,7 @@ class _Host:
         """What would be fixed for subscribers of a service that this host does not have."""
         for release, service in self._releases.others:
             found: dict[str, dict[str, list[StoredFix]]] = {}
-            self._open(release, packages, found, set())
+            self._open(release, packages, found, {})
             if found:
                 yield f"{len(found)} more {'advisory is' if len(found) == 1 else 'advisories are'} fixed only by {service}, which this host does not have"
 

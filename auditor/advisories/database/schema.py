@@ -8,6 +8,7 @@ the feeds, so it has no migrations: one of another form is refused, or made anew
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 from auditor.errors import UsageFault
@@ -35,48 +36,60 @@ create table texts (advisory integer primary key references advisories(n), body 
 create table coverage (feed integer not null references feeds(n), release integer not null references releases(n), import integer not null
     references imports(n), since text, as_of text, advisories integer not null, whole integer not null,
     primary key (release, feed, import)) without rowid;
-create table sources (path text primary key, signature blob not null) without rowid;
+create table sources (path blob primary key, signature blob not null, feeds text not null) without rowid;
 """
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection:
     """A connection that cannot write. UsageFault where the file is none of this form."""
     try:
-        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30, check_same_thread=False)
-        _check(db, path)
+        db = _connected(path, "mode=ro")
+        try:
+            _check(db, path)
+        except sqlite3.OperationalError:  # beside a file that nobody may write, SQLite cannot put what it reads it by
+            db.close()
+            db = _connected(path, "mode=ro&immutable=1")
+            _check(db, path)
     except sqlite3.Error as e:
         raise UsageFault(f"the advisory database {path} cannot be read: {e}") from None
     return db
 
 
 def open_for_writing(path: Path, *, anew: bool = False) -> sqlite3.Connection:
-    """A connection to the file, which is made where there is none. `anew`: a file of another form is emptied first."""
+    """A connection within a transaction that only one process has at a time; the file is made where there is none. `anew`: an
+    older form is emptied, with the transaction."""
     try:
+        if path.exists() and path.stat().st_size:
+            found = _connected(path, "mode=ro")
+            _check(found, path, writing=True, older=anew)  # before anything is written: it may be another program's
+            found.close()
         db = sqlite3.connect(path, timeout=30, isolation_level=None)
         db.execute("pragma journal_mode=wal")
         db.execute("pragma synchronous=normal")
-        if not db.execute("select 1 from sqlite_master limit 1").fetchone():
-            _make(db)
-        elif anew and _form(db) != (APPLICATION, FORM) and _form(db)[0] == APPLICATION:
+        db.execute("begin immediate")
+        if _form(db)[1] != FORM:
             for (table,) in db.execute("select name from sqlite_master where type='table'").fetchall():
                 db.execute(f'drop table if exists "{table}"')
-            _make(db)
-        _check(db, path)
+            for statement in _CREATE.split(";\n"):
+                if statement.strip():
+                    db.execute(statement)
+            db.execute(f"pragma application_id={APPLICATION}")
+            db.execute(f"pragma user_version={FORM}")
     except sqlite3.Error as e:
-        raise UsageFault(f"the advisory database {path} cannot be opened: {e}") from None
+        why = "another import is under way; try again when it has ended" if "locked" in str(e) else str(e)
+        raise UsageFault(f"the advisory database {path} cannot be opened: {why}") from None
     return db
 
 
-def _make(db: sqlite3.Connection) -> None:
-    """All at once; nothing where another process was quicker."""
-    db.execute("begin immediate")
-    if not db.execute("select 1 from sqlite_master limit 1").fetchone():
-        for statement in _CREATE.split(";\n"):
-            if statement.strip():
-                db.execute(statement)
-        db.execute(f"pragma application_id={APPLICATION}")
-        db.execute(f"pragma user_version={FORM}")
-    db.execute("commit")
+def close(db: sqlite3.Connection) -> None:
+    """Leave one file, which may be read where nothing may be written; while others read it, its journal stays beside it."""
+    with suppress(sqlite3.Error):
+        db.execute("pragma journal_mode=delete")
+    db.close()
+
+
+def _connected(path: Path, how: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=30, check_same_thread=False)
 
 
 def _form(db: sqlite3.Connection) -> tuple[int, int]:
@@ -84,10 +97,17 @@ def _form(db: sqlite3.Connection) -> tuple[int, int]:
     return application, form
 
 
-def _check(db: sqlite3.Connection, path: Path) -> None:
+def _check(db: sqlite3.Connection, path: Path, *, writing: bool = False, older: bool = False) -> None:
     application, form = _form(db)
+    if application == 0 and form == 0 and not db.execute("select 1 from sqlite_master limit 1").fetchone():
+        if writing:
+            return  # a file that was begun and not filled yet
+        raise UsageFault(f"the advisory database {path} is empty; see `auditor advisories import`")
     if application != APPLICATION:
         raise UsageFault(f"{path} is no advisory database; name another file with --advisories")
-    if form != FORM:
-        newer = "was made by a newer auditor; update this one" if form > FORM else "is of an older form"
-        raise UsageFault(f"the advisory database {path} {newer}, or make it anew: `auditor advisories import --force PATH…`")
+    if form > FORM:
+        raise UsageFault(f"the advisory database {path} was made by a newer auditor; update this one, or name another file")
+    if form != FORM and not older:
+        raise UsageFault(
+            f"the advisory database {path} is of an older form; make it anew: `auditor advisories import --force PATH…`"
+        )

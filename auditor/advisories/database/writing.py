@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import sys
-from collections import Counter
 from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any, Literal
@@ -72,8 +71,9 @@ class AdvisoryWriter:
         for feed, ident, digest, number, document in rows:
             self._open.setdefault((feed, ident), {})[digest] = number
             self._of_document.setdefault(document, []).append((feed, ident, digest))
-        self._before = Counter(feed for feed, _ in self._open)
+        self._before = {key: tuple(rows.values()) for key, rows in self._open.items()}
         self._seen: dict[tuple[str, str], set[bytes]] = {}
+        self._withdrawn: set[tuple[str, str]] = set()
         self._next = int(db.execute("select coalesce(max(n), 0) + 1 from advisories").fetchone()[0])
         self._rows: dict[str, list[tuple[object, ...]]] = {"advisories": [], "texts": [], "fixes": [], "cves": []}
         self._closed: list[tuple[int, int]] = []
@@ -91,8 +91,9 @@ class AdvisoryWriter:
         fixes are those of both."""
         a, key = advisory, (feed, advisory.id)
         if a.withdrawn:
-            self._close(self._open.pop(key, {}).values())
-            return "changed"
+            self._withdrawn.add(key)
+            self._seen.setdefault(key, set())
+            return "changed" if self._open.get(key) else ""
         digest = hashlib.blake2b(_encode(a), digest_size=16).digest()
         standing = self._open.setdefault(key, {})
         self._seen.setdefault(key, set()).add(digest)
@@ -159,52 +160,84 @@ class AdvisoryWriter:
 
     def shrunk(self, feed: str) -> str:
         """Why a feed that came as a whole cannot be one, or ""."""
-        before, now = self._before[feed], sum(1 for f, _ in self._seen if f == feed)
+        before, now = len(self._expected(feed)), sum(1 for f, _ in self._seen if f == feed)
         return f"would shrink from {before:,} to {now:,} advisories; was it all of it?" if now < before / 2 else ""
 
+    def _expected(self, feed: str) -> list[tuple[str, str]]:
+        """The ids of a feed that stood before and are of no other releases than those that came now: a part of a feed tells of its
+        releases only."""
+        self._flush()
+        of: dict[int, set[int]] = {}
+        rows = "select distinct f.advisory, f.release from fixes f join advisories a on a.n=f.advisory where a.feed=? and a.until is null"
+        for number, release in self._db.execute(rows, (self._feeds[feed],)):
+            of.setdefault(number, set()).add(release)
+        told = {
+            r for key, seen in self._seen.items() if key[0] == feed for d in seen for r in of.get(self._open[key].get(d, 0), ())
+        }
+        return [k for k, numbers in self._before.items() if k[0] == feed and all(of.get(n, set()) <= told for n in numbers)]
+
     def close_missing(self, feed: str) -> int:
-        """Close what a whole feed has no more, and what it now has in another form; how many ids it has no more."""
-        gone = 0
-        for key in [k for k in self._open if k[0] == feed]:
-            seen = self._seen.get(key, set())
-            gone += not seen
-            self._close(n for digest, n in self._open[key].items() if digest not in seen)
-        return gone
+        """Close what a feed has no more that came as a whole; how many advisories that are."""
+        gone = [key for key in self._expected(feed) if key not in self._seen]
+        for key in gone:
+            self._close(self._open[key].values())
+        return len(gone)
 
     def _close(self, numbers: Iterable[int]) -> None:
         self._closed += [(self._import, n) for n in numbers]
 
-    def finish(self, whole: set[str], as_of: date | None) -> None:
-        """Close what stands in another form now, and note what the feeds cover."""
-        for key, seen in self._seen.items():
-            if key[0] not in whole:
-                self._close(n for digest, n in self._open.get(key, {}).items() if digest not in seen)
+    def finish(self, whole: set[str], broken: set[bytes], today: date, as_of: date | None) -> None:
+        """Close what stands in another form now, and note what the feeds cover. `whole`: the feeds that came as a whole; `broken`:
+        documents that could not be read to their ends, which are read again next time."""
         self._flush()
+        for key, seen in self._seen.items():
+            rows = self._open.get(key, {})
+            older = {digest: n for digest, n in rows.items() if digest not in seen}
+            if key in self._withdrawn:
+                older = rows
+            elif older and key[0].endswith("-updateinfo"):  # one id in several repositories: each tells of its own packages
+                names = {name for digest in seen for name in self._names_of(rows[digest])}
+                older = {digest: n for digest, n in older.items() if names & self._names_of(n)}
+            self._close(older.values())
         self._db.executemany("update advisories set until=? where n=?", self._closed)
+        self._db.executemany("update advisories set document=x'' where document=?", [(d,) for d in broken])
         for feed in {f for f, _ in self._seen} | whole:
-            self._cover(feed, feed in whole, as_of)
+            self._cover(feed, feed in whole, today, as_of)
+        self._seal()
+
+    def _names_of(self, number: int) -> set[int]:
+        return {name for (name,) in self._db.execute("select name from fixes where advisory=?", (number,))}
+
+    def told_until(self, feeds: Iterable[str], as_of: date) -> None:
+        """Nothing has changed, and the feeds were looked at on a later day."""
+        for feed in feeds:
+            self._db.execute(
+                "insert into coverage select feed, release, ?, since, ?, advisories, whole from coverage c where feed=? and whole"
+                " and import=(select max(import) from coverage where feed=c.feed and release=c.release)",
+                (self._import, as_of.isoformat(), self._feeds[feed]),
+            )
+        self._seal()
+
+    def _seal(self) -> None:
         rows = self._db.execute("select digest from advisories where until is null order by digest")
         digest = hashlib.sha256(b"".join(d for (d,) in rows)).hexdigest()
         self._db.execute("update imports set digest=? where n=?", (digest, self._import))
 
-    def _cover(self, feed: str, whole: bool, as_of: date | None) -> None:
+    def _cover(self, feed: str, whole: bool, today: date, as_of: date | None) -> None:
         number = self._feeds[feed]
-        told = as_of.isoformat() if as_of else None
-        if told is None:
-            newest = "select max(max(coalesce(modified, '')), max(coalesce(published, ''))) from advisories where feed=? and until is null"
-            told = self._db.execute(newest, (number,)).fetchone()[0] or None
+        newest = "select max(max(iif(modified<=:d, modified, ''), iif(published<=:d, published, ''))) from advisories where feed=:f and until is null"
+        told = (
+            as_of.isoformat()
+            if as_of
+            else self._db.execute(newest, {"d": today.isoformat(), "f": number}).fetchone()[0] or None
+        )
         rows = self._db.execute(
-            "select release, min(published), count(distinct a.n) from advisories a join fixes on advisory=a.n where feed=? and until is null group by release",
+            "select release, min(published), count(distinct a.id) from advisories a join fixes on advisory=a.n where feed=? and until is null group by release",
             (number,),
         ).fetchall()
-        before = {
-            release: (kept, told_before)
-            for release, kept, told_before in self._db.execute(
-                "select release, max(whole), max(as_of) from coverage where feed=? group by release", (number,)
-            )
-        }
+        last = "select whole, as_of from coverage where feed=? and release=? order by import desc limit 1"
         for release, since, count in rows:
-            was_whole, told_before = before.get(release, (0, None))
+            was_whole, before = self._db.execute(last, (number, release)).fetchone() or (0, None)
             self._db.execute(
                 "insert or replace into coverage values (?,?,?,?,?,?,?)",
                 (
@@ -212,7 +245,7 @@ class AdvisoryWriter:
                     release,
                     self._import,
                     since,
-                    told if whole or not was_whole else told_before,
+                    told if whole or not was_whole else before,
                     count,
                     int(whole or was_whole),
                 ),

@@ -16,6 +16,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from auditor.advisories.feeds import fields, release_names
+from auditor.advisories.feeds.fields import OtherDocument
 from auditor.advisories.feeds.osv import kind_of
 from auditor.advisories.feeds.severity import severity
 from auditor.model.advisory import Advisory, FixedPackage
@@ -109,6 +110,7 @@ class Csaf(Struct):
 
 _decode = msgspec.json.Decoder(Csaf).decode
 _MOST_PRODUCTS = 500_000
+_LONGEST_ID = 500  # characters of a product id that names a package; real ones have some hundred
 # Whose advisories have packages of distributions, by the beginning of the ids that are advisories. Red Hat's are of category
 # csaf_vex for a time, so the category tells nothing; a document of one CVE (VEX) is none.
 _PUBLISHERS = {
@@ -127,12 +129,12 @@ def read(content: bytes) -> Iterator[Advisory]:
     host = re.sub(r"^https?://(?:www\.)?|/.*", "", document.publisher.namespace.lower())
     ids = next((ids for whose, ids in _PUBLISHERS.items() if host == whose or host.endswith(f".{whose}")), None)
     if ids is None:
-        raise ValueError(
-            f"was published by {fields.title(document.publisher.name)}, whose advisories name no packages that are read here"
-        )
+        name = fields.title(document.publisher.name)
+        raise OtherDocument(f"CSAF of {name}", f"was published by {name}, whose advisories name no packages that are read here")
     if not ids.fullmatch(tracking.id):
-        raise ValueError(
-            f"{tracking.id[:80]} is no advisory but a document of another kind ({fields.title(document.category)})"
+        kind = fields.title(document.category)
+        raise OtherDocument(
+            f"CSAF that is no advisory ({kind})", f"{tracking.id[:80]} is no advisory but a document of another kind ({kind})"
         )
     if tracking.status == "draft":
         raise ValueError("is a draft")
@@ -175,7 +177,13 @@ class _Products:
 
     def __init__(self, tree: _Tree) -> None:
         self.products: dict[str, _Product] = {}
-        self.related = {r.full_product_name.product_id: r for r in tree.relationships}
+        self.related: dict[str, _Relationship] = {}
+        for r in tree.relationships:
+            known = self.related.setdefault(r.full_product_name.product_id, r)
+            if known is not r and known != r:
+                raise ValueError(
+                    f"defines the product id {r.full_product_name.product_id[:200]!r} twice, as different products"
+                )
         self._platforms: dict[str, tuple[str | None, str]] = {}
         stack, seen = [*tree.branches], 0
         for product in tree.full_product_names:
@@ -227,7 +235,7 @@ class _Products:
         """What a fixed product means, with its architecture: None for what is no binary package of a release that is known here."""
         relationship = self.related.get(ident)
         package = self.products.get(relationship.product_reference) if relationship else None
-        if relationship is None or package is None:
+        if relationship is None or package is None or len(package.product_id) > _LONGEST_ID:
             return None
         release, module = self._platform(relationship.relates_to_product_reference)
         if release is None:

@@ -19,23 +19,32 @@ from auditor.model.advisory import Advisory, FixedPackage
 
 _HEAD = re.compile(r"\[(\d{1,2}) (\w{3}) (\d{4})\] (D[SL]A-\d+(?:-\d+)?) (.*)")
 _FIXED = re.compile(r"\s+\[(\w+)\] - (\S+) ([0-9]\S*)(?:\s.*)?")
+_OF_A_RELEASE = re.compile(r"\s+\[[\w-]+\] - \S+ (?:<[\w-]+>|[0-9]\S*)(?:\s.*)?")
+_ENDS = re.compile(r"\] D[SL]A-\d+(?:-\d+)? ")  # of another form, and an advisory all the same (the list's oldest)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 FIRST_LINE = re.compile(rb"\s*\[\d{1,2} \w{3} \d{4}\] D[SL]A-")
 
 
 def read(content: bytes) -> Iterator[Advisory]:
-    """Every advisory of a list, in its order."""
+    """Every advisory of a list, in its order. ValueError at the end where lines are of no form that there is: what they fix is lost."""
     head: re.Match[str] | None = None
     body: list[str] = []
+    odd: list[str] = []
     for line in content.decode("utf-8", "replace").splitlines():
-        if line.startswith("["):
-            if head:
-                yield _advisory(head, body)
-            head, body = _HEAD.fullmatch(line.rstrip()), []
-        else:
+        if line[:1].isspace() or not line:
             body.append(line)
+            if line.lstrip().startswith("[") and not _OF_A_RELEASE.fullmatch(line):
+                odd.append(line)
+            continue
+        if head:
+            yield _advisory(head, body)
+        head, body = _HEAD.fullmatch(line.rstrip()), []
+        if head is None and not _ENDS.search(line):
+            odd.append(line)
     if head:
         yield _advisory(head, body)
+    if odd:
+        raise ValueError(f"{len(odd)} of its lines cannot be read, the first: {fields.title(odd[0])!r}")
 
 
 def _advisory(head: re.Match[str], body: list[str]) -> Advisory:

@@ -13,6 +13,9 @@ from auditor.model.advisory import Advisory
 READERS: dict[Form, Callable[[bytes], Iterator[Advisory]]] = {
     "osv": osv.read, "csaf": csaf.read, "debian-list": debian_lists.read, "updateinfo": updateinfo.read,
 }  # fmt: skip
+# What every element of a form begins with: objects of a few bytes would take a hundred times the memory of their document.
+_OPENING: dict[Form, bytes] = {"osv": b"{", "csaf": b"{", "updateinfo": b"<", "debian-list": b"\n["}
+_MOST_ELEMENTS = 3_000_000
 _CSAF = (b'"csaf_version"', b'"product_tree"')
 
 
@@ -25,13 +28,17 @@ def form_of(content: bytes) -> Form:
         if debian_lists.FIRST_LINE.match(start):
             return "debian-list"
         raise ValueError("is a list of other things; a JSON document of one advisory begins with {")
-    if updateinfo.FIRST_ELEMENT.match(start):
+    if start.startswith(b"<") and updateinfo.FIRST_ELEMENT.search(start):
         return "updateinfo"
     raise ValueError("is of none of the forms that are read: OSV, CSAF, updateinfo.xml, Debian's DSA or DLA list")
 
 
 def read(form: Form, content: bytes) -> Iterator[Advisory]:
     """The advisories of a document, in its order; what was read before a fault is given. ValueError with the fault in words."""
+    if form in ("osv", "csaf"):
+        content = content.removeprefix(b"\xef\xbb\xbf")
+    if content.count(_OPENING[form]) > _MOST_ELEMENTS:
+        raise ValueError(f"has more than {_MOST_ELEMENTS:,} elements, which no document has")
     try:
         yield from READERS[form](content)
     except msgspec.DecodeError as e:  # its subclass ValidationError, too: a field that is missing or is something else

@@ -17,6 +17,15 @@ _DAY = re.compile(r"(\d{4})-(\d\d)-(\d\d)")
 _MODULAR = re.compile(r"\.module[+_]")
 _STREAMS = re.compile(r"(?<![\w:/.-])(?![A-Z]+-\d{4}:)(?=[\w+.-]*[A-Za-z])([A-Za-z0-9][\w+.-]*):([\w+.-]*\w)(?=/| |,|$)")
 
+
+class OtherDocument(ValueError):
+    """A document that is sound and of another kind than what is read here; `kind` says of which, for counting."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
 UNKNOWN_STREAM = "?"
 MAX_TITLE = 300  # characters
 
@@ -52,7 +61,7 @@ def modular(version: str) -> bool:
 
 def streams_named(text: str) -> str:
     """The module streams that a title names (`nodejs:18` of "Important: nodejs:18 security update"), with blanks between, or "?"."""
-    return " ".join(dict.fromkeys(f"{name}:{stream}" for name, stream in _STREAMS.findall(text))) or UNKNOWN_STREAM
+    return " ".join(dict.fromkeys(f"{name}:{stream}" for name, stream in _STREAMS.findall(text[:MAX_TITLE]))) or UNKNOWN_STREAM
 
 
 def across_architectures(fixes: Iterable[tuple[FixedPackage, str]]) -> tuple[FixedPackage, ...]:

@@ -18,21 +18,34 @@ from auditor.advisories.feeds.severity import severity
 from auditor.model.advisory import Advisory, FixedPackage, Kind
 
 _KINDS: dict[str, Kind] = {"security": "security", "bugfix": "bugfix", "recommended": "bugfix"}
-FIRST_ELEMENT = re.compile(rb"\s*(?:\xef\xbb\xbf)?(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*<updates?[\s>/]", re.DOTALL)
+FIRST_ELEMENT = re.compile(rb"<updates?[\s>/]")
 
 
 def read(content: bytes) -> Iterator[Advisory]:
     """Every update of a file. ValueError where it is no XML that is read; what came before the fault is given."""
     if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
         raise ValueError("declares a document type or entities, which no updateinfo needs")
+    if b"\0" in content:
+        raise ValueError("is no UTF-8")
+    nameless = depth = 0
+    root: Element | None = None
     try:
-        for _, element in ElementTree.iterparse(BytesIO(content), events=("end",)):
+        for event, element in ElementTree.iterparse(BytesIO(content), events=("start", "end")):
+            if event == "start":
+                root, depth = (element if root is None else root), depth + 1
+                continue
+            depth -= 1
             if element.tag == "update":
                 if (found := _advisory(element)) is not None:
                     yield found
-                element.clear()
-    except ElementTree.ParseError as e:
+                else:
+                    nameless += 1
+            if depth == 1 and root is not None:
+                root.clear()
+    except (ElementTree.ParseError, LookupError) as e:  # a LookupError: an encoding that there is not
         raise ValueError(f"is no whole XML: {e}") from None
+    if nameless:
+        raise ValueError(f"has {nameless} without an id")
 
 
 def _advisory(update: Element) -> Advisory | None:

@@ -48,8 +48,9 @@ class _Known(Struct):
 
 class _SameScheme(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]
-        if urlsplit(req.full_url).scheme == "https" and urlsplit(newurl).scheme != "https":
-            raise FetchFault(f"{req.full_url} leads away from TLS, to {one_line(newurl, 200)}")
+        before, after = urlsplit(req.full_url).scheme, urlsplit(newurl).scheme
+        if after not in ("http", "https") or (before == "https" and after != "https"):
+            raise FetchFault(f"{req.full_url} leads away from {before.upper()}, to {one_line(newurl, 200)}")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -67,10 +68,15 @@ def get(address: str, to: Path, by: DownloadOptions) -> bool:
     try:
         request = urllib.request.Request(address, headers=headers)
         with _opener(by).open(request, timeout=min(_SOCKET_SECONDS, by.seconds)) as answer:
+            if answer.status == 206 and not _continues(answer, part, partial):
+                part.unlink(missing_ok=True)
+                raise FetchFault(
+                    f"{address}: the server goes on with another file than it began with; the next fetch begins anew"
+                )
             _take(address, answer, part, by)
             state = _Known(answer.headers.get("ETag") or "", answer.headers.get("Last-Modified") or "")
     except urllib.error.HTTPError as e:
-        if e.code == 304:
+        if e.code == 304 and to.exists() and (known.etag or known.modified):
             return False
         if e.code == 416 and part.exists():  # what was begun is another file's
             part.unlink()
@@ -84,12 +90,30 @@ def get(address: str, to: Path, by: DownloadOptions) -> bool:
     return True
 
 
+def _continues(answer: http.client.HTTPResponse, part: Path, known: _Known) -> bool:
+    """Is a part of a file the one that was asked for: of the same version, and from where it broke off (RFC 9110, 206)?"""
+    if not part.exists() or not (known.etag or known.modified):
+        return False
+    same = (
+        known.etag == (answer.headers.get("ETag") or "")
+        if known.etag
+        else known.modified == answer.headers.get("Last-Modified")
+    )
+    return same and (answer.headers.get("Content-Range") or "").startswith(f"bytes {part.stat().st_size}-")
+
+
 def _take(address: str, answer: http.client.HTTPResponse, part: Path, by: DownloadOptions) -> None:
     """The body into a file beside its place; what came is kept where it breaks off, to be continued."""
     continued = answer.status == 206
     length = answer.headers.get("Content-Length", "")
     expected = int(length) if length.isdecimal() else None
     size = part.stat().st_size if continued else 0
+    if (
+        expected is None
+        and answer.headers.get("Transfer-Encoding", "").lower() != "chunked"
+        and not address.startswith("file:")
+    ):
+        raise FetchFault(f"{address}: the server does not say how long it is, so whether all of it comes could not be told")
     if expected is not None and size + expected > by.most:
         raise FetchFault(f"{address} would be {size + expected:,} bytes, more than the {by.most:,} that are taken")
     part.with_name(part.name + ".state").write_bytes(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 import subprocess
+from datetime import UTC, date, datetime
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 from xml.etree import ElementTree
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from auditor.advisories.fetching.addresses import FeedSource
 from auditor.advisories.fetching.download import DownloadOptions, FetchFault, get
@@ -18,17 +20,42 @@ _MOST_LISTED = 20_000_000  # bytes of a repomd.xml, a digest or a signature
 
 
 class Fetched(Struct, frozen=True):
-    """A file that is there now; `changed` is False where it is as it was. `checked`: by what it was held to be whole."""
+    """A file that is there now; `changed` is False where it is as it was. `checked`: by what it was held to be whole. `day`: when a
+    mirror got it from its publisher, None where it does not say."""
 
     path: Path
     changed: bool
     checked: str = ""
+    day: date | None = None
+
+
+_DAY = "fetched"  # a mirror's file beside each feed: the day on which its publisher was asked
+
+
+def mark(source: FeedSource, folder: Path, day: date) -> None:
+    """Note in a mirror when a source was asked."""
+    (folder / source.name / _DAY).write_text(f"{day.isoformat()}\n", encoding="ascii")
 
 
 def fetch(source: FeedSource, folder: Path, by: DownloadOptions, mirror: str = "", keyring: Path | None = None) -> Fetched:
     """Get a source's file into `folder`. `mirror`: an address or a folder under which each source has a folder of its name, asked
     instead of the publisher. `keyring`: of OpenPGP's; then what is signed must be. FetchFault where it cannot be had or is not what
     its publisher says; what lay there before is kept."""
+    found = _fetched(source, folder, by, mirror, keyring)
+    return replace(found, day=_day_of(source, folder, by, mirror)) if mirror else found
+
+
+def _day_of(source: FeedSource, folder: Path, by: DownloadOptions, mirror: str) -> date | None:
+    address, file = _address(source, mirror), folder / source.name / _DAY
+    try:
+        get(f"{address[: address.index(f'/{source.name}/')]}/{source.name}/{_DAY}", file, by)
+        day = date.fromisoformat(file.read_text(encoding="ascii").strip())
+    except (FetchFault, OSError, ValueError):
+        return None
+    return min(day, datetime.now(UTC).date())
+
+
+def _fetched(source: FeedSource, folder: Path, by: DownloadOptions, mirror: str, keyring: Path | None) -> Fetched:
     place = folder / source.name
     place.mkdir(parents=True, exist_ok=True)
     small = DownloadOptions(by.proxy, by.ca_file, min(by.most, _MOST_LISTED), by.seconds)
@@ -97,14 +124,16 @@ _REPO = "{http://linux.duke.edu/metadata/repo}"
 
 def _repomd(address: str, place: Path, by: DownloadOptions, small: DownloadOptions) -> Fetched:
     """The updateinfo that a repository names, whose bytes its repomd.xml tells."""
+    place = place / "repodata"  # as in the repository, so that a mirror may be one
+    place.mkdir(exist_ok=True)
     list_ = place / "repomd.xml"
     get(address, list_, small)
     text = list_.read_bytes()
-    if b"<!" in text.replace(b"<!--", b""):
-        raise FetchFault(f"{address} declares a document type, which no repomd.xml needs")
+    if b"<!" in text.replace(b"<!--", b"") or b"\0" in text:
+        raise FetchFault(f"{address} declares a document type or is no UTF-8, as no repomd.xml is")
     try:
         data = next((d for d in ElementTree.fromstring(text).iter(f"{_REPO}data") if d.get("type") == "updateinfo"), None)
-    except ElementTree.ParseError as e:
+    except (ElementTree.ParseError, LookupError) as e:
         raise FetchFault(f"{address} is no repomd.xml: {e}") from None
     if data is None:
         raise FetchFault(f"{address}: this repository has no updateinfo, so no advisories")
@@ -113,12 +142,15 @@ def _repomd(address: str, place: Path, by: DownloadOptions, small: DownloadOptio
     kind, digest = (checksum.get("type", ""), (checksum.text or "").strip()) if checksum is not None else ("", "")
     if not re.fullmatch(r"repodata/[\w.-]{1,200}", href) or kind not in ("sha256", "sha512"):
         raise FetchFault(f"{address} names its updateinfo in a way that is not taken: {href[:100]!r}, {kind[:20]!r}")
-    path = place / f"updateinfo{''.join(Path(href).suffixes[-2:])}"
+    path = place / Path(href).name
     if path.exists() and hashlib.new(kind, path.read_bytes()).hexdigest() == digest:
         return Fetched(path, False)
     draft = place / f"{path.name}.new"
     get(urljoin(address, f"../{href}"), draft, by)
     _check_digest(href, draft, kind, digest)
+    for older in place.glob("*updateinfo*"):
+        if older != draft and not older.name.startswith(draft.name):
+            older.unlink()
     _put(draft, path)
     return Fetched(path, True, f"the {kind} of its repomd.xml")
 

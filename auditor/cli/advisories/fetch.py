@@ -10,6 +10,7 @@ import click
 from auditor.advisories.fetching.addresses import BY_NAME, SOURCES, FeedSource, for_releases
 from auditor.advisories.fetching.download import DownloadOptions, FetchFault
 from auditor.advisories.fetching.fetch import fetch as fetch_source
+from auditor.advisories.fetching.fetch import mark
 from auditor.cli import exits, options
 from auditor.cli.advisories.import_files import run_import
 from auditor.errors import HistoryError, UsageFault
@@ -66,31 +67,26 @@ def fetch(names: tuple[str, ...], everything: bool, mirror: str, keep: str | Non
     path = options.advisories_path(advisories, opened, history)
     folder = Path(keep) if keep else path.with_name(f"{path.stem}-feeds")
     by = DownloadOptions(proxy, Path(ca_file) if ca_file else None, seconds=float(max_seconds))
-    files, failed = [], 0
+    failed = 0
     for source in _wanted(names, everything, opened, history):
         try:
             found = fetch_source(source, folder, by, mirror, Path(keyring) if keyring else None)
-        except (FetchFault, OSError) as e:
+            if not quiet:
+                what = f"got {found.path.name}" if found.changed else "as it was"
+                click.echo(printable(f"{source.name}: {what}{f', checked by {found.checked}' if found.checked else ''}"))
+            now = utc_now()
+            if keep:
+                mark(source, folder, now.date())
+                continue
+            day = found.day if mirror else now.date()
+            code = run_import(path, (str(found.path),), now, day, force=force, only={str(found.path): source.feed}, quiet=quiet)
+            failed += code != exits.ALL_WELL
+        except (FetchFault, UsageFault, OSError) as e:
             print(printable(f"{source.name}: {e}"), file=sys.stderr)
             failed += 1
-            continue
-        files.append(str(found.path))
-        if not quiet:
-            click.echo(
-                printable(
-                    f"{source.name}: {'got ' + found.path.name if found.changed else 'as it was'}{f', checked by {found.checked}' if found.checked else ''}"
-                )
-            )
-    code = exits.ALL_WELL
-    if files and not keep:
-        now = utc_now()
-        code = run_import(path, tuple(files), now, now.date(), partial=False, force=force, quiet=quiet)
     if failed:
-        print(
-            f"auditor: {counted(failed, 'feed')} could not be had, and {'is' if failed == 1 else 'are'} as before",
-            file=sys.stderr,
-        )
-    return exits.INCOMPLETE if failed else code
+        print(f"auditor: {counted(failed, 'feed')} could not be had whole; what they had before still stands", file=sys.stderr)
+    return exits.INCOMPLETE if failed else exits.ALL_WELL
 
 
 def _wanted(names: tuple[str, ...], everything: bool, opened: Inventory, history: str | None) -> list[FeedSource]:

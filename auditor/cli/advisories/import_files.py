@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from pathlib import Path
 
 import click
 
-from auditor.advisories.database.importing import Imported, import_documents
+from auditor.advisories.database.importing import NOTHING, Imported, import_documents
 from auditor.cli import exits, options
 from auditor.cli.progress import Counting
 from auditor.errors import UsageFault
@@ -43,26 +43,37 @@ def import_(paths: tuple[str, ...], advisories: str | None, inventory: str | Non
 
 
 def day_of(given: str | None) -> date | None:
-    """A day as --as-of takes it. UsageFault where it is none."""
+    """A day as --as-of takes it. UsageFault where it is none, or one to come."""
     try:
-        return date.fromisoformat(given) if given else None
+        day = date.fromisoformat(given) if given else None
     except ValueError:
         raise UsageFault(f"--as-of: {given!r} is no day; write it like 2026-11-30") from None
+    if day and day > utc_now().date():
+        raise UsageFault(f"--as-of: {given} is yet to come")
+    return day
 
 
-def run_import(
-    path: Path, paths: tuple[str, ...], now: datetime, as_of: date | None, *, partial: bool, force: bool, quiet: bool
-) -> int:
+def run_import(path: Path, paths: tuple[str, ...], now: datetime, as_of: date | None, *, partial: bool = False, force: bool = False,
+               only: Mapping[str, str] = NOTHING, quiet: bool = False) -> int:  # fmt: skip
     """Import, and say what came of it; the exit code."""
     try:
         with Counting("Reading documents", quiet) as count:
-            done = import_documents(path, paths, now=now, as_of=as_of, partial=partial, force=force, progress=count.at)
+            done = import_documents(
+                path, paths, now=now, as_of=as_of, partial=partial, force=force, only=only, progress=count.at
+            )
     except (sqlite3.Error, OSError) as e:
         raise UsageFault(f"{path}: the import failed and nothing was changed: {e}") from None
+    except MemoryError:
+        raise UsageFault(f"{path}: there was not memory enough for the import, and nothing was changed") from None
     for refusal in done.refused:
         print(printable(f"{refusal.name}: {refusal.reason}"), file=sys.stderr)
     if done.refusals > len(done.refused):
-        print(f"auditor: and {done.refusals - len(done.refused):,} more documents were not read", file=sys.stderr)
+        print(f"auditor: and {done.refusals - len(done.refused):,} more were not read", file=sys.stderr)
+    if done.refusals:
+        print(
+            "auditor: what could not be read may be missing, so nothing was taken back and the feed is no newer than before",
+            file=sys.stderr,
+        )
     if not quiet:
         for line in _told(done, path):
             click.echo(printable(line))

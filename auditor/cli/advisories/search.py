@@ -45,7 +45,7 @@ def search(words: tuple[str, ...], rule_paths: tuple[str, ...], advisories: str 
         return
     wide = max((len(f[0]) for f in found), default=0)
     for ident, severity, kind, published, title in found:
-        click.echo(f"{ident:{wide}}  {published or '':10}  {severity:9}  {kind:11}  {one_line(title, 120)}")
+        click.echo(f"{one_line(ident, 100):{wide}}  {published or '':10}  {severity:9}  {kind:11}  {one_line(title, 120)}")
     if not found:
         click.echo(f"no loaded rule and no advisory has {' and '.join(repr(w) for w in wanted)}", err=True)
 

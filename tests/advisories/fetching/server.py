@@ -49,16 +49,18 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.give(304, b"")
         elif (wanted := self.headers.get("Range")) and self.headers.get("If-Range") == etag(body):
             start = int(wanted.removeprefix("bytes=").partition("-")[0])
-            self.give(206, body[start:], etag(body))
+            self.give(206, body[start:], etag(body), range_=f"bytes {start}-{len(body) - 1}/{len(body)}")
         else:
             self.give(200, body, etag(body))
 
-    def give(self, status: int, body: bytes, tag: str = "", length: int | None = None) -> None:
+    def give(self, status: int, body: bytes, tag: str = "", length: int | None = None, range_: str = "") -> None:
         """One answer; `length` is what it says of its length."""
         self.server.asked.append((self.path, self.headers.get("Range") or "", status))
         self.send_response(status)
         if tag:
             self.send_header("ETag", tag)
+        if range_:
+            self.send_header("Content-Range", range_)
         self.send_header("Content-Length", str(len(body) if length is None else length))
         self.end_headers()
         self.wfile.write(body)
@@ -80,15 +82,31 @@ def breaks_off(handler: http.server.BaseHTTPRequestHandler, body: bytes) -> None
 
 
 def never_ends(handler: http.server.BaseHTTPRequestHandler, body: bytes) -> None:
-    """Bytes without an end, and without a length."""
+    """Bytes without an end."""
     handler.send_response(200)
-    handler.send_header("Connection", "close")
+    handler.send_header("Transfer-Encoding", "chunked")
     handler.end_headers()
     try:
         while True:
-            handler.wfile.write(b" " * 65536)
+            handler.wfile.write(b"10000\r\n" + b" " * 65536 + b"\r\n")
     except OSError:
         handler.close_connection = True
+
+
+def another_file(handler: http.server.BaseHTTPRequestHandler, body: bytes) -> None:
+    """The rest of another file, to whoever asks for the rest of one."""
+    assert isinstance(handler, _Handler)
+    other = body[::-1]
+    handler.give(206, other[10:], etag(other), range_=f"bytes 10-{len(other) - 1}/{len(other)}")
+
+
+def without_a_length(handler: http.server.BaseHTTPRequestHandler, body: bytes) -> None:
+    """Two thirds of a body, of a length that was not told."""
+    handler.send_response(200)
+    handler.send_header("Connection", "close")
+    handler.end_headers()
+    handler.wfile.write(body[: len(body) * 2 // 3])
+    handler.close_connection = True
 
 
 def trickles(handler: http.server.BaseHTTPRequestHandler, body: bytes) -> None:

@@ -78,6 +78,9 @@ def test_what_broke_off_and_changed_meanwhile_is_got_anew(mirror: FileServer, tm
 MISDEEDS = [
     (odd.never_ends, DownloadOptions(most=1_000_000, seconds=20), "larger than the 1,000,000 bytes"),
     (odd.trickles, DownloadOptions(seconds=1), "longer than 1 s"),
+    (odd.another_file, DownloadOptions(), "goes on with another file"),
+    (odd.without_a_length, DownloadOptions(), "does not say how long it is"),
+    (odd.says(302, Location="ftp://127.0.0.1/x"), DownloadOptions(), "leads away from HTTP"),
     (odd.says(404), DownloadOptions(), "answers 404"),
     (odd.says(500), DownloadOptions(), "answers 500"),
     (odd.says(302, Location="file:///etc/passwd"), DownloadOptions(), "cannot be had|answers 302"),
@@ -98,6 +101,23 @@ def test_a_server_that_misbehaves_leaves_what_there_was(
         got(mirror, tmp_path, by)
     assert before.read_bytes() == content
     assert time.monotonic() - began < 15
+
+
+def test_what_broke_off_is_not_continued_by_another_file(mirror: FileServer, tmp_path: Path) -> None:
+    mirror.odd[PATH] = odd.breaks_off
+    with pytest.raises(FetchFault):
+        got(mirror, tmp_path)
+    mirror.odd[PATH] = odd.another_file
+    with pytest.raises(FetchFault, match="goes on with another file"):
+        got(mirror, tmp_path)
+    del mirror.odd[PATH]
+    assert got(mirror, tmp_path).path.read_bytes() == (mirror.folder / "almalinux/all.zip").read_bytes()
+
+
+def test_not_modified_is_no_answer_to_a_first_question(mirror: FileServer, tmp_path: Path) -> None:
+    mirror.odd[PATH] = odd.says(304)
+    with pytest.raises(FetchFault, match="answers 304"):
+        got(mirror, tmp_path)
 
 
 def test_nothing_listens(tmp_path: Path) -> None:
@@ -217,7 +237,7 @@ def test_the_command_gets_imports_and_says_what_it_did(mirror: FileServer, tmp_p
     done = auditor("advisories", "fetch", "almalinux", "epel-9", "debian-dsa", "--from", mirror.address)
     assert done.returncode == 3, done.stderr
     assert "almalinux: got all.zip" in done.stdout
-    assert "epel-9: got updateinfo.xml.gz, checked by the sha256 of its repomd.xml" in done.stdout
+    assert "epel-9: got u-updateinfo.xml.gz, checked by the sha256 of its repomd.xml" in done.stdout
     assert "almalinux-osv: 3 new" in done.stdout
     assert "debian-dsa: http://127.0.0.1" in done.stderr
     assert "answers 404" in done.stderr
@@ -231,7 +251,9 @@ def test_the_command_gets_imports_and_says_what_it_did(mirror: FileServer, tmp_p
 def test_a_mirror_carried_by_hand(mirror: FileServer, tmp_path: Path, auditor: Run) -> None:
     assert auditor("advisories", "fetch", "almalinux", "--from", mirror.address, "--mirror", "carried").returncode == 0
     assert not Path("advisories.db").exists()
-    there = auditor("advisories", "fetch", "almalinux", "--from", "carried", "--advisories", "there.db")
+    repository(mirror.folder, UPDATES)
+    assert auditor("advisories", "fetch", "epel-9", "--from", mirror.address, "--mirror", "carried").returncode == 0
+    there = auditor("advisories", "fetch", "almalinux", "epel-9", "--from", "carried", "--advisories", "there.db")
     assert (there.returncode, "almalinux-osv: 3 new" in there.stdout) == (0, True), there.stderr
 
 
