@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from auditor.advisories.feeds import csaf, debian_lists, fields
+from auditor.advisories.feeds.document import form_of
 from auditor.checks.check_kind import CheckKind
 from auditor.checks.judgement import Case
 from auditor.checks.listen_backlog import ListenBacklogCheck
@@ -32,7 +34,8 @@ from auditor.model.windows import WindowsRawData
 from auditor.transports.openssh import errors
 from auditor.transports.ssh import known_hosts
 from auditor.transports.winrm import seal, wsman
-from auditor.versions import deb, kernel_release, rpm, service_pack, windows_product
+from auditor.versions import apk, deb, kernel_release, rpm, service_pack, windows_product
+from tests.advisories import given
 from tests.advisories.made import text as article
 from tests.conftest import NOW
 from tests.fuzz.parsers import MARKER, PARSERS, WANTED
@@ -138,6 +141,13 @@ LINEAR: dict[str, tuple[int, Callable[[int], Callable[[], object]]]] = {
     "deb": (200_000, lambda n: refusing(lambda: deb.key("1" + ".a" * n))),
     "deb with an epoch": (200_000, lambda n: refusing(lambda: deb.key("1:" + "1." * n))),
     "rpm": (200_000, lambda n: refusing(lambda: rpm.key("1" + ".a" * n))),
+    "rpm's bytes": (200_000, lambda n: refusing(lambda: rpm.key("1" + "~" * n))),
+    "apk": (200_000, lambda n: refusing(lambda: apk.key("1" + "_p1" * n))),
+    # Feeds of advisories.
+    "streams of a title": (200_000, lambda n: lambda: fields.streams_named("a+" * n)),
+    "form of a document": (100_000, lambda n: refusing(lambda: form_of(b"<!---->" * n))),
+    "package URL": (100_000, lambda n: lambda: list(csaf.read(given.csaf("RHSA-2026:1", [given.nevra_product("x" + ".rpm-" * n)], [], {})))),
+    "list of Debian's": (20_000, lambda n: refusing(lambda: list(debian_lists.read(b"[1 Jan 2026] DSA-1-1 x\n\t[a] - " + b" " * n + b"x")))),
     "kernel release": (2000, lambda n: refusing(lambda: kernel_release.flavour("1-" + "64" * n + "!"))),
     "windows version": (100_000, lambda n: lambda: windows_product.possible("1" * n, "1" * n)),
     # Judging.

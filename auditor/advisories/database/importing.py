@@ -92,7 +92,7 @@ def import_documents(
             db.execute("rollback")
         raise
     finally:
-        schema.close(db)
+        db.close()
 
 
 def _known(db: sqlite3.Connection, signatures: dict[bytes, bytes]) -> set[str] | None:

@@ -8,7 +8,6 @@ the feeds, so it has no migrations: one of another form is refused, or made anew
 from __future__ import annotations
 
 import sqlite3
-from contextlib import suppress
 from pathlib import Path
 
 from auditor.errors import UsageFault
@@ -46,9 +45,9 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
         db = _connected(path, "mode=ro")
         try:
             _check(db, path)
-        except sqlite3.OperationalError:  # beside a file that nobody may write, SQLite cannot put what it reads it by
+        except sqlite3.OperationalError:  # an import was killed within its last moment, and what it began is to be undone first
             db.close()
-            db = _connected(path, "mode=ro&immutable=1")
+            db = _connected(path, "mode=rw")
             _check(db, path)
     except sqlite3.Error as e:
         raise UsageFault(f"the advisory database {path} cannot be read: {e}") from None
@@ -64,8 +63,7 @@ def open_for_writing(path: Path, *, anew: bool = False) -> sqlite3.Connection:
             _check(found, path, writing=True, older=anew)  # before anything is written: it may be another program's
             found.close()
         db = sqlite3.connect(path, timeout=30, isolation_level=None)
-        db.execute("pragma journal_mode=wal")
-        db.execute("pragma synchronous=normal")
+        db.execute("pragma cache_spill=off")  # readers are kept waiting by the last moment of an import only
         db.execute("begin immediate")
         if _form(db)[1] != FORM:
             for (table,) in db.execute("select name from sqlite_master where type='table'").fetchall():
@@ -79,13 +77,6 @@ def open_for_writing(path: Path, *, anew: bool = False) -> sqlite3.Connection:
         why = "another import is under way; try again when it has ended" if "locked" in str(e) else str(e)
         raise UsageFault(f"the advisory database {path} cannot be opened: {why}") from None
     return db
-
-
-def close(db: sqlite3.Connection) -> None:
-    """Leave one file, which may be read where nothing may be written; while others read it, its journal stays beside it."""
-    with suppress(sqlite3.Error):
-        db.execute("pragma journal_mode=delete")
-    db.close()
 
 
 def _connected(path: Path, how: str) -> sqlite3.Connection:
