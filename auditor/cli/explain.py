@@ -60,6 +60,8 @@ def _chain(run: Run, result: TargetResult, f: Finding, rule: Rule | None, place:
     yield f"  found:     {f.observed}"
     yield f"  required:  {f.required}"
     yield f"  why:       {f.why}"
+    if f.cves:
+        yield f"  CVEs:      {', '.join(f.cves)}"
     if f.waiver:
         yield f"  waived:    by {f.waiver.owner}, {f'until {f.waiver.expires}' if f.waiver.expires else 'permanently'}: {f.waiver.reason}"
     if f.resolved_by:
@@ -70,6 +72,11 @@ def _chain(run: Run, result: TargetResult, f: Finding, rule: Rule | None, place:
         for o in facts.outcomes:
             yield f"  {o.name}: {o.outcome}{f': {o.reason}' if o.reason else ''}"
     yield f"Rulebook of the run: {run.rulebook.digest[:16]}"
+    if run.advisories:
+        yield f"Advisories of the run: {run.advisories.digest[:16]}, {', '.join(run.advisories.feeds)}"
+    if rule is None and f.packages:
+        yield f"An advisory of a feed: `auditor advisories show {f.rule}` has what it fixes."
+        return
     if rule is None:
         yield "The rule is not in the rulebook that is loaded now."
         return

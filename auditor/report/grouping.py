@@ -24,7 +24,7 @@ class Bundle(Struct, frozen=True):
     def what(self) -> str:
         """The step in words."""
         if self.remedy.kind == "package":
-            have = {p.installed for f in self.findings for p in f.packages if p.name == self.remedy.line}
+            have = {p.installed for f in self.findings for p in f.packages}
             return f"{self.remedy.line} {f'{have.pop()} → ' if len(have) == 1 else 'to '}{self.remedy.level}"
         return said(self.remedy, len(self.findings))
 

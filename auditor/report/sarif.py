@@ -45,6 +45,8 @@ def to_sarif(run: Run) -> bytes:
 def _rule(f: Finding) -> dict[str, Any]:
     found: dict[str, Any] = {"id": f.rule, "shortDescription": {"text": f.title}, "help": {"text": f.remediation or f.title}}
     found["properties"] = {"obligation": f.obligation, "severity": f.severity}
+    if f.cves:
+        found["properties"]["tags"] = ["security", *f.cves]
     if f.severity in _SCORE:
         found["properties"]["security-severity"] = _SCORE[f.severity]
     return found

@@ -17,7 +17,7 @@ from auditor.advisories.feeds.authority import BY_NAME
 from auditor.advisories.feeds.host_releases import releases
 from auditor.advisories.feeds.release_names import of_debian_backport
 from auditor.checks import kernel_packages
-from auditor.checks.packages import PackageFix, PackagesCheck, arch_fits, compared, module_fits, source_name
+from auditor.checks.packages import PackageFix, PackagesCheck, arch_fits, compared, is_modular, module_fits, source_name
 from auditor.evaluation.knowledge import Knowledge
 from auditor.model.advisory import Coverage
 from auditor.model.facts import HostFacts, Package
@@ -117,9 +117,18 @@ class _Host:
         about: dict[str, bool],
     ) -> None:
         for name, fixes in self._index.fixes(release, packages).items():
-            about.update((f.advisory, f.security) for f in fixes)
+            installed = packages[name]
+            plain = not any(is_modular(p) for p in installed)
+            about.update(
+                (f.advisory, f.security)
+                for f in fixes
+                if (plain and not f.module and not f.arch) or any(self._concerns(f, p) for p in installed)
+            )
             for fix in self._unfulfilled(packages[name], fixes):
                 into.setdefault(fix.advisory, {}).setdefault(name, []).append(fix)
+
+    def _concerns(self, fix: StoredFix, p: Package) -> bool:
+        return arch_fits(fix.arch, p) and module_fits(fix.module, p, self._facts) is not False
 
     def _unfulfilled(self, installed: list[Package], fixes: tuple[StoredFix, ...]) -> set[StoredFix]:
         """The fixes that the comparison of bytes does not tell to be fulfilled, and the others of their advisories."""
@@ -133,7 +142,7 @@ class _Host:
             lowest = min(have, runs.key) if runs else have
             # Sorted by key; what is no version stands first (SQLite's order of null).
             at = bisect_right(fixes, lowest, key=lambda f: f.key or b"") if not p.half_installed else 0
-            newer = [f for f in fixes[at:] if arch_fits(f.arch, p) and module_fits(f.module, p, self._facts) is not False]
+            newer = [f for f in fixes[at:] if self._concerns(f, p)]
             newer += [f for f in fixes[:at] if f.key is None]
             if newer:
                 idents = {f.advisory for f in newer}

@@ -16,11 +16,11 @@ from auditor.history.affected import AffectedHost, affected_hosts
 from auditor.model.finding import VERDICTS
 
 _WORDS = {
-    "noncompliant": "lack it",
-    "pending": "have it pending",
-    "unknown": "could not be told",
-    "compliant": "have it, or need it not",
-    "not_applicable": "need it not",
+    "noncompliant": ("lack it", "lacks it"),
+    "pending": ("have it pending", "has it pending"),
+    "unknown": ("could not be told", "could not be told"),
+    "compliant": ("have it, or do not need it", "has it, or does not need it"),
+    "not_applicable": ("do not need it", "does not need it"),
 }
 
 
@@ -55,7 +55,7 @@ def affected(what: str, advisories: str | None, inventory: str | None, history: 
     for verdict in VERDICTS:
         hosts = [h for h in found if h.verdict == verdict]
         if hosts:
-            click.echo(f"{counted(len(hosts), 'host')} {_WORDS[verdict]}")
+            click.echo(f"{counted(len(hosts), 'host')} {_WORDS[verdict][len(hosts) == 1]}")
             for host in hosts if verdict in ("noncompliant", "pending", "unknown") else ():
                 click.echo(f"  {_line(host)}")
 

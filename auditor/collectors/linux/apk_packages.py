@@ -1,7 +1,7 @@
 """Packages of Alpine's apk, from its installed database (apk-package(5)): apk itself is not run.
 
 Witness of completeness: every package of the database has its checksum; the rows are counted; and what every Alpine has: musl and
-busybox.
+the layout of its folders.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from auditor.foundation.sanitize import one_line
 from auditor.model.facts import Package
 from auditor.versions.limit import MAX_VERSION
 
+_LAYOUT = {"alpine-baselayout", "alpine-baselayout-data", "wolfi-baselayout"}
 SH = r"""
 c_apk_packages() {
   for file in /lib/apk/db/installed /usr/lib/apk/db/installed ""; do
@@ -46,7 +47,7 @@ def packages(section: Section) -> tuple[Package, ...]:
         raise FactUnavailable("apk's list of packages is not whole")
     found = tuple(_package(line) for line in lines[:-1])
     names = {p.name for p in found}
-    lacking = next((n for n in ("musl", "busybox") if n not in names), "")
+    lacking = "musl" if "musl" not in names else "" if names & _LAYOUT else "a base layout"
     if lacking:
         raise FactUnavailable(f"apk's list of packages is not whole: it lacks {lacking}, which every such system has")
     return found
