@@ -107,6 +107,7 @@ def _finding(host: Host, rule: Rule, applicable: Applies, by: _Circumstances) ->
         offending=judged.offending[:_MOST_ITEMS],
         cves=rule.cves,
         packages=judged.packages[:_MOST_ITEMS],
+        url=rule.references[0].url if judged.packages and rule.references else "",
         due=_due(rule, judged, by.policy, by.groups, by.failing_since.get(rule.id, by.today)),
     )
 

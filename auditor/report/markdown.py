@@ -54,7 +54,7 @@ def _host(r: TargetResult) -> Iterator[str]:
         yield _row(
             b.verdict,
             "",
-            f"{b.what} ({counted(len(b.findings), 'finding')}: {', '.join(f.rule for f in b.findings)})",
+            f"{b.what} ({b.settles}: {', '.join(f.rule for f in b.weighed)})",
             b.observed,
             b.what,
         )

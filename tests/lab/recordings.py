@@ -88,7 +88,8 @@ def _anonymous(stdout: bytes) -> bytes:
     text = re.sub(r"(?m)^clock=.*$", f"clock={int(WHEN.timestamp())}", text)
     text = re.sub(r"(?m)^(\d+ [u-] (?:host|apart) ).*$", r"\1worker", text)
     text = re.sub(r'users:\(\("[^"]*"', 'users:(("worker"', text)
-    return re.sub(r"(?m)^((?:=list= )?)[a-z0-9.-]+(?=_debian)", r"\1mirror.example", text).encode("utf-8", "surrogateescape")
+    text = re.sub(r"(?m)^((?:=list= )?)[a-z0-9.-]+(?=_debian)", r"\1mirror.example", text)
+    return re.sub(r"(?m)^((?:#|URIs:|deb) .*?http://)[a-z.]+", r"\1mirror.example", text).encode("utf-8", "surrogateescape")
 
 
 @contextmanager

@@ -181,7 +181,7 @@ def _rule(a: Stored, manager: Manager, names: dict[str, list[StoredFix]], day: d
         references=tuple(Reference(a.id, url) for url in a.references),
         cves=a.cves,
         provenance=Provenance(
-            source=f"{publisher}: {a.id}{f', {a.vendor_severity}' if a.vendor_severity else ''}{f', {a.references[0]}' if a.references else ''}",
+            source=f"{publisher}: {a.id}{f', {a.vendor_severity}' if a.vendor_severity else ''}",
             retrieved=day,
             publisher=publisher,
             importer=a.feed,
