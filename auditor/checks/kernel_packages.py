@@ -26,18 +26,20 @@ _DEB_SIGNED = re.compile(r"linux-signed(?:-(?!amd64$|arm64$|i386$)(.+)|-(?:amd64
 
 def signed(source: str) -> bool:
     """Is it a source that only signs another one's kernels?"""
-    return _DEB_SIGNED.fullmatch(source) is not None
+    return source.startswith("linux-signed") and _DEB_SIGNED.fullmatch(source) is not None
 
 
 def of_source(source: str) -> str:
     """The source that advisories name: of Debian's `linux-signed-amd64` and Ubuntu's `linux-signed` it is `linux`, of
     `linux-signed-aws` `linux-aws`."""
-    found = _DEB_SIGNED.fullmatch(source)
+    found = _DEB_SIGNED.fullmatch(source) if source.startswith("linux-signed") else None
     return source if not found else f"linux-{found[1]}" if found[1] else "linux"
 
 
 def side_by_side(p: Package) -> bool:
     """May several versions of this package be installed at once?"""
+    if not p.name.startswith(("kernel", "linux-")):  # thousands of others are asked, too
+        return False
     if p.manager == "rpm":
         return _RPM_KERNEL.fullmatch(p.name) is not None
     return (

@@ -64,6 +64,8 @@ def _states(name: str, fixes: list[PackageFix], manager: Manager, case: Case) ->
     """How the installed packages of a name stand to the builds that fix it."""
     installed = case.packages(name) if manager == "rpm" else case.sources(name)
     installed = [p for p in installed if p.manager == manager]
+    if len(installed) == 1 and len(fixes) == 1 and (simple := _simply(installed[0], fixes[0])) is not None:
+        return [simple]
     found = list[_Found]()
     for p in kernel_packages.newest(installed):
         choices = [f for f in fixes if arch_fits(f.arch, p)]
@@ -72,6 +74,16 @@ def _states(name: str, fixes: list[PackageFix], manager: Manager, case: Case) ->
         if fitting or open_ones:
             found.append(_stands(p, fitting, open_ones, case.facts))
     return found
+
+
+def _simply(p: Package, fix: PackageFix) -> _Found | None:
+    """How most packages stand: one build, of no module, and no kernel; None for any other, and for what is no version."""
+    if fix.arch or fix.module or p.half_installed or is_modular(p) or kernel_packages.side_by_side(p):
+        return None
+    try:
+        return _Found(p, "older" if key(p.manager, compared(p)) < key(p.manager, fix.fixed) else "fixed", fix.fixed)
+    except ValueError:
+        return None
 
 
 def arch_fits(arch: str, p: Package) -> bool:

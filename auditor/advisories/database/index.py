@@ -39,6 +39,30 @@ class StoredFix(Struct, frozen=True):
     security: bool
 
 
+class NameFixes(Struct, frozen=True):
+    """The fixes of a release for one name, older versions first. `keys`: theirs, in that order, b"" for what is no version. `plain`: they
+    are for every architecture, and no module's. `once`: no advisory names two builds. `advisories`: all that name it, `security` those
+    about flaws."""
+
+    fixes: tuple[StoredFix, ...]
+    keys: tuple[bytes, ...]
+    plain: bool
+    once: bool
+    advisories: frozenset[str]
+    security: frozenset[str]
+
+
+def _name_fixes(fixes: list[StoredFix]) -> NameFixes:
+    return NameFixes(
+        tuple(fixes),
+        tuple(f.key or b"" for f in fixes),
+        not any(f.arch or f.module for f in fixes),
+        len({f.advisory for f in fixes}) == len(fixes),
+        frozenset([f.advisory for f in fixes]),
+        frozenset([f.advisory for f in fixes if f.security]),
+    )
+
+
 class Stored(Struct, frozen=True, kw_only=True):
     """An advisory as it stands; of several documents of one id, the texts of the newest."""
 
@@ -85,7 +109,7 @@ class AdvisoryIndex:
             )
         self.number: int = row[0]
         self.digest: str = row[1]
-        self._fixes: dict[tuple[str, str], tuple[StoredFix, ...]] = {}
+        self._fixes: dict[tuple[str, str], NameFixes | None] = {}
         self._stored: dict[str, Stored] = {}
         self._coverage: list[Covered] | None = None
 
@@ -113,16 +137,16 @@ class AdvisoryIndex:
             for feed, release, since, told, count, whole in rows
         ]
 
-    def fixes(self, release: str, names: Iterable[str]) -> dict[str, tuple[StoredFix, ...]]:
-        """By name, the fixes of a release, older versions first; the names that have none are left out."""
+    def fixes(self, release: str, names: Iterable[str]) -> dict[str, NameFixes]:
+        """By name, the fixes of a release; the names that have none are left out."""
         wanted = [n for n in set(names) if (release, n) not in self._fixes]
         if wanted:
-            found: dict[str, list[StoredFix]] = {n: [] for n in wanted}
+            found: dict[str, list[StoredFix]] = {}
             rows = self._ask(_FIXES, (json.dumps(wanted), release, json.dumps(self._feeds(release)), self.number, self.number))
             for name, *fix in rows:
-                found[name].append(StoredFix(*fix))
-            self._fixes |= {(release, name): tuple(fixes) for name, fixes in found.items()}
-        return {n: known for n in names if (known := self._fixes[release, n])}
+                found.setdefault(name, []).append(StoredFix(*fix))
+            self._fixes |= {(release, name): _name_fixes(found[name]) if name in found else None for name in wanted}
+        return {n: known for n in names if (known := self._fixes[release, n]) is not None}
 
     def _feeds(self, release: str) -> tuple[str, ...]:
         return chosen([c.feed for c in self._covered() if c.release == release and c.feed in BY_NAME])

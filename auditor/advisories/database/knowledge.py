@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from auditor.advisories.database.index import AdvisoryIndex, Stored, StoredFix
+from auditor.advisories.database.index import AdvisoryIndex, NameFixes, Stored, StoredFix
 from auditor.advisories.feeds.authority import BY_NAME
 from auditor.advisories.feeds.host_releases import releases
 from auditor.advisories.feeds.release_names import of_debian_backport
@@ -25,6 +26,9 @@ from auditor.model.run import AdvisoriesSummary
 from auditor.rulebook.rule import Branch, Provenance, Reference, Rule
 from auditor.versions.package_version import Manager, key, manager_of
 
+_MOST_RULES = 200_000
+OpenFixes = dict[str, dict[str, list[StoredFix]]]  # by advisory and name
+
 
 class AdvisoryDatabase:
     """The database of one run, as of one import; opened anew in every process. `summary`: what a run says of it."""
@@ -33,6 +37,7 @@ class AdvisoryDatabase:
         """`as_of`: what it knew at that moment. UsageFault where the file is none, or has nothing of then."""
         self._path = path
         self._opened: tuple[int, AdvisoryIndex] | None = None
+        self._rules: dict[tuple[object, ...], Rule] = {}  # hosts of one release lack much the same
         index = AdvisoryIndex(
             path, as_of.astimezone(UTC).isoformat(timespec="seconds") if as_of else None
         )  # closed again: no process forked from this one may inherit it
@@ -49,14 +54,27 @@ class AdvisoryDatabase:
 
     def about(self, facts: HostFacts) -> Knowledge:
         """What is known of a host."""
-        return _Host(facts, self.index()).knowledge()
+        return _Host(facts, self.index(), self._rules).knowledge()
+
+
+class _About:
+    """The advisories about a host's packages, as sets that are joined once."""
+
+    def __init__(self) -> None:
+        self.all: list[AbstractSet[str]] = []
+        self.security: list[AbstractSet[str]] = []
+
+    def add(self, advisories: AbstractSet[str], security: AbstractSet[str]) -> None:
+        """Those of one name."""
+        self.all.append(advisories)
+        self.security.append(security)
 
 
 class _Host:
     """One host's packages, beside the database."""
 
-    def __init__(self, facts: HostFacts, index: AdvisoryIndex) -> None:
-        self._facts, self._index = facts, index
+    def __init__(self, facts: HostFacts, index: AdvisoryIndex, rules: dict[tuple[object, ...], Rule]) -> None:
+        self._facts, self._index, self._known_rules = facts, index, rules
         self._releases = releases(facts)
         self._manager: Manager = manager_of(self._releases.main)
 
@@ -67,8 +85,8 @@ class _Host:
             product = self._facts.platform.product or "this system"
             return Knowledge((), Coverage(lacking=f"no feed of advisories for {main or product} is in the advisory database"))
         packages = self._by_name()
-        open_fixes: dict[str, dict[str, list[StoredFix]]] = {}
-        about = dict[str, bool]()
+        open_fixes: OpenFixes = {}
+        about = _About()
         for release in (main, *self._releases.more):
             self._open(release, packages, open_fixes, about)
         backported = self._backports(packages)
@@ -83,8 +101,8 @@ class _Host:
             lacking=""
             if all(c.whole for c in covering)
             else f"only single advisories of {main} were imported, not its whole feed",
-            applicable=len(about),
-            security=sum(1 for security in about.values() if security),
+            applicable=len(set().union(*about.all)),
+            security=len(set().union(*about.security)),
             open=len(open_fixes),
             aside=tuple(self._not_entitled(packages)),
         )
@@ -109,59 +127,71 @@ class _Host:
                         found.setdefault(release, {}).setdefault(name, []).append(p)
         return found
 
-    def _open(
-        self,
-        release: str,
-        packages: dict[str, list[Package]],
-        into: dict[str, dict[str, list[StoredFix]]],
-        about: dict[str, bool],
-    ) -> None:
-        for name, fixes in self._index.fixes(release, packages).items():
+    def _open(self, release: str, packages: dict[str, list[Package]], into: OpenFixes, about: _About) -> None:
+        for name, known in self._index.fixes(release, packages).items():
             installed = packages[name]
-            plain = not any(is_modular(p) for p in installed)
-            about.update(
-                (f.advisory, f.security)
-                for f in fixes
-                if (plain and not f.module and not f.arch) or any(self._concerns(f, p) for p in installed)
+            simple = known.plain and not any(
+                is_modular(p) or kernel_packages.side_by_side(p) or p.half_installed for p in installed
             )
-            for fix in self._unfulfilled(packages[name], fixes):
+            if simple:
+                about.add(known.advisories, known.security)
+                found: Iterable[StoredFix] = self._newer(installed, known)
+            else:
+                fitting = [f for f in known.fixes if any(self._concerns(f, p) for p in installed)]
+                about.add({f.advisory for f in fitting}, {f.advisory for f in fitting if f.security})
+                found = self._unfulfilled(installed, known.fixes)
+            for fix in found:
                 into.setdefault(fix.advisory, {}).setdefault(name, []).append(fix)
+
+    def _newer(self, installed: list[Package], known: NameFixes) -> Iterable[StoredFix]:
+        """The fixes that are newer than the oldest of some packages, what is no version among them."""
+        try:
+            lowest = min([key(p.manager, compared(p)) for p in installed])
+        except ValueError:
+            return known.fixes
+        at = bisect_right(known.keys, lowest)
+        unread = bisect_right(known.keys, b"")  # what is no version stands first
+        newer = known.fixes[:unread] + known.fixes[at:] if unread <= at else known.fixes
+        if known.once or not newer:
+            return newer
+        idents = {f.advisory for f in newer}
+        return [f for f in known.fixes if f.advisory in idents]
 
     def _concerns(self, fix: StoredFix, p: Package) -> bool:
         return arch_fits(fix.arch, p) and module_fits(fix.module, p, self._facts) is not False
 
-    def _unfulfilled(self, installed: list[Package], fixes: tuple[StoredFix, ...]) -> set[StoredFix]:
+    def _unfulfilled(self, installed: list[Package], fixes: tuple[StoredFix, ...]) -> Iterable[StoredFix]:
         """The fixes that the comparison of bytes does not tell to be fulfilled, and the others of their advisories."""
-        found = set[StoredFix]()
+        idents = set[str]()
         for p in installed:
             try:
                 have = key(p.manager, compared(p))
                 runs = kernel_packages.running(p, self._facts) if kernel_packages.side_by_side(p) else None
             except ValueError:
-                return set(fixes)
-            lowest = min(have, runs.key) if runs else have
-            # Sorted by key; what is no version stands first (SQLite's order of null).
-            at = bisect_right(fixes, lowest, key=lambda f: f.key or b"") if not p.half_installed else 0
-            newer = [f for f in fixes[at:] if self._concerns(f, p)]
-            newer += [f for f in fixes[:at] if f.key is None]
-            if newer:
-                idents = {f.advisory for f in newer}
-                found |= {f for f in fixes if f.advisory in idents}
-        return found
+                return fixes
+            lowest = b"" if p.half_installed else min(have, runs.key) if runs else have
+            idents |= {f.advisory for f in fixes if (f.key is None or f.key > lowest) and self._concerns(f, p)}
+        return [f for f in fixes if f.advisory in idents]
 
-    def _rules(self, open_fixes: dict[str, dict[str, list[StoredFix]]], day: date) -> tuple[Rule, ...]:
+    def _rules(self, open_fixes: OpenFixes, day: date) -> tuple[Rule, ...]:
         stored = self._index.advisories(open_fixes)
-        return tuple(
-            _rule(stored[ident], self._manager, names, day, self._releases.main)
-            for ident, names in sorted(open_fixes.items())
-            if ident in stored
-        )
+        return tuple(self._rule(stored[ident], names, day) for ident, names in open_fixes.items() if ident in stored)
+
+    def _rule(self, a: Stored, names: dict[str, list[StoredFix]], day: date) -> Rule:
+        if len(self._known_rules) > _MOST_RULES:
+            self._known_rules.clear()
+        # The index gives the same fixes for the same name, so what they are is who they are.
+        which = (self._releases.main, a.id, *[(name, *map(id, found)) for name, found in names.items()])
+        known = self._known_rules.get(which)
+        if known is None:
+            known = self._known_rules[which] = _rule(a, self._manager, names, day, self._releases.main)
+        return known
 
     def _not_entitled(self, packages: dict[str, list[Package]]) -> Iterable[str]:
         """What would be fixed for subscribers of a service that this host does not have."""
         for release, service in self._releases.others:
-            found: dict[str, dict[str, list[StoredFix]]] = {}
-            self._open(release, packages, found, {})
+            found: OpenFixes = {}
+            self._open(release, packages, found, _About())
             if found:
                 yield f"{len(found)} more {'advisory is' if len(found) == 1 else 'advisories are'} fixed only by {service}, which this host does not have"
 
