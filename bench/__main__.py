@@ -17,6 +17,7 @@ from pathlib import Path
 from bench import ansible, contestants, fleet, netns, table
 from bench.advisories import advisories
 from bench.contestants import Product
+from bench.feeds import feeds
 from bench.history import history
 from bench.latency import latency
 from bench.measure import others, say
@@ -34,6 +35,7 @@ PARTS: dict[str, Callable[[Scene], list[table.Row]]] = {
     "startup": startup,
     "windows": windows,
     "advisories": advisories,
+    "feeds": feeds,
     "history": history,
 }
 CONTACTS = ("bench.contact:contact",)

@@ -14,6 +14,7 @@ from bench.table import Row
 
 UNZIP = "unzip -p | wc -w"
 HOSTS, STATES = 1000, 50
+STATES_MADE = "bench.advisories_states"
 
 
 def advisories(scene: Scene) -> list[Row]:
@@ -46,7 +47,7 @@ def _judging(scene: Scene) -> list[Row]:
     """`judge` as a command, and load and verdicts alone, in process: the report of a thousand hosts is not judging."""
     facts, out = scene.folder / "states", scene.folder / "judged.json"
     try:
-        first, *_ = _product(scene, "facts", str(facts), str(HOSTS), str(STATES))
+        first, *_ = product(scene, STATES_MADE, "facts", str(facts), str(HOSTS), str(STATES))
         judge = [str(scene.product.auditor), "judge", "--format", "json", "--output", str(out), str(facts / first)]
         one = rounds([Contestant("auditor judge, one NT host", 1, judge)], scene.rounds, scene.folder / "runs", scene.limit)
         inside = {name: _times(scene, facts, count) for name, count in (("one", 1), ("many", HOSTS))}
@@ -61,15 +62,15 @@ def _judging(scene: Scene) -> list[Row]:
 
 
 def _times(scene: Scene, facts: Path, count: int) -> list[Sample]:
-    taken = [_product(scene, "judge", str(facts), str(count)) for _ in range(scene.rounds)]
+    taken = [product(scene, STATES_MADE, "judge", str(facts), str(count)) for _ in range(scene.rounds)]
     return [Sample(wall, cpu) for wall, cpu in taken]
 
 
-def _product(scene: Scene, *arguments: str) -> Any:
-    """What advisories_states.py prints, run by the product's interpreter."""
+def product(scene: Scene, module: str, *arguments: str) -> Any:
+    """What a module prints as JSON, run by the product's interpreter."""
     folder = scene.folder / "runs"
     folder.mkdir(exist_ok=True)
-    command = [str(scene.product.python), "-m", "bench.advisories_states", *arguments]
+    command = [str(scene.product.python), "-m", module, *arguments]
     run = once(Contestant("advisories", 1, command, {"PYTHONPATH": str(Path.cwd())}), folder, scene.limit)
     if run.exit != 0:
         raise RuntimeError(f"stored facts: exit {run.exit}: {' '.join(errors(folder)[-1:])}")

@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Struct, field
 
 from auditor.advisories.database import schema
-from auditor.advisories.database.writing import AdvisoryWriter
+from auditor.advisories.database.writing import AdvisoryWriter, told_until
 from auditor.advisories.documents import Refusal, documents
 from auditor.advisories.feeds.authority import Feed, Form, feed_of, is_for
 from auditor.advisories.feeds.document import form_of, read
@@ -79,7 +79,7 @@ def import_documents(
         known = _known(db, signatures) if not force and len(signatures) == len(set(given)) else None
         if known is not None:
             if as_of:
-                AdvisoryWriter(db, now).told_until(known, as_of)
+                told_until(db, now, known, as_of)
             db.execute("commit")
             return Imported(unchanged=True)
         work = _Import(db, now, force)

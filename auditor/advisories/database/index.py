@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import sys
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from datetime import date
 from pathlib import Path
@@ -39,28 +40,36 @@ class StoredFix(Struct, frozen=True):
     security: bool
 
 
-class NameFixes(Struct, frozen=True):
-    """The fixes of a release for one name, older versions first. `keys`: theirs, in that order, b"" for what is no version. `plain`: they
-    are for every architecture, and no module's. `once`: no advisory names two builds. `advisories`: all that name it, `security` those
-    about flaws."""
+class NameFixes:
+    """The fixes of a release for one name, older versions first. `plain`: they are for every architecture, and no module's.
+    `advisories`: all that name it, `security` those about flaws."""
 
-    fixes: tuple[StoredFix, ...]
-    keys: tuple[bytes, ...]
-    plain: bool
-    once: bool
-    advisories: frozenset[str]
-    security: frozenset[str]
+    __slots__ = ("_keys", "_newer", "_once", "advisories", "fixes", "plain", "security")
+
+    def __init__(self, fixes: list[StoredFix]) -> None:
+        self.fixes = tuple(fixes)
+        self._keys = [f.key or b"" for f in fixes]  # what is no version stands first
+        self.plain = not any(f.arch or f.module for f in fixes)
+        self.advisories = frozenset([f.advisory for f in fixes])
+        self.security = frozenset([f.advisory for f in fixes if f.security])
+        self._once = len(self.advisories) == len(fixes)
+        self._newer: dict[bytes, tuple[StoredFix, ...]] = {}
+
+    def newer_than(self, lowest: bytes) -> tuple[StoredFix, ...]:
+        """The fixes that a version does not have, what is no version among them; of an advisory with two builds both."""
+        known = self._newer.get(lowest)
+        if known is None:
+            unread = bisect_right(self._keys, b"")
+            known = self.fixes[:unread] + self.fixes[max(unread, bisect_right(self._keys, lowest)) :]
+            if known and not self._once:
+                idents = {f.advisory for f in known}
+                known = tuple(f for f in self.fixes if f.advisory in idents)
+            if len(self._newer) < _MOST_VERSIONS:
+                self._newer[lowest] = known
+        return known
 
 
-def _name_fixes(fixes: list[StoredFix]) -> NameFixes:
-    return NameFixes(
-        tuple(fixes),
-        tuple(f.key or b"" for f in fixes),
-        not any(f.arch or f.module for f in fixes),
-        len({f.advisory for f in fixes}) == len(fixes),
-        frozenset([f.advisory for f in fixes]),
-        frozenset([f.advisory for f in fixes if f.security]),
-    )
+_MOST_VERSIONS = 50  # of one name, that are remembered; the hosts of a fleet have few
 
 
 class Stored(Struct, frozen=True, kw_only=True):
@@ -112,6 +121,7 @@ class AdvisoryIndex:
         self._fixes: dict[tuple[str, str], NameFixes | None] = {}
         self._stored: dict[str, Stored] = {}
         self._coverage: list[Covered] | None = None
+        self._covering: dict[str, list[Covered]] = {}
 
     def _ask(self, question: str, given: Iterable[object] = ()) -> Iterator[tuple[Any, ...]]:
         try:
@@ -145,7 +155,7 @@ class AdvisoryIndex:
             rows = self._ask(_FIXES, (json.dumps(wanted), release, json.dumps(self._feeds(release)), self.number, self.number))
             for name, *fix in rows:
                 found.setdefault(name, []).append(StoredFix(*fix))
-            self._fixes |= {(release, name): _name_fixes(found[name]) if name in found else None for name in wanted}
+            self._fixes |= {(release, name): NameFixes(found[name]) if name in found else None for name in wanted}
         return {n: known for n in names if (known := self._fixes[release, n]) is not None}
 
     def _feeds(self, release: str) -> tuple[str, ...]:
@@ -158,8 +168,10 @@ class AdvisoryIndex:
 
     def covering(self, release: str) -> list[Covered]:
         """The feeds that are asked about a release."""
-        feeds = self._feeds(release)
-        return [c for c in self._covered() if c.release == release and c.feed in feeds]
+        if release not in self._covering:
+            feeds = self._feeds(release)
+            self._covering[release] = [c for c in self._covered() if c.release == release and c.feed in feeds]
+        return self._covering[release]
 
     def advisories(self, idents: Iterable[str]) -> dict[str, Stored]:
         """Advisories by their ids."""

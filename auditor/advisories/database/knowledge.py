@@ -7,13 +7,12 @@ becomes a rule and is judged like any other; a rule that is left out here would 
 from __future__ import annotations
 
 import os
-from bisect import bisect_right
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from auditor.advisories.database.index import AdvisoryIndex, NameFixes, Stored, StoredFix
+from auditor.advisories.database.index import AdvisoryIndex, Stored, StoredFix
 from auditor.advisories.feeds.authority import BY_NAME
 from auditor.advisories.feeds.host_releases import releases
 from auditor.advisories.feeds.release_names import of_debian_backport
@@ -55,6 +54,21 @@ class AdvisoryDatabase:
     def about(self, facts: HostFacts) -> Knowledge:
         """What is known of a host."""
         return _Host(facts, self.index(), self._rules).knowledge()
+
+
+def _lowest(installed: list[Package]) -> bytes | None:
+    """The key of the oldest of a name's packages, as advisories tell of them; None where more than that matters: a module, a kernel,
+    what broke off, what is no version."""
+    found = None
+    for p in installed:
+        if p.half_installed or kernel_packages.side_by_side(p) or is_modular(p):
+            return None
+        try:
+            have = key(p.manager, compared(p))
+        except ValueError:
+            return None
+        found = have if found is None or have < found else found
+    return found
 
 
 class _About:
@@ -122,40 +136,32 @@ class _Host:
         if self._releases.main.startswith("debian-"):
             for name, own in packages.items():
                 for p in own:
-                    release = of_debian_backport(p.full_version)
+                    release = of_debian_backport(p.release or "")
                     if release and release != self._releases.main:
                         found.setdefault(release, {}).setdefault(name, []).append(p)
         return found
 
     def _open(self, release: str, packages: dict[str, list[Package]], into: OpenFixes, about: _About) -> None:
+        if not self._index.covering(release):
+            return
         for name, known in self._index.fixes(release, packages).items():
             installed = packages[name]
-            simple = known.plain and not any(
-                is_modular(p) or kernel_packages.side_by_side(p) or p.half_installed for p in installed
-            )
-            if simple:
+            lowest = _lowest(installed) if known.plain else None
+            if lowest is not None:
                 about.add(known.advisories, known.security)
-                found: Iterable[StoredFix] = self._newer(installed, known)
+                found: Iterable[StoredFix] = known.newer_than(lowest)
             else:
                 fitting = [f for f in known.fixes if any(self._concerns(f, p) for p in installed)]
                 about.add({f.advisory for f in fitting}, {f.advisory for f in fitting if f.security})
                 found = self._unfulfilled(installed, known.fixes)
             for fix in found:
-                into.setdefault(fix.advisory, {}).setdefault(name, []).append(fix)
-
-    def _newer(self, installed: list[Package], known: NameFixes) -> Iterable[StoredFix]:
-        """The fixes that are newer than the oldest of some packages, what is no version among them."""
-        try:
-            lowest = min([key(p.manager, compared(p)) for p in installed])
-        except ValueError:
-            return known.fixes
-        at = bisect_right(known.keys, lowest)
-        unread = bisect_right(known.keys, b"")  # what is no version stands first
-        newer = known.fixes[:unread] + known.fixes[at:] if unread <= at else known.fixes
-        if known.once or not newer:
-            return newer
-        idents = {f.advisory for f in newer}
-        return [f for f in known.fixes if f.advisory in idents]
+                names = into.get(fix.advisory)
+                if names is None:
+                    into[fix.advisory] = {name: [fix]}
+                elif name in names:
+                    names[name].append(fix)
+                else:
+                    names[name] = [fix]
 
     def _concerns(self, fix: StoredFix, p: Package) -> bool:
         return arch_fits(fix.arch, p) and module_fits(fix.module, p, self._facts) is not False

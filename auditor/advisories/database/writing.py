@@ -208,16 +208,6 @@ class AdvisoryWriter:
     def _names_of(self, number: int) -> set[int]:
         return {name for (name,) in self._db.execute("select name from fixes where advisory=?", (number,))}
 
-    def told_until(self, feeds: Iterable[str], as_of: date) -> None:
-        """Nothing has changed, and the feeds were looked at on a later day."""
-        for feed in feeds:
-            self._db.execute(
-                "insert into coverage select feed, release, ?, since, ?, advisories, whole from coverage c where feed=? and whole"
-                " and import=(select max(import) from coverage where feed=c.feed and release=c.release)",
-                (self._import, as_of.isoformat(), self._feeds[feed]),
-            )
-        self._seal()
-
     def _seal(self) -> None:
         rows = self._db.execute("select digest from advisories where until is null order by digest")
         digest = hashlib.sha256(b"".join(d for (d,) in rows)).hexdigest()
@@ -250,6 +240,18 @@ class AdvisoryWriter:
                     int(whole or was_whole),
                 ),
             )
+
+
+def told_until(db: sqlite3.Connection, now: datetime, feeds: Iterable[str], as_of: date) -> None:
+    """Nothing has changed, and the feeds were looked at on a later day."""
+    (digest,) = db.execute("select digest from imports order by n desc limit 1").fetchone()
+    number = db.execute("insert into imports (at, digest) values (?,?)", (now.isoformat(timespec="seconds"), digest)).lastrowid
+    for feed in feeds:
+        db.execute(
+            "insert into coverage select c.feed, release, ?, since, ?, advisories, whole from coverage c join feeds on feeds.n=c.feed"
+            " where feeds.name=? and whole and import=(select max(import) from coverage where feed=c.feed and release=c.release)",
+            (number, as_of.isoformat(), feed),
+        )
 
 
 def _key(manager: str, version: str) -> bytes | None:

@@ -52,7 +52,8 @@ class Feed:
 
     def fixes(self, release: str, name: str, as_of: datetime | None = None) -> dict[str, str]:
         index = AdvisoryIndex(self.db, as_of.isoformat(timespec="seconds") if as_of else None)
-        return {f.advisory: f.version for f in index.fixes(release, [name]).get(name, ())}
+        known = index.fixes(release, [name]).get(name)
+        return {f.advisory: f.version for f in known.fixes} if known else {}
 
 
 @pytest.fixture
@@ -219,7 +220,7 @@ def test_a_list_of_debians(feed: Feed, tmp_path: Path) -> None:
 def test_a_version_that_is_none_has_no_key(feed: Feed) -> None:
     feed.put("a.json", alma(1, "1!-2"))
     feed.run()
-    (fix,) = AdvisoryIndex(feed.db).fixes("almalinux-9", ["x"])["x"]
+    (fix,) = AdvisoryIndex(feed.db).fixes("almalinux-9", ["x"])["x"].fixes
     assert fix.key is None
 
 
