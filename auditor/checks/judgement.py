@@ -30,7 +30,8 @@ class Case(Struct, frozen=True):
 class Judgement(Struct, frozen=True):
     """A verdict with its evidence, in sentences for people. `resolved_by` names what would settle an unknown,
     `remedy` what would make it compliant together with others of its kind. `offending`: what a verdict that is not good is
-    about, item by item and without what changes by itself, where `observed` says more than that; `packages` the packages among it."""
+    about, item by item and without what changes by itself, where `observed` says more than that; `packages` the packages among it; `remediation` what to do,
+    where it is more than the rule can say."""
 
     verdict: Verdict
     observed: str
@@ -41,6 +42,7 @@ class Judgement(Struct, frozen=True):
     remedy: Remedy | None = None
     offending: tuple[str, ...] = ()
     packages: tuple[PackageState, ...] = ()
+    remediation: str = ""
 
 
 def unread(facts: HostFacts, collector: str, what: str, required: str) -> Judgement:

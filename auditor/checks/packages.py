@@ -12,7 +12,7 @@ from auditor.checks.check_kind import CheckKind, Strict
 from auditor.checks.judgement import Case, Judgement, unread
 from auditor.model.facts import HostFacts, Package
 from auditor.model.finding import PackageState, Remedy
-from auditor.versions.package_version import Manager, key
+from auditor.versions.package_version import Manager, key, manager_of
 
 State = Literal["fixed", "older", "unknown", "running"]  # running: fixed on disk, and an older kernel runs
 
@@ -50,7 +50,8 @@ class PackagesCheck(CheckKind, frozen=True, tag="packages"):
         found = [x for name, fixes in _by_name(self.fixes) for x in _states(name, fixes, self.manager, case)]
         if not found:
             return Judgement("not_applicable", "none of its packages is installed", required, "there is nothing to fix")
-        return _judged(found, required, self.release)
+        running = case.facts.kernels.running if case.facts.kernels else None
+        return _judged(found, required, self.release, running or "another")
 
 
 def _by_name(fixes: Iterable[PackageFix]) -> list[tuple[str, list[PackageFix]]]:
@@ -147,7 +148,7 @@ def compared(p: Package) -> str:
     return p.full_version
 
 
-def _judged(found: list[_Found], required: str, release: str) -> Judgement:
+def _judged(found: list[_Found], required: str, release: str, running: str) -> Judgement:
     of: dict[State, list[_Found]] = {}
     for x in found:
         of.setdefault(x.state, []).append(x)
@@ -164,23 +165,46 @@ def _judged(found: list[_Found], required: str, release: str) -> Judgement:
         aside = f"; {', '.join(held[:5])}: on hold, so no upgrade installs it until the hold is lifted" if held else ""
         count = len(items)
         why = f"{count} installed package{' is' if count == 1 else 's are'} older than what fixes {'it' if count == 1 else 'them'}{aside}"
-        return Judgement("noncompliant", "; ".join(items), required, why, remedy=remedy, offending=items, packages=packages)
+        return Judgement(
+            "noncompliant",
+            "; ".join(items),
+            required,
+            why,
+            remedy=remedy,
+            offending=items,
+            packages=packages,
+            remediation=upgrade(release, [p.name for p in packages]),
+        )
     if worst == "unknown":
         return Judgement(
             "unknown", "; ".join(items), required, shown[0].why, resolved_by=f"packages: {shown[0].why}", packages=packages
         )
     if worst == "running":
-        why = "the fix is installed, and an older kernel runs: it takes effect at the next restart"
+        items = tuple(dict.fromkeys(f"{x.package.name} {compared(x.package)} is installed, and {running} runs" for x in shown))
+        why = f"the fix ({', '.join(dict.fromkeys(x.fixed for x in shown))}) is installed, and an older kernel runs: it takes effect at the next restart"
         return Judgement(
-            "pending",
-            "; ".join(items),
-            required,
-            why,
-            remedy=Remedy("restart", "kernel", needed, release),
-            offending=items,
-            packages=packages,
-        )
+            "pending", "; ".join(items), required, why, remedy=Remedy("restart", "kernel", needed, release), offending=items,
+            packages=packages, remediation="Restart the host.",
+        )  # fmt: skip
     return Judgement("compliant", "; ".join(items), required, "every package that it names is at the fixed version, or later")
+
+
+_MOST_NAMES = 8  # packages that a command names; more are one of their source's many parts
+
+
+def upgrade(release: str, names: Iterable[str]) -> str:
+    """The command that brings some packages of a release up to date. A new kernel is a new package for dpkg, and none runs before
+    a restart."""
+    manager, wanted = manager_of(release), list(dict.fromkeys(names))
+    kernel = any(name.startswith(("linux-image", "kernel")) for name in wanted)
+    then = ", then restart the host" if kernel else ""
+    if manager == "dpkg" and kernel:
+        return f"apt-get upgrade --with-new-pkgs{then}"
+    command = {"dpkg": "apt-get install --only-upgrade", "apk": "apk upgrade", "rpm": "dnf upgrade"}[manager]
+    if release.startswith(("sles", "opensuse")):
+        command = "zypper update"
+    more = f" and {len(wanted) - _MOST_NAMES} more of this source" if len(wanted) > _MOST_NAMES else ""
+    return f"{command} {' '.join(wanted[:_MOST_NAMES])}{more}{then}"
 
 
 def _component(found: list[_Found]) -> tuple[str, str]:

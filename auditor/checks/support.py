@@ -35,7 +35,7 @@ class SupportCheck(CheckKind, frozen=True, tag="support"):
         if support is None:
             why = f"the end of support of {product} is not among the rule's dates"
             return Judgement("unknown", product, required, why, resolved_by="rules: the end of support of this release")
-        today, ended = case.today, f"{product}, free security fixes ended on {support.ends.isoformat()}"
+        today, ended = case.today, f"{product}, free security fixes ended on {(support.long_term or support.ends).isoformat()}"
         if today <= support.ends:
             return Judgement(
                 "compliant", f"{product}, until {support.ends.isoformat()}", required, "the release is in its regular support"

@@ -93,7 +93,7 @@ def _finding(host: Host, rule: Rule, applicable: Applies, by: _Circumstances) ->
         observed=_bounded(judged.observed),
         required=_bounded(judged.required),
         why=_bounded(judged.why),
-        remediation=rule.remediation,
+        remediation=judged.remediation or rule.remediation,
         waiver=_waiver(rule, judged.observed, facts.target, by.groups, by.waivers, by.today)
         or _accepted(rule, judged, by.policy),
         evidence=(

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from auditor.checks.packages import upgrade
 from auditor.checks.stale_processes import ROOT_RIGHTS
 from auditor.foundation.sanitize import counted
 from auditor.model.finding import SEVERITIES, Finding
 from auditor.model.run import TargetResult
 from auditor.report import grouping
 from auditor.report.required import required_open, states
-from auditor.versions.package_version import manager_of
 
 _Found = list[tuple[str, Finding]]  # with the host's name
 _ORDER: dict[str, int] = {severity: n for n, severity in enumerate(SEVERITIES)}
@@ -108,22 +108,10 @@ def _step(found: _Found) -> Action:
         count = len(rules)
         title = f"{grouping.said(remedy)}: {count} {'advisory' if count == 1 else 'advisories'}"
         names = sorted({p.name for _, f in found for p in f.packages})
-        return Action(title, _worst(found), _upgrade(remedy.of, names), _hosts(found), len(found), count)
+        return Action(title, _worst(found), upgrade(remedy.of, names), _hosts(found), len(found), count)
     parts = 1 if remedy.kind == "service_pack" else len({f.remedy.level for _, f in found if f.remedy})
     how = "Apply it and restart the host." if remedy.kind == "service_pack" else "Apply them and restart the host."
     return Action(grouping.said(remedy, len(rules)), _worst(found), how, _hosts(found), len(found), len(rules), parts=parts)
-
-
-_MOST_NAMES = 8  # packages that a command names; more are one of their source's many parts
-
-
-def _upgrade(release: str, names: list[str]) -> str:
-    """The command that brings some packages of a release up to date."""
-    command = {"dpkg": "apt-get install --only-upgrade", "apk": "apk upgrade", "rpm": "dnf upgrade"}[manager_of(release)]
-    if release.startswith(("sles", "opensuse")):
-        command = "zypper update"
-    more = f" and {len(names) - _MOST_NAMES} more of this source" if len(names) > _MOST_NAMES else ""
-    return f"{command} {' '.join(names[:_MOST_NAMES])}{more}"
 
 
 def _hosts(found: _Found) -> tuple[str, ...]:

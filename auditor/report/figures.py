@@ -129,11 +129,12 @@ def sentence(run: Run, n: Figures) -> str:
 
 
 def knowledge(run: Run) -> str:
-    """How old what it judged by is: the day on which the youngest rule was read from its source."""
+    """How old what it judged by is: the day on which the youngest rule was read from its source, and the feeds of advisories."""
+    feeds = f"; advisories: {', '.join(run.advisories.feeds)}" if run.advisories else ""
     if not run.rulebook.newest:
-        return "rules of unknown age"
+        return f"rules of unknown age{feeds}"
     days = (run.started.date() - date.fromisoformat(run.rulebook.newest)).days
-    return f"rules as of {run.rulebook.newest}, {days} {_do(days, 'day', 'days')} old"
+    return f"rules as of {run.rulebook.newest}, {days} {_do(days, 'day', 'days')} old{feeds}"
 
 
 def _of_one(run: Run, n: Figures) -> str:

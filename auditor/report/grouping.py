@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import get_args
 
 from msgspec import Struct
 
 from auditor.foundation.sanitize import counted
-from auditor.model.finding import SEVERITIES, VERDICTS, Finding, Remedy, Verdict
+from auditor.model.finding import SEVERITIES, VERDICTS, Finding, Obligation, Remedy, Verdict
 from auditor.versions import package_version, service_pack
 from auditor.versions.product_label import label
 
@@ -33,13 +34,33 @@ class Bundle(Struct, frozen=True):
         """What the step settles, in words: findings, or advisories with their severities and CVEs."""
         if self.remedy.kind not in ("package", "restart"):
             return f"settles {counted(len(self.findings), 'finding')}"
-        by = Counter(f.severity for f in self.findings)
-        severities = ", ".join(f"{by[s]} {s}" for s in SEVERITIES if by[s])
+        flaws = [f for f in self.findings if f.obligation == "required"] or self.findings
+        others = len(self.findings) - len(flaws)
+        by = Counter(f.severity for f in flaws)
+        severities = ", ".join(f"{by[s]} {s}" for s in SEVERITIES if by[s]) if set(by) != {"unrated"} else ""
         cves = {c for f in self.findings for c in f.cves}
-        count = len(self.findings)
-        return f"settles {count} {'advisory' if count == 1 else 'advisories'} ({severities})" + (
-            f", {counted(len(cves), 'CVE')}" if cves else ""
+        count = len(flaws)
+        return "".join(
+            (
+                f"settles {count} {'advisory' if count == 1 else 'advisories'}",
+                f" ({severities})" if severities else "",
+                f", {counted(len(cves), 'CVE')}" if cves else "",
+                f", and {others} about bugs only" if others else "",
+            )
         )
+
+    @property
+    def obligation(self) -> Obligation:
+        """Required where any of its findings is."""
+        return min((f.obligation for f in self.findings), key=get_args(Obligation).index)
+
+    @property
+    def by_severity(self) -> list[tuple[str, list[Finding]]]:
+        """The findings by their severity, the gravest first."""
+        found: dict[str, list[Finding]] = {}
+        for f in self.weighed:
+            found.setdefault(f.severity, []).append(f)
+        return sorted(found.items(), key=lambda pair: SEVERITIES.index(pair[0]))
 
     @property
     def weighed(self) -> list[Finding]:
@@ -91,6 +112,19 @@ def bundles(findings: Iterable[Finding]) -> tuple[list[Bundle], list[Finding]]:
     taken = {f.rule for fs in together for f in fs}
     made = [Bundle(highest([f.remedy for f in fs if f.remedy]), tuple(fs)) for fs in together]
     return sorted(made, key=_order), [f for f in given if f.rule not in taken]
+
+
+def by_obligation(findings: Iterable[Finding]) -> dict[Obligation, tuple[list[Bundle], list[Finding]]]:
+    """`bundles` for each obligation. What raises a package for its flaws mends its other bugs too, so these are told with them."""
+    given = list(findings)
+    raised = {
+        key(f.remedy) for f in given if f.remedy and f.remedy.kind == "package" and f.obligation == "required" and not f.waiver
+    }
+    found: dict[Obligation, list[Finding]] = {o: [] for o in get_args(Obligation)}
+    for f in given:
+        with_flaws = f.remedy is not None and key(f.remedy) in raised and not f.waiver
+        found["required" if with_flaws else f.obligation].append(f)
+    return {obligation: bundles(fs) for obligation, fs in found.items()}
 
 
 def _order(b: Bundle) -> tuple[int, int, str]:

@@ -17,7 +17,7 @@ from auditor.model.run import Run, TargetResult
 from auditor.report.curve import curve
 from auditor.report.deduplicate import fold
 from auditor.report.figures import Settle, figures, knowledge, sentence, settle, state, system
-from auditor.report.grouping import Bundle, bundles
+from auditor.report.grouping import Bundle, by_obligation
 from auditor.report.required import Required, required
 from auditor.report.templates import template
 from auditor.report.wording import STANDING_TONE, STANDING_WORDS
@@ -43,6 +43,8 @@ class HostView(Struct, frozen=True, kw_only=True):
     judged: int
     containers: bool
     settle: Settle | None
+    held: str
+    fulfilled: int
     bundles: list[Bundle]
     required: list[Finding]
     others: list[tuple[str, list[Bundle], list[Finding]]]
@@ -94,11 +96,9 @@ def _host(r: TargetResult) -> HostView:
     ranked = sorted(r.findings, key=lambda f: (f.waiver is not None, VERDICTS.index(f.verdict), order[f.severity], f.rule))
     telling = [f for f in ranked if f.verdict in ("noncompliant", "pending", "unknown")]
     applicable = [f for f in r.findings if f.verdict != "not_applicable"]
-    others = [
-        (name, *bundles(f for f in telling if f.obligation == key))
-        for key, name in (("advised", "Advised"), ("situational", "In certain situations"))
-    ]
-    together, alone = bundles(f for f in telling if f.obligation == "required")
+    told = by_obligation(telling)
+    together, alone = told["required"]
+    others = [("Advised", *told["advised"]), ("In certain situations", *told["situational"])]
     folded = Counter(f.verdict for f in ranked if f.generated)
     counts = required(r.findings)
     return HostView(
@@ -108,6 +108,8 @@ def _host(r: TargetResult) -> HostView:
         method=(facts.method or "facts as given") if facts else "",
         labels=", ".join(f"{k} {v}" for k, v in r.target.labels.items()),
         seconds=r.seconds,
+        held=", ".join(r.held),
+        fulfilled=r.fulfilled,
         tone=STANDING_TONE[counts.standing],
         verdict=_said(counts),
         open=counts.standing in ("lacking", "open"),

@@ -9,7 +9,7 @@ from auditor.foundation.sanitize import counted, one_line
 from auditor.model.finding import VERDICTS, Finding
 from auditor.model.run import Run, TargetResult
 from auditor.report.figures import figures, knowledge, sentence
-from auditor.report.grouping import bundles
+from auditor.report.grouping import by_obligation
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&-])")
 
@@ -45,7 +45,8 @@ def _host(r: TargetResult) -> Iterator[str]:
     if r.error:
         yield f"{plain(f'{r.error.kind}: {r.error.message}')}"
         return
-    several, others = bundles(f for f in r.findings if f.verdict in ("noncompliant", "pending", "unknown"))
+    told = by_obligation(f for f in r.findings if f.verdict in ("noncompliant", "pending", "unknown"))
+    several, others = [b for together, _ in told.values() for b in together], [f for _, alone in told.values() for f in alone]
     if not several and not others:
         yield "Nothing is missing, pending or unknown."
         return

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
-from typing import get_args
 
 from auditor.foundation.sanitize import counted, one_line
-from auditor.model.finding import SEVERITIES, VERDICTS, Finding, Obligation
+from auditor.model.finding import SEVERITIES, VERDICTS, Finding
 from auditor.model.run import Run, TargetResult
 from auditor.report.figures import figures, knowledge, sentence, settle, state, system
-from auditor.report.grouping import Bundle, bundles
+from auditor.report.grouping import Bundle, by_obligation
 
 _MANY = 24  # ids of what is not required, before the rest is counted
-OBLIGATIONS = get_args(Obligation)
 SHORT = {"noncompliant": "MISSING", "pending": "PENDING", "unknown": "UNKNOWN", "compliant": "ok", "not_applicable": "n/a"}
 
 
@@ -28,7 +26,8 @@ def _lines(run: Run) -> Iterator[str]:
     counts = ", ".join(f"{n.verdicts.get(v, 0)} {v.replace('_', ' ')}" for v in VERDICTS)
     yield f"Findings: {counts}" + (f"; {n.waived} waived" if n.waived else "")
     if n.compliance is not None:
-        yield f"Of the required findings that could be judged, {n.compliance:.0%} are compliant."
+        told = " and advisories" if any(r.fulfilled for r in run.results) else ""
+        yield f"Of the required findings{told} that could be judged, {n.compliance:.0%} are compliant."
     for remark in run.remarks:
         yield f"Note: {one_line(remark)}"
     if n.overdue:
@@ -54,6 +53,8 @@ def _target(r: TargetResult, like: str) -> Iterator[str]:
     platform = r.facts.platform if r.facts else None
     what = "".join(f", {one_line(part)}" for part in (system(platform), state(platform)) if part)
     yield f"{one_line(r.target.name)}: {r.outcome}{what} ({r.seconds:.1f} s)"
+    if r.held:
+        yield f"  held against the advisories of {', '.join(r.held)}; {r.fulfilled:,} of them about flaws are fulfilled"
     if r.error:
         yield f"  {r.error.kind}: {one_line(r.error.message, 500)}"
         return
@@ -63,8 +64,7 @@ def _target(r: TargetResult, like: str) -> Iterator[str]:
     order = {s: i for i, s in enumerate(SEVERITIES)}
     rest: list[Finding] = []
     about = [f for f in r.findings if f.verdict != "not_applicable"]
-    for obligation in OBLIGATIONS:
-        together, alone = bundles(f for f in about if f.obligation == obligation)
+    for together, alone in by_obligation(about).values():
         rest += alone
         for b in together:
             yield from _bundle(b)
@@ -86,15 +86,25 @@ def _target(r: TargetResult, like: str) -> Iterator[str]:
 
 def _bundle(b: Bundle) -> Iterator[str]:
     """What one step settles, with the rules' ids."""
-    mark = "" if b.findings[0].obligation == "required" else f" ({b.findings[0].obligation})"
-    sure = f", {b.open} of them only if the part they are about is there" if b.open and b.remedy.kind != "package" else ""
+    mark = "" if b.obligation == "required" else f" ({b.obligation})"
+    of_packages = b.remedy.kind == "package"
+    sure = f", {b.open} of them only if the part they are about is there" if b.open and not of_packages else ""
     yield f"  {SHORT[b.verdict]:8} {one_line(b.what)}{mark}: {b.settles}{sure}"
-    yield f"           found:    {one_line(b.observed, 240)}"
+    if not of_packages or "; " in b.observed:
+        yield f"           found:    {one_line(b.observed, 240)}"
+    if of_packages and len(b.by_severity) > 1:
+        for severity, found in b.by_severity:
+            yield from _ids(f"{severity}: {', '.join(f.rule for f in found)}")
+        return
     shown = [f.rule for f in b.weighed]
-    ids = ", ".join(shown)
-    if len(shown) > _MANY and b.findings[0].obligation != "required":
-        ids = f"{', '.join(shown[:_MANY])} and {len(shown) - _MANY} more of no higher severity"
-    yield from (f"           {line}" for line in textwrap.wrap(one_line(ids, 100_000), 108))
+    if len(shown) > _MANY and b.obligation != "required":
+        yield from _ids(f"{', '.join(shown[:_MANY])} and {len(shown) - _MANY} more of no higher severity")
+    else:
+        yield from _ids(", ".join(shown))
+
+
+def _ids(text: str) -> Iterator[str]:
+    yield from (f"           {line}" for line in textwrap.wrap(one_line(text, 100_000), 108))
 
 
 def _finding(f: Finding) -> Iterator[str]:

@@ -160,12 +160,14 @@ class _Import:
             all_of_it = not partial and report.refusals == refused
             (self._whole if all_of_it else self._parts).update(self._of_this)
         whole = self._whole - self._parts
-        faults = [f"{feed} {reason}" for feed in sorted(whole) if (reason := self._writer.shrunk(feed))]
+        closing = [
+            feed for feed in sorted(whole) if not feed.endswith("-updateinfo")
+        ]  # a repository tells of its own packages only
+        faults = [f"{feed} {reason}" for feed in closing if (reason := self._writer.shrunk(feed))]
         if faults and not self._force:
             raise UsageFault(f"{'; '.join(faults)} Nothing was changed; --partial only adds, --force takes it as it is")
-        for feed in whole:
-            if not feed.endswith("-updateinfo"):  # of a release's many repositories each tells of its own packages only
-                report.closed[feed] = self._writer.close_missing(feed)
+        for feed in closing:
+            report.closed[feed] = self._writer.close_missing(feed)
         self._writer.finish(whole, self._broken, self._today, as_of)
         return report
 

@@ -226,7 +226,7 @@ def _rule(a: Stored, manager: Manager, names: dict[str, list[StoredFix]], day: d
 
 
 _REMEDIATION = {
-    "dpkg": "apt-get update && apt-get install --only-upgrade PACKAGE, or apt-get upgrade for all",
-    "rpm": "dnf upgrade --advisory=ID, or dnf upgrade for all (yum update; zypper patch)",
-    "apk": "apk update && apk upgrade PACKAGE",
+    "dpkg": "apt-get update && apt-get upgrade",
+    "rpm": "dnf upgrade (yum update, zypper patch)",
+    "apk": "apk update && apk upgrade",
 }

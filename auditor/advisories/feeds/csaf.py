@@ -146,9 +146,8 @@ def read(content: bytes) -> Iterator[Advisory]:
     updated = next(
         (r.date for r in tracking.revision_history if r.summary == "Last updated version"), tracking.current_release_date
     )
-    own = [
-        r.url for r in document.references if r.category == "self" and r.url.startswith("http") and not r.url.endswith(".json")
-    ]
+    pages = [r for r in document.references if r.url.startswith("http") and not r.url.endswith(".json")]
+    own = [r.url for r in pages if r.category == "self"] or [r.url for r in pages if "errata." in r.url]
     yield Advisory(
         id=tracking.id,
         kind=kind_of(tracking.id.removeprefix("C") if tracking.id.startswith("CRL") else tracking.id),

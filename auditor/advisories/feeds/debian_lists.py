@@ -18,8 +18,8 @@ from auditor.advisories.feeds import fields, release_names
 from auditor.model.advisory import Advisory, FixedPackage
 
 _HEAD = re.compile(r"\[(\d{1,2}) (\w{3}) (\d{4})\] (D[SL]A-\d+(?:-\d+)?) (.*)")
-_FIXED = re.compile(r"\s+\[(\w+)\] - (\S+) ([0-9]\S*)(?:\s.*)?")
-_OF_A_RELEASE = re.compile(r"\s+\[[\w-]+\] - \S+ (?:<[\w-]+>|[0-9]\S*)(?:\s.*)?")
+_FIXED = re.compile(r"\s+\[([\w-]+)\]\s+-\s+(\S+)\s+([^<\s]\S*)(?:\s.*)?")
+_OF_A_RELEASE = re.compile(r"\s+\[[\w-]+\]\s+-\s+\S+\s+(?:<[\w-]+>|[^<\s]\S*)(?:\s.*)?")
 _ENDS = re.compile(r"\] D[SL]A-\d+(?:-\d+)? ")  # of another form, and an advisory all the same (the list's oldest)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 FIRST_LINE = re.compile(rb"\s*\[\d{1,2} \w{3} \d{4}\] D[SL]A-")

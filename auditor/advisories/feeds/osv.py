@@ -40,6 +40,24 @@ class _Affected(Struct):
     package: _Package = msgspec.field(default_factory=_Package)
     ranges: list[_Range] | _Range = []  # Debian's ELTS once writes one as an object
     ecosystem_specific: msgspec.Raw = msgspec.Raw(b"{}")
+    database_specific: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _Score(Struct):
+    type: str = ""
+    score: str = ""
+
+
+class _Cve(Struct):
+    severity: list[_Score] = []
+
+
+class _CvesMap(Struct):
+    cves: list[_Cve] = []
+
+
+class _OfPackage(Struct):
+    cves_map: _CvesMap = msgspec.field(default_factory=_CvesMap)
 
 
 class _Reference(Struct):
@@ -69,6 +87,7 @@ class Osv(Struct):
 _decode = msgspec.json.Decoder(Osv).decode
 _specific = msgspec.json.Decoder(_Specific).decode
 _stated = msgspec.json.Decoder(_Stated).decode
+_of_package = msgspec.json.Decoder(_OfPackage).decode
 
 _LEADING_WORD = re.compile(r"(Critical|Important|Moderate|Low): ")
 # What else an id says: ALBA, RLBA, RHBA and ELBA are bug fixes, …EA enhancements; SUSE-RU recommended, -FU feature updates.
@@ -101,7 +120,7 @@ def read(content: bytes) -> Iterator[Advisory]:
             continue
         release = release_names.narrowed(release, document.id)
         if not priority and release.startswith("ubuntu-"):
-            priority = _specific(affected.ecosystem_specific).ubuntu_priority
+            priority = _ubuntus_priority(affected)
         if release.startswith(("sles-", "opensuse-")):  # the package named is the source; its binaries stand beside it
             for binaries in _specific(affected.ecosystem_specific).binaries or ():
                 fixes |= {FixedPackage(release, name, version): None for name, version in binaries.items()}
@@ -123,7 +142,27 @@ def read(content: bytes) -> Iterator[Advisory]:
         modified=fields.day(document.modified),
         title=fields.title(document.summary or document.id),
         cves=fields.cves((document.id, *document.related, *document.aliases, *document.upstream)),
-        references=tuple(r.url for r in document.references[:1] if r.url.startswith("http")),
+        references=_own_page(document),
         fixes=tuple(fixes),
         withdrawn=bool(document.withdrawn),
     )
+
+
+_PRIORITIES = ("critical", "high", "medium", "low", "negligible")
+
+
+def _ubuntus_priority(affected: _Affected) -> str:
+    """Ubuntu's own word: beside the package, or the gravest of its CVEs."""
+    if word := _specific(affected.ecosystem_specific).ubuntu_priority:
+        return word
+    found = {
+        s.score.lower() for c in _of_package(affected.database_specific).cves_map.cves for s in c.severity if s.type == "Ubuntu"
+    }
+    return next((word for word in _PRIORITIES if word in found), "")
+
+
+def _own_page(document: Osv) -> tuple[str, ...]:
+    """The address that names the advisory itself; without one, the first."""
+    urls = [r.url for r in document.references if r.url.startswith("http")]
+    own = document.id.replace(":", "-").lower()
+    return tuple([u for u in urls if own in u.replace(":", "-").replace("_", "-").lower()][:1] or urls[:1])

@@ -112,6 +112,8 @@ def of_debian(codename: str) -> str | None:
 def of_updateinfo(ident: str, package_release: str) -> str | None:
     """The release of a package in an updateinfo.xml: the update's id says whose it is, the package's own release (`9.el8_9`,
     `1.amzn2`) of which. The words around it (`<release>`, the collection's name) differ from feed to feed."""
+    if found := _AMAZON.match(ident):
+        return f"amazon-{found[1]}"
     for prefix, tag, name in _TAGS:
         if prefix.match(ident):
             found = tag.search(package_release)
@@ -129,6 +131,7 @@ def of_debian_backport(version: str) -> str | None:
 
 
 # By the beginning of the id, what the releases of the packages show. Amazon Linux 2023 has `.amzn2023`, 1 has `.amzn1`.
+_AMAZON = re.compile(r"ALAS(2\d*)")  # ALAS2-…, ALAS2023NVIDIA-…: packages of its further repositories do not all say so
 _TAGS = tuple(
     (re.compile(prefix), re.compile(tag), name)
     for prefix, tag, name in (

@@ -4,7 +4,7 @@ rpm makes a database where there is none, even for a question, so it is asked on
 over what it could not read, so anything it says on its error output makes the list unknown.
 
 Witness of completeness: the list's length in characters; nothing but warnings among the errors; and what every system of rpm's
-has: rpm itself and a C library.
+has: rpm itself and a C library. A database of a user's own, as Debian's rpm keeps it, is no host's.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from auditor.versions.limit import MAX_EPOCH, MAX_VERSION
 SH = r"""
 c_rpm_packages() {
   command -v rpm >/dev/null 2>&1 || return 0
-  folder=$(rpm --eval "%_dbpath")
+  folder=$(rpm --eval "%_dbpath" 2>/dev/null)  # Debian asks a shell for it, which may have its own to say
+  case $folder in /var/* | /usr/*) ;; *) return 0 ;; esac
   for file in "$folder/Packages" "$folder/Packages.db" "$folder/rpmdb.sqlite" ""; do
     [ -n "$file" ] && [ -e "$file" ] && break
   done

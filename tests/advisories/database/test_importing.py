@@ -354,6 +354,11 @@ def test_a_releases_repositories_each_tell_of_their_own_packages(feed: Feed, tmp
     eight.write_bytes(xml("ELSA-2026-8", "foo 0 1 2.el8 x86_64"))
     for path in (base, app, eight):
         feed.run(path)
+    many = tmp_path / "many.xml"
+    many.write_bytes(given.updateinfo(*(given.update(f"ELSA-2026-{n}", "baz 0 1 2.el9 x86_64") for n in range(100, 120))))
+    feed.run(many)
+    feed.run(app, force=True)  # one repository is no shrunken feed
+    assert len(feed.fixes("oracle-9", "baz")) == 20
     assert feed.fixes("oracle-9", "foo") == feed.fixes("oracle-9", "bar") == {"ELSA-2026-1": "1-2.el9"}
     assert feed.fixes("oracle-8", "foo") == {"ELSA-2026-8": "1-2.el8"}
     base.write_bytes(xml("ELSA-2026-1", "foo 0 1 3.el9 x86_64"))  # a revision stands for what it revises

@@ -82,6 +82,25 @@ def test_osv_of_ubuntu_tells_what_only_subscribers_get() -> None:
     assert (a.severity, a.vendor_severity, a.cves) == ("moderate", "medium", ("CVE-2026-0001",))
 
 
+def test_osv_of_ubuntu_has_the_severity_of_each_cve_beside_the_package() -> None:
+    affected = {
+        "package": {"ecosystem": "Ubuntu:22.04:LTS", "name": "x"},
+        "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "1-2"}]}],
+        "database_specific": {"cves_map": {"cves": [
+            {"id": "CVE-2026-1", "severity": [{"type": "CVSS_V3", "score": "CVSS:3.1/x"}, {"type": "Ubuntu", "score": "low"}]},
+            {"id": "CVE-2026-2", "severity": [{"type": "Ubuntu", "score": "high"}]},
+        ]}},
+    }  # fmt: skip
+    (a,) = osv.read(given.osv("USN-1-1", title="x vulnerability", affected=[affected]))
+    assert (a.severity, a.vendor_severity) == ("important", "high")
+
+
+def test_the_advisorys_own_page_goes_before_others() -> None:
+    urls = ["https://access.redhat.example/errata/RHSA-2026:1", "https://errata.almalinux.example/9/ALSA-2026-1.html"]
+    (a,) = osv.read(given.osv("ALSA-2026:1", references=[{"type": "ADVISORY", "url": u} for u in urls]))
+    assert a.references == (urls[1],)
+
+
 def test_osv_of_debians_extended_support_once_has_an_object_for_its_ranges() -> None:
     package = {
         "ecosystem": "Debian:8",
@@ -258,6 +277,9 @@ def test_debians_lists() -> None:
     assert (curl.kind, curl.fixes) == ("bugfix", (Fix("debian-12", "curl", "7.88.1-10+deb12u15"),))
     assert vlc.fixes == ()
     assert linux.fixes == (Fix("debian-12", "linux", "6.1.140-1"),)
+    odd = b"[16 Jan 2004] DSA-423 kernel\n\t[bookworm] - curl  7.26.0-1\n\t[woody] - kernel-image kernel-image-2.4\n"
+    (old,) = debian_lists.read(odd)  # two blanks, and a name where a version belongs: which is none
+    assert old.fixes == (Fix("debian-12", "curl", "7.26.0-1"), Fix("debian-3.0", "kernel-image", "kernel-image-2.4"))
 
 
 def test_updateinfo() -> None:

@@ -59,7 +59,7 @@ def test_red_hats_cpes(cpe: str, release: str | None) -> None:
 @pytest.mark.parametrize(
     ("ident", "built", "release"),
     [
-        ("ALAS2-2026-1", ".1.amzn2.0.3", "amazon-2"), ("ALAS2023-2026-1", ".1.amzn2023", "amazon-2023"), ("ALAS-2018-1", ".1.amzn1", "amazon-1"), ("ELSA-2026-1", ".1.el9_4", "oracle-9"),
+        ("ALAS2-2026-1", ".1.amzn2.0.3", "amazon-2"), ("ALAS2023-2026-1", ".1.amzn2023", "amazon-2023"), ("ALAS-2018-1", ".1.amzn1", "amazon-1"), ("ALAS2023NVIDIA-2025-001", ".1", "amazon-2023"), ("ALAS2LIVEPATCH-2026-1", ".2", "amazon-2"), ("ELSA-2026-1", ".1.el9_4", "oracle-9"),
         ("ELSA-2026-1", ".1.0.1.module+el8.9.0+1", "oracle-8"), ("FEDORA-2026-1", ".2.fc44", "fedora-44"), ("FEDORA-EPEL-2026-1", ".2.el10_1", "epel-10"),
         ("RLSA-2026:1", ".2.el9", "rocky-9"), ("RXSA-2026:1", ".2.el9.cloud", "rocky-9-sig"), ("ALSA-2026:1", ".1.module_el8.9.0+1", "almalinux-8"), ("BRSA-x", ".1", None), ("ELSA-2026-1", ".1", None),
     ],
