@@ -18,7 +18,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from io import BufferedIOBase, BytesIO
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 if sys.version_info >= (3, 14):
@@ -192,8 +192,7 @@ def _opened_tar(path: Path) -> tarfile.TarFile:
 
 def _unfit(name: str, size: int, most: int) -> str:
     """Why a member is not read; "" if it is."""
-    parts = PurePosixPath(name.replace("\\", "/")).parts
-    if name.startswith(("/", "\\")) or ".." in parts or re.match(r"[A-Za-z]:", name):
+    if name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/") or re.match(r"[A-Za-z]:", name):
         return "its path leads out of the archive"
     if name.lower().endswith(_ARCHIVES):
         return "is an archive in an archive; unpack it first"

@@ -166,6 +166,9 @@ class AdvisoryWriter:
     def _expected(self, feed: str) -> list[tuple[str, str]]:
         """The ids of a feed that stood before and are of no other releases than those that came now: a part of a feed tells of its
         releases only."""
+        before = [(key, numbers) for key, numbers in self._before.items() if key[0] == feed]
+        if not before:
+            return []
         self._flush()
         of: dict[int, set[int]] = {}
         rows = "select distinct f.advisory, f.release from fixes f join advisories a on a.n=f.advisory where a.feed=? and a.until is null"
@@ -174,7 +177,7 @@ class AdvisoryWriter:
         told = {
             r for key, seen in self._seen.items() if key[0] == feed for d in seen for r in of.get(self._open[key].get(d, 0), ())
         }
-        return [k for k, numbers in self._before.items() if k[0] == feed and all(of.get(n, set()) <= told for n in numbers)]
+        return [key for key, numbers in before if all(of.get(n, set()) <= told for n in numbers)]
 
     def close_missing(self, feed: str) -> int:
         """Close what a feed has no more that came as a whole; how many advisories that are."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, get_args
 
 from msgspec import Struct
 
@@ -52,10 +52,14 @@ BY_NAME = {feed.name: feed for feed in FEEDS}
 _TOGETHER = ("debian-dsa", "debian-dla")
 
 
-@lru_cache(maxsize=16384)
+_IDS: dict[Form, list[tuple[re.Pattern[str], Feed]]] = {
+    form: [(re.compile(feed.ids), feed) for feed in FEEDS if feed.form == form] for form in get_args(Form)
+}
+
+
 def feed_of(form: Form, ident: str) -> Feed | None:
     """The feed of an advisory that was read in a form; None where nobody here publishes such ids in it."""
-    return next((f for f in FEEDS if f.form == form and re.match(f.ids, ident)), None)
+    return next((feed for ids, feed in _IDS[form] if ids.match(ident)), None)
 
 
 @lru_cache(maxsize=4096)

@@ -108,8 +108,6 @@ def read(content: bytes) -> Iterator[Advisory]:
     if not document.id:
         raise ValueError("has an empty id")
     word = _LEADING_WORD.match(document.summary)
-    # The title is the only place where a rebuild of RHEL's says in OSV of which module a package is.
-    stream = fields.streams_named(document.summary)
     fixes: dict[FixedPackage, None] = {}
     priority = ""
     for affected in document.affected:
@@ -129,7 +127,8 @@ def read(content: bytes) -> Iterator[Advisory]:
         for part in ranges:
             for event in part.events:
                 if (version := event.fixed) and version != "0" and part.type != "GIT":
-                    module = stream if ".module" in version and fields.modular(version) else ""
+                    # The title is the only place where a rebuild of RHEL's says in OSV of which module a package is.
+                    module = fields.streams_named(document.summary) if fields.modular(version) else ""
                     fixes[FixedPackage(release, affected.package.name, version, "", module)] = None
     vendor = word[1] if word else priority
     stated = _stated(document.database_specific).type.lower() if document.id.startswith("ELA-") else ""
