@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from auditor.checks import kernel_packages
 from auditor.checks.check_kind import CheckKind, Strict
+from auditor.checks.enabled_repositories import lacking
 from auditor.checks.judgement import Case, Judgement, unread
 from auditor.model.facts import HostFacts, Package
 from auditor.model.finding import PackageState, Remedy
@@ -51,7 +53,11 @@ class PackagesCheck(CheckKind, frozen=True, tag="packages"):
         if not found:
             return Judgement("not_applicable", "none of its packages is installed", required, "there is nothing to fix")
         running = case.facts.kernels.running if case.facts.kernels else None
-        return _judged(found, required, self.release, running or "another")
+        judged = _judged(found, required, self.release, running or "another")
+        if judged.verdict == "noncompliant" and (missing := lacking(self.manager, self.release, case.facts.repositories)):
+            why = f"{judged.why}; no upgrade brings it before the host gets {missing}"
+            return replace(judged, why=why, remediation=f"Enable {missing.partition(':')[0]}, then: {judged.remediation}")
+        return judged
 
 
 def _by_name(fixes: Iterable[PackageFix]) -> list[tuple[str, list[PackageFix]]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from msgspec.structs import replace
@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from auditor.checks.judgement import Case, Judgement
 from auditor.checks.packages import PackageFix, PackagesCheck
 from auditor.evaluation.applicability import Host
-from auditor.model.facts import Kernels, Package, Platform
+from auditor.model.facts import Kernels, Package, Platform, Repository
+from auditor.versions.package_version import manager_of
 from tests.given import LINUX, WHEN
 
 EL9 = Platform(family="linux", product="almalinux-9", version="9.5", arch="x86_64")
@@ -204,3 +205,37 @@ def test_alpines() -> None:
     assert judged([Fix("openssl", "3.3.1-r3")], ssl).verdict == "noncompliant"
     assert judged([Fix("openssl", "3.3.1-r2")], ssl).verdict == "compliant"
     assert judged([Fix("libcrypto3", "3.3.1-r3")], ssl).verdict == "not_applicable"
+
+
+def suites(*names: str, manager: Literal["dpkg", "rpm", "apk"] = "dpkg", **more: Any) -> tuple[Repository, ...]:
+    return tuple(Repository(manager, name, **more) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("release", "repositories", "missing"),
+    [
+        ("debian-12", suites("bookworm", "bookworm-updates"), "security suite"),
+        ("debian-12", suites("bookworm-security", enabled=False) + suites("bookworm"), "security suite"),
+        ("debian-12", suites("bookworm", "bookworm-security"), ""),
+        ("debian-10", suites("buster", "buster/updates"), ""),
+        ("debian-12", suites("main", address="https://mirror.example/debian-security-2026"), ""),
+        ("debian-12", suites("sid"), ""),
+        ("debian-12", None, ""),  # not known is no answer
+        ("debian-12", (), "none is enabled"),
+        ("ubuntu-22.04", suites("jammy"), "security suite"),
+        ("ubuntu-22.04", suites("jammy", "jammy-updates"), ""),
+        ("almalinux-9", suites("baseos", manager="rpm", enabled=False), "none is enabled"),
+        ("almalinux-9", suites("baseos", manager="rpm"), ""),
+        ("almalinux-9", suites("bookworm"), "none is enabled"),  # another manager's
+        ("alpine-3.20", suites("v3.20/main", manager="apk"), ""),
+    ],
+)
+def test_a_fix_that_no_enabled_repository_has(release: str, repositories: tuple[Repository, ...] | None, missing: str) -> None:
+    manager = manager_of(release)
+    made = {"rpm": rpm("x", "1-1"), "dpkg": deb("x", "1-1"), "apk": Package("x", None, "1", "r1", None, "x", None, None, "apk")}
+    facts = replace(LINUX, packages=(made[manager],), repositories=repositories)
+    host = Host(facts)
+    fixes = (PackageFix("x", "2-r1" if manager == "apk" else "2-1"),)
+    found = PackagesCheck(manager, fixes, release).judge(Case(facts, None, WHEN.date(), host.packages, host.sources))
+    assert found.verdict == "noncompliant"
+    assert (missing in found.why and found.remediation.startswith("Enable ")) if missing else "Enable" not in found.remediation
