@@ -12,7 +12,7 @@ from auditor.checks import kernel_packages
 from auditor.checks.check_kind import CheckKind, Strict
 from auditor.checks.enabled_repositories import lacking
 from auditor.checks.judgement import Case, Judgement, unread
-from auditor.model.facts import HostFacts, Package
+from auditor.model.facts import HostFacts, Kernels, Package
 from auditor.model.finding import PackageState, Remedy
 from auditor.versions.package_version import Manager, key, manager_of
 
@@ -52,8 +52,7 @@ class PackagesCheck(CheckKind, frozen=True, tag="packages"):
         found = [x for name, fixes in _by_name(self.fixes) for x in _states(name, fixes, self.manager, case)]
         if not found:
             return Judgement("not_applicable", "none of its packages is installed", required, "there is nothing to fix")
-        running = case.facts.kernels.running if case.facts.kernels else None
-        judged = _judged(found, required, self.release, running or "another")
+        judged = _judged(found, required, self.release, case.facts.kernels or Kernels())
         if judged.verdict == "noncompliant" and (missing := lacking(self.manager, self.release, case.facts.repositories)):
             why = f"{judged.why}; no upgrade brings it before the host gets {missing}"
             return replace(judged, why=why, remediation=f"Enable {missing.partition(':')[0]}, then: {judged.remediation}")
@@ -154,7 +153,7 @@ def compared(p: Package) -> str:
     return p.full_version
 
 
-def _judged(found: list[_Found], required: str, release: str, running: str) -> Judgement:
+def _judged(found: list[_Found], required: str, release: str, kernels: Kernels) -> Judgement:
     of: dict[State, list[_Found]] = {}
     for x in found:
         of.setdefault(x.state, []).append(x)
@@ -171,6 +170,7 @@ def _judged(found: list[_Found], required: str, release: str, running: str) -> J
         aside = f"; {', '.join(held[:5])}: on hold, so no upgrade installs it until the hold is lifted" if held else ""
         count = len(items)
         why = f"{count} installed package{' is' if count == 1 else 's are'} older than what fixes {'it' if count == 1 else 'them'}{aside}"
+        why += live_patch(kernels) if any(kernel_packages.side_by_side(x.package) for x in shown) else ""
         return Judgement(
             "noncompliant",
             "; ".join(items),
@@ -186,13 +186,25 @@ def _judged(found: list[_Found], required: str, release: str, running: str) -> J
             "unknown", "; ".join(items), required, shown[0].why, resolved_by=f"packages: {shown[0].why}", packages=packages
         )
     if worst == "running":
-        items = tuple(dict.fromkeys(f"{x.package.name} {compared(x.package)} is installed, and {running} runs" for x in shown))
-        why = f"the fix ({', '.join(dict.fromkeys(x.fixed for x in shown))}) is installed, and an older kernel runs: it takes effect at the next restart"
+        items = tuple(
+            dict.fromkeys(
+                f"{x.package.name} {compared(x.package)} is installed, and {kernels.running or 'another'} runs" for x in shown
+            )
+        )
+        why = f"the fix ({', '.join(dict.fromkeys(x.fixed for x in shown))}) is installed, and an older kernel runs: it takes effect at the next restart{live_patch(kernels)}"
         return Judgement(
             "pending", "; ".join(items), required, why, remedy=Remedy("restart", "kernel", needed, release), offending=items,
             packages=packages, remediation="Restart the host.",
         )  # fmt: skip
     return Judgement("compliant", "; ".join(items), required, "every package that it names is at the fixed version, or later")
+
+
+def live_patch(kernels: Kernels) -> str:
+    """What is to be said of live patches: no feed tells which advisories one settles, so it changes no verdict."""
+    if not kernels.livepatches:
+        return ""
+    names = f"{', '.join(kernels.livepatches[:3])}{' …' if len(kernels.livepatches) > 3 else ''}"
+    return f"; live patches are enabled ({names}), and whether they mend this is not known here: ask the vendor's tool, and waive what they do"
 
 
 _MOST_NAMES = 8  # packages that a command names; more are one of their source's many parts

@@ -84,12 +84,14 @@ class Repository(Record, frozen=True):
 class Kernels(Record, frozen=True):
     """`running`: `uname -r`; `running_package`: the package version the running kernel says it was built as.
 
-    `installed`: the releases found in /boot and /usr/lib/modules. `outside`: a container, whose kernel is its host's."""
+    `installed`: the releases found in /boot and /usr/lib/modules. `outside`: a container, whose kernel is its host's.
+    `livepatches`: the live patches that are enabled in the running kernel, as it names them."""
 
     running: str | None = None
     installed: tuple[str, ...] | None = None
     running_package: str | None = None
     outside: bool = False
+    livepatches: tuple[str, ...] = ()
 
 
 class Hotfix(Record, frozen=True):

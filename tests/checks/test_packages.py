@@ -200,6 +200,20 @@ def test_a_kernel_from_outside_is_not_this_hosts() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("packages", "verdict"),
+    [([rpm("kernel-core", OLD)], "noncompliant"), (BOTH, "pending"), ([rpm("kernel-core", NEW)], "pending")],
+)
+def test_a_live_patch_is_said_and_excuses_nothing(packages: list[Package], verdict: str) -> None:
+    found = judged([Fix("kernel-core", NEW)], *packages, kernels=Kernels(f"{OLD}.x86_64", (), None, livepatches=("kpatch_5",)))
+    assert found.verdict == verdict
+    assert "live patches are enabled (kpatch_5)" in found.why
+    other = judged(
+        [Fix("curl", "2-1")], rpm("curl", "1-1"), kernels=Kernels(f"{OLD}.x86_64", (), None, livepatches=("kpatch_5",))
+    )
+    assert "live patch" not in other.why
+
+
 def test_alpines() -> None:
     ssl = Package("libcrypto3", None, "3.3.1", "r2", "x86_64", "openssl", "3.3.1-r2", manager="apk")
     assert judged([Fix("openssl", "3.3.1-r3")], ssl).verdict == "noncompliant"

@@ -27,11 +27,12 @@ WHEN = datetime(2026, 11, 30, 12, tzinfo=UTC)
 _OWN = ["unshare", "--pid", "--fork", "--mount", "--mount-proc"]  # processes of its own, all of which root can read
 
 # What a host lacks that lacks everything: a newer kernel, a flag, a server with a backlog of two, a deleted library that is
-# still mapped, a security update. Run as `sh -c POSE pose SCRIPT...`.
+# still mapped, a security update; and a live patch, which excuses nothing. Run as `sh -c POSE pose SCRIPT...`.
 POSE = r"""
 set -e
 ip link set lo up
 mount -t tmpfs none /boot && touch "/boot/vmlinuz-$(uname -r)" /boot/vmlinuz-7.0.1-fc-v669
+mount -t tmpfs none /sys/kernel && mkdir -p /sys/kernel/livepatch/livepatch_1 /sys/kernel/livepatch/off_2 && echo 1 >/sys/kernel/livepatch/livepatch_1/enabled && echo 0 >/sys/kernel/livepatch/off_2/enabled
 mount -t tmpfs none /run && touch /run/reboot-required && printf 'libc6\n' >/run/reboot-required.pkgs
 mount -t tmpfs none /etc/kernel && mkdir /etc/kernel/postinst.d && touch /etc/kernel/postinst.d/unattended-upgrades
 mount -t tmpfs none /opt && cp /lib/x86_64-linux-gnu/libz.so.1 /opt/libz.so.1

@@ -2,7 +2,8 @@
 
 Installed kernels are the images in /boot (and in /usr/lib/modules, where Fedora's and RHEL's lie too), without backups of
 images. Inside a container the running kernel is not the host's to choose, so none counts as installed there; an image of
-the running kernel contradicts a sign of a container, which may have been left behind.
+the running kernel contradicts a sign of a container, which may have been left behind. Live patches (kpatch, Canonical's, SUSE's)
+are those that the kernel has enabled (Documentation/ABI/testing/sysfs-kernel-livepatch).
 
 Witness of completeness: the script counts the images that it names, and every installed package of an image
 (linux-image-RELEASE) has one.
@@ -15,6 +16,7 @@ import re
 from auditor.collectors.collector import Collector, CollectorResult
 from auditor.collectors.linux.script_output import ScriptOutput
 from auditor.errors import FactUnavailable
+from auditor.foundation.sanitize import one_line
 from auditor.model.facts import Kernels
 from auditor.versions import kernel_release
 
@@ -32,6 +34,10 @@ c_kernels() {
     [ -e "$file" ] && printf "image=%s\n" "$file" && images=$((images + 1))
   done
   printf "images=%s\n" "$images"
+  for file in /sys/kernel/livepatch/*/enabled; do
+    [ -r "$file" ] && read -r on <"$file" && [ "$on" = 1 ] && printf "livepatch=%s\n" "${file%/enabled}"
+  done
+  return 0
 }
 """
 
@@ -70,7 +76,9 @@ def parse(output: ScriptOutput) -> CollectorResult:
     missing = sorted(packaged - releases)
     if missing and releases:
         return untold(f"the package of {missing[0]} is installed, and its image is not there")
-    return CollectorResult({"kernels": Kernels(running or None, tuple(sorted(releases)), package)})
+    return CollectorResult(
+        {"kernels": Kernels(running or None, tuple(sorted(releases)), package, livepatches=_livepatches(lines))}
+    )
 
 
 def _ubuntu(running: str, uname: str) -> str | None:
@@ -96,6 +104,11 @@ def _packaged(output: ScriptOutput) -> set[str]:
         ):
             found.add(name)
     return {r for r in found if not r.endswith(("-dbg", "-dbgsym"))}
+
+
+def _livepatches(lines: list[str]) -> tuple[str, ...]:
+    paths = (line.removeprefix("livepatch=") for line in lines if line.startswith("livepatch=/"))
+    return tuple(sorted({one_line(path.rpartition("/")[2], 80) for path in paths}))
 
 
 def _release(path: str) -> str:

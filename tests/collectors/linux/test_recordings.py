@@ -42,6 +42,15 @@ def test_recording(folder: Path, rulebook: Rulebook) -> None:
         }
 
 
+def test_live_patches_are_those_that_the_kernel_has_enabled(rulebook: Rulebook) -> None:
+    audit = AuditContext(rulebook=rulebook, clock=lambda: datetime(2026, 11, 30, 12, tzinfo=UTC), marker=lambda: "another")
+    found = {}
+    for name in ("debian-12-lacking", "debian-12-root"):
+        facts = scan(select([f"replay:{RECORDINGS / name}"], Inventory())[0], audit, Stop()).facts
+        found[name] = facts.kernels.livepatches if facts and facts.kernels else None
+    assert found == {"debian-12-lacking": ("livepatch_1",), "debian-12-root": ()}
+
+
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.9, 0.97, 0.999])
 def test_a_recording_cut_off_anywhere_never_gets_better(share: float, rulebook: Rulebook, tmp_path: Path) -> None:
     """The end marker is missing, so what was not sent is unknown; what was sent whole counts."""
