@@ -13,7 +13,7 @@ from auditor.advisories.fetching.fetch import fetch as fetch_source
 from auditor.advisories.fetching.fetch import mark
 from auditor.cli import exits, options
 from auditor.cli.advisories.import_files import run_import
-from auditor.errors import HistoryError, UsageFault
+from auditor.errors import AuditorError, HistoryError, UsageFault
 from auditor.foundation.clock import utc_now
 from auditor.foundation.sanitize import counted, printable
 from auditor.foundation.yaml_file import did_you_mean
@@ -81,7 +81,7 @@ def fetch(names: tuple[str, ...], everything: bool, mirror: str, keep: str | Non
             day = found.day if mirror else now.date()
             code = run_import(path, (str(found.path),), now, day, force=force, only={str(found.path): source.feed}, quiet=quiet)
             failed += code != exits.ALL_WELL
-        except (FetchFault, UsageFault, OSError) as e:
+        except (FetchFault, AuditorError, OSError) as e:
             print(printable(f"{source.name}: {e}"), file=sys.stderr)
             failed += 1
     if failed:

@@ -13,7 +13,7 @@ import click
 from auditor.advisories.database.importing import NOTHING, Imported, import_documents
 from auditor.cli import exits, options
 from auditor.cli.progress import Counting
-from auditor.errors import UsageFault
+from auditor.errors import AuditorError, UsageFault
 from auditor.foundation.clock import utc_now
 from auditor.foundation.sanitize import printable
 from auditor.inventory.selection import open_inventory
@@ -62,9 +62,9 @@ def run_import(path: Path, paths: tuple[str, ...], now: datetime, as_of: date | 
                 path, paths, now=now, as_of=as_of, partial=partial, force=force, only=only, progress=count.at
             )
     except (sqlite3.Error, OSError) as e:
-        raise UsageFault(f"{path}: the import failed and nothing was changed: {e}") from None
+        raise AuditorError(f"{path}: the import failed and nothing was changed: {e}") from None
     except MemoryError:
-        raise UsageFault(f"{path}: there was not memory enough for the import, and nothing was changed") from None
+        raise AuditorError(f"{path}: there was not memory enough for the import, and nothing was changed") from None
     for refusal in done.refused:
         print(printable(f"{refusal.name}: {refusal.reason}"), file=sys.stderr)
     if done.refusals > len(done.refused):
