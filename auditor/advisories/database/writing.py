@@ -22,7 +22,7 @@ else:
     from backports import zstd
 
 _TABLES = {"feeds": "name", "releases": "name", "names": "name", "words": "text"}
-_BATCH = 100_000  # rows that are written at once, sorted, so that the tree grows at its end
+_BATCH = 30_000  # rows that are written at once, sorted, so that the tree grows near its end; more of them take memory, and no less time
 _encode = msgspec.msgpack.Encoder().encode
 
 
