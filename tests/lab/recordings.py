@@ -1,7 +1,7 @@
 """Makes the folders of tests/recordings anew: `python -m tests.lab.recordings`, as root on Debian 12, after the script changed.
 
 The answers are the script's own. Afterwards changed, so that they tell nothing of where they were made: the machine id, the
-clock, the names of running processes, the name of the package mirror.
+clock, the names of running processes, the names of other hosts (package mirrors, and those that pins name).
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from auditor.collectors.linux.script import DIGEST, command
 from auditor.rulebook.loader import load
 from tests.places import RECORDINGS
 
+# Where a recording names a host: in addresses, but for the distribution's own in os-release, and in pins (apt_preferences(5)).
+HOST_NAMED = re.compile(r"(://|(?m:^)Pin: origin \"?)(?!(?:www|bugs)\.debian\.org/)(?!mirror\.example)[A-Za-z0-9.-]+(?::\d+)?")
 MARKER = "5f0c2a9be1d34c7786aa10b2"
 WHEN = datetime(2026, 11, 30, 12, tzinfo=UTC)
 _OWN = ["unshare", "--pid", "--fork", "--mount", "--mount-proc"]  # processes of its own, all of which root can read
@@ -90,7 +92,8 @@ def _anonymous(stdout: bytes) -> bytes:
     text = re.sub(r"(?m)^(\d+ [u-] (?:host|apart) ).*$", r"\1worker", text)
     text = re.sub(r'users:\(\("[^"]*"', 'users:(("worker"', text)
     text = re.sub(r"(?m)^((?:=list= )?)[a-z0-9.-]+(?=_debian)", r"\1mirror.example", text)
-    return re.sub(r"(?m)^((?:#|URIs:|deb) .*?http://)[a-z.]+", r"\1mirror.example", text).encode("utf-8", "surrogateescape")
+    text = re.sub(HOST_NAMED, r"\1mirror.example", text)
+    return text.encode("utf-8", "surrogateescape")
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from auditor.foundation.deadline import Stop
 from auditor.inventory.inventory import Inventory
 from auditor.inventory.selection import select
 from auditor.rulebook.loader import Rulebook
+from tests.lab.recordings import HOST_NAMED
 from tests.places import RECORDINGS
 
 FOLDERS = sorted(p.parent for p in RECORDINGS.glob("*/recording.json"))
@@ -40,6 +41,12 @@ def test_recording(folder: Path, rulebook: Rulebook) -> None:
             "listeners": [x.endpoint for x in facts.listeners or ()],
             "verdicts": {f.rule: f.verdict for f in result.findings},
         }
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda p: p.name)
+def test_a_recording_names_no_other_host(folder: Path) -> None:
+    text = (folder / "stdout").read_text("utf-8", "surrogateescape")
+    assert [found[0] for found in HOST_NAMED.finditer(text)] == []
 
 
 def test_live_patches_are_those_that_the_kernel_has_enabled(rulebook: Rulebook) -> None:
