@@ -204,7 +204,7 @@ def live_patch(kernels: Kernels) -> str:
     if not kernels.livepatches:
         return ""
     names = f"{', '.join(kernels.livepatches[:3])}{' …' if len(kernels.livepatches) > 3 else ''}"
-    return f"; live patches are enabled ({names}), and whether they mend this is not known here: ask the vendor's tool, and waive what they do"
+    return f"; live patches are enabled ({names}), and whether they mend this is not known here: ask the vendor's tool, and waive what it names as mended"
 
 
 _MOST_NAMES = 8  # packages that a command names; more are one of their source's many parts
