@@ -23,6 +23,7 @@ from auditor.model.facts import (
     Volatile,
 )
 from auditor.model.finding import Attestation, Finding, Waiver
+from auditor.model.policy import Policy
 from auditor.rulebook.loader import load
 
 WHEN = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -87,7 +88,15 @@ def find(
     day: datetime = WHEN,
 ) -> Finding:
     """The finding of one shipped rule."""
-    found = evaluate(facts, RULES, today=day.date(), groups=("web",), attestations=attestations, waivers=waivers)
+    found = evaluate(
+        facts,
+        RULES,
+        today=day.date(),
+        groups=("web",),
+        attestations=attestations,
+        waivers=waivers,
+        policy=Policy(situational=True),
+    )
     return next(f for f in found if f.rule == rule)
 
 

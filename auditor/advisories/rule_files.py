@@ -15,13 +15,15 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from auditor.checks.setting import SettingCheck
 from auditor.errors import FileFaults, UsageFault
+from auditor.evaluation.applicability import covers
 from auditor.foundation import own_files
 from auditor.foundation.files import unwritable
+from auditor.model.facts import Platform
 from auditor.rulebook import overrides
-from auditor.rulebook.loader import checks
+from auditor.rulebook.loader import COUNTS, SITUATIONAL
 from auditor.rulebook.rule import Rule
+from auditor.versions.windows_products import PRODUCTS
 
 SUMS = "imported.sha256"
 
@@ -73,7 +75,7 @@ def _lines(folder: Path) -> tuple[dict[str, Rule], dict[str, Rule]]:
         else {}
     )
     found, edited, faults = {}, {}, []
-    for path in sorted(folder.glob("*.jsonl")):
+    for path in sorted(folder.rglob("*.jsonl")):
         for number, line in enumerate(path.read_bytes().splitlines(), 1):
             try:
                 rule = msgspec.json.decode(line, type=Rule)
@@ -113,9 +115,15 @@ def _write(folder: Path, rules: Iterable[Rule]) -> None:
     files: dict[str, list[Rule]] = {}
     for rule in rules:
         files.setdefault(file_of(rule), []).append(rule)
-    for path in folder.glob("*.jsonl"):
-        if path.name not in files:
+    for path in folder.rglob("*.jsonl"):
+        if path.relative_to(folder).as_posix() not in files:
             path.unlink()
+    situational = [r for name, found in files.items() if name.startswith(f"{SITUATIONAL}/") for r in found]
+    if situational:
+        (folder / SITUATIONAL).mkdir(exist_ok=True)
+        own_files.replace(
+            folder / SITUATIONAL / COUNTS, msgspec.json.format(msgspec.json.encode(_by_product(situational))), 0o644
+        )
     sums = []
     for name, found in sorted(files.items()):
         lines = []
@@ -123,8 +131,20 @@ def _write(folder: Path, rules: Iterable[Rule]) -> None:
             line = msgspec.json.encode(rule)
             lines.append(line + b"\n")
             sums.append(f"{_digest(line)} {rule.id}\n")
+        (folder / name).parent.mkdir(exist_ok=True)
         own_files.replace(folder / name, b"".join(lines), 0o644)
     own_files.replace(folder / SUMS, "".join(sums).encode("ascii"), 0o644)
+
+
+def _by_product(rules: Iterable[Rule]) -> dict[str, int]:
+    """How many of these rules each Windows has; those about server applications count for none."""
+    platforms = {p: Platform(family="windows", product=p) for p in sorted({p.id for p in PRODUCTS})}
+    plain = [r for r in rules if r.application is None]
+    counts = {
+        product: sum(any(covers(p, platform) for b in r.branches for p in b.products) for r in plain)
+        for product, platform in platforms.items()
+    }
+    return {product: count for product, count in counts.items() if count}
 
 
 def _digest(line: bytes) -> str:
@@ -133,9 +153,12 @@ def _digest(line: bytes) -> str:
 
 
 def file_of(rule: Rule) -> str:
-    """The file a rule belongs to: its application's, its oldest Windows', or the settings'."""
-    if any(isinstance(c, SettingCheck) for c in checks(rule)):
-        return "settings.jsonl"
+    """The file a rule belongs to: its application's or its oldest Windows', below `situational/` where it is for particular
+    problems only, which nobody is judged by unless they ask."""
+    return (f"{SITUATIONAL}/" if rule.obligation == "situational" else "") + _about(rule)
+
+
+def _about(rule: Rule) -> str:
     if rule.application:
         return re.sub(r"[^a-z]+", "-", rule.application.name.lower().removeprefix("microsoft ")) + ".jsonl"
     products = [p for b in rule.branches for p in b.products]

@@ -230,7 +230,7 @@ def read(
                 f"{opened.path}: schedule: {plan.name}: no host of the inventory is meant by {', '.join(plan.targets)}"
             )
         if plan.rules not in books:
-            books[plan.rules] = load(plan.rules)
+            books[plan.rules] = load(plan.rules, situational=opened.policy.situational)
     path = options.history_path(history, opened)
     _check_files(opened, path)
     with Store(path):

@@ -41,7 +41,7 @@ def add(rule_id: str, targets: tuple[str, ...], state: str, by: str | None, day:
         reference: str, inventory: str | None, rule_paths: tuple[str, ...], given: Path | None) -> None:  # fmt: skip
     """Attest that a rule is met (or not) on targets: names, globs, @groups."""
     path = file_of("attestations", inventory, given)
-    rules = {r.id: r for r in load(rule_paths).rules}
+    rules = {r.id: r for r in load(rule_paths, situational=True).rules}
     meant(rules, escape(rule_id), targets, open_inventory(inventory))
     if not attestable(rules[rule_id]):
         raise UsageFault(

@@ -45,7 +45,7 @@ def explain(
     if finding is None:
         known = [f.rule for f in result.findings]
         raise UsageFault(f"run {run.id} has no finding of {rule_id!r} on {host}{did_you_mean(rule_id, known)}")
-    book = load(rule_paths)
+    book = load(rule_paths, situational=True)
     for line in _chain(
         run, result, finding, next((r for r in book.rules if r.id == rule_id), None), book.places.get(rule_id, "")
     ):

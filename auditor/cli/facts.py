@@ -90,7 +90,7 @@ def import_(
     opened = open_inventory(inventory)
     given, now = read_facts(paths), utc_now()
     check_importable(given, now)
-    rulebook = load(rule_paths)
+    rulebook = load(rule_paths, situational=opened.policy.situational)
     with Store(options.history_path(history, opened)) as store:
         run = store_facts(given, store, rulebook, opened, now, options.advisory_database(advisories, opened, history))
     click.echo(f"{counted(len(given), 'host')} imported as run {run.id}")

@@ -46,7 +46,7 @@ def check(inventory: str | None, rule_paths: tuple[str, ...], history: str | Non
     if opened.path is None:
         raise UsageFault("no inventory was found; name one with --inventory")
     counts = f"{counted(len(opened.targets), 'host')}, {counted(len(opened.groups), 'group')}, {counted(len(opened.waivers), 'waiver')}, {counted(len(opened.attestations), 'attestation')}"
-    ids = [r.id for r in load(rule_paths).rules]
+    ids = [r.id for r in load(rule_paths, situational=True).rules]
     for plan in opened.plans:
         load(plan.rules)
     click.echo(f"{opened.path}: {counts}; no fault in what was read")
@@ -89,7 +89,7 @@ def collector(folder: Path, rule_paths: tuple[str, ...]) -> None:
     collect-nt4.cmd is for Windows NT 4.0 and 2000. They ask for what the loaded
     rules need, so write them anew when the rules change.
     """
-    requirements = load(rule_paths).requirements()
+    requirements = load(rule_paths, situational=True).requirements()
     for name, text in (scripts(requirements) | {offline_script.NAME: offline_script.script(requirements.linux)}).items():
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -35,24 +35,25 @@ from auditor.rulebook.loader import load
 @options.rules
 @options.history
 @options.advisories
+@options.situational
 @options.formats(*FORMS)
 @options.output
 @click.option("--fail-on", metavar="SEVERITIES", help="Exit 1 only for these severities and above, or `overdue`; default all.")
 def judge(paths: tuple[str, ...], latest: bool, as_of: str | None, run_id: str | None, max_age: str, inventory: str | None, rule_paths: tuple[str, ...],
-          history: str | None, advisories: str | None, form: str | None, output: Path | None, fail_on: str | None) -> int:  # fmt: skip
+          history: str | None, advisories: str | None, situational: bool, form: str | None, output: Path | None, fail_on: str | None) -> int:  # fmt: skip
     """Hold facts against rules without touching a host: files, folders of *.json, or the history's.
 
     The verdicts are today's: support that ended and attestations that expired since the facts were read count.
     """
     failing = exits.severities(fail_on)
-    opened = open_inventory(inventory)
+    opened = options.with_situational(open_inventory(inventory), situational)
     if bool(paths) + latest + bool(as_of) + bool(run_id) != 1:
         raise UsageFault("name either files or folders of facts, or --latest, or --as-of DATE, or --run ID")
     options.check_outputs(opened, options.history_path(history, opened), output)
     oldest = span(max_age)
     if oldest is None:
         raise UsageFault(f"--max-age: {max_age!r} is no span; {FORM}")
-    rulebook, now = load(rule_paths), utc_now()
+    rulebook, now = load(rule_paths, situational=opened.policy.situational), utc_now()
     then = min(end_of_day(as_of), now) if as_of else None
     known_advisories = options.advisory_database(advisories, opened, history, then)
     if paths:

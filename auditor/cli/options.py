@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import click
+from msgspec.structs import replace
 
 from auditor.advisories.database.knowledge import AdvisoryDatabase
 from auditor.errors import FileFaults, UsageFault
@@ -37,12 +38,20 @@ history = click.option("--history", metavar="FILE.db", help="History file; else 
 advisories = click.option(
     "--advisories", metavar="FILE.db", help="Advisory database; else the inventory's, else advisories.db beside the history."
 )
+situational = click.option(
+    "--situational", is_flag=True, help="Also judge fixes for particular problems, which are for who sees the problem."
+)
 output = click.option(
     "--output",
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write to a file instead of standard output.",
 )
+
+
+def with_situational(opened: Inventory, wanted: bool) -> Inventory:
+    """The inventory, with fixes for particular problems judged where it says so or the call does."""
+    return replace(opened, policy=replace(opened.policy, situational=wanted or opened.policy.situational))
 
 
 def check_outputs(opened: Inventory, history: Path | None, *outputs: Path | None) -> None:

@@ -32,7 +32,7 @@ def rules() -> None:
 @options.formats("text", "json")
 def list_(rule_paths: tuple[str, ...], form: str | None) -> None:
     """Every loaded rule, a line each."""
-    book = load(rule_paths)
+    book = load(rule_paths, situational=True)
     if form == "json":
         fields = ("id", "title", "severity", "obligation", "family", "published")
         show_json([{f: getattr(r, f) for f in fields} for r in book.rules])
@@ -48,7 +48,7 @@ def list_(rule_paths: tuple[str, ...], form: str | None) -> None:
 @options.formats("text", "json")
 def show(rule_id: str, rule_paths: tuple[str, ...], form: str | None) -> None:
     """One rule, whole."""
-    book = load(rule_paths)
+    book = load(rule_paths, situational=True)
     rule = next((r for r in book.rules if r.id == rule_id), None)
     if rule is None:
         raise UsageFault(f"there is no rule {rule_id!r}{did_you_mean(rule_id, [r.id for r in book.rules])}")
@@ -72,14 +72,11 @@ def show(rule_id: str, rule_paths: tuple[str, ...], form: str | None) -> None:
     multiple=True,
     help="Only rules of these products, e.g. windows-nt-4.0 or 'exchange-*'; repeatable.",
 )
-@click.option("--only", type=click.Choice(["fixes", "settings"]), help="Only rules about fixes, or only about settings.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, help="Read with so many processes; default 1.")
 @click.option(
     "--retrieved", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]), help="When the documents were fetched; default today."
 )
-def import_(
-    paths: tuple[str, ...], folder: Path, products: tuple[str, ...], only: str | None, jobs: int, retrieved: datetime | None
-) -> int:
+def import_(paths: tuple[str, ...], folder: Path, products: tuple[str, ...], jobs: int, retrieved: datetime | None) -> int:
     """Write rules from Knowledge Base articles: files, folders, archives, - for standard input.
 
     What the importer wrote before is brought up to date; what people changed stays (overlay.yaml). Articles that give
@@ -87,16 +84,24 @@ def import_(
     """
     from auditor.advisories.corpus import CorpusReader
     from auditor.advisories.rule_files import prepare, write
+    from auditor.advisories.sources.kb.packages import Packages
     from auditor.advisories.sources.kb.rule import NoRule, rule
 
-    corpus, made, none = CorpusReader(paths, jobs), [], Counter[str]()
+    corpus, known, made, none = CorpusReader(paths, jobs), Packages(), [], Counter[str]()
     when, today = (retrieved or datetime.now(UTC)).date(), datetime.now(UTC).date()
     if when > today:
         raise UsageFault(f"--retrieved: {when} is yet to come")
     prepare(folder)
+    articles = []
     for article in corpus.articles():
+        known.add(article)
+        if article.no_fix and not article.offers:
+            none["it has nothing to comply with"] += 1
+        else:
+            articles.append(article)
+    for article in articles:  # once all are read: an article does not tell which later rollup contains its package
         try:
-            made.append(rule(article, retrieved=when, only=only or ""))
+            made.append(rule(article, known, retrieved=when))
         except NoRule as e:
             none[str(e)] += 1
     wanted = [r for r in made if not products or any(_covers(r, p) for p in products)]
@@ -120,7 +125,7 @@ def _covers(rule: Rule, pattern: str) -> bool:
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 def lint(paths: tuple[str, ...]) -> None:
     """Read rule files and report every fault as file:line: message."""
-    book = load(paths)
+    book = load(paths, situational=True)
     click.echo(f"{counted(len(book.rules), 'rule')}, no fault; rulebook {book.digest[:16]}")
 
 

@@ -41,6 +41,7 @@ def _shared(function: options.F) -> options.F:
         ),
         click.option("--jobs", type=click.IntRange(1, 1024), default=32, show_default=True, help="Hosts at once."),
         click.option("--deep", is_flag=True, help="Also ask apt-get -s what it would install (about 4 s of CPU on each host)."),
+        options.situational,
         click.option("--quiet", is_flag=True, help="No output but errors; files are written."),
     )
     for option in reversed(several):
@@ -98,14 +99,14 @@ def _place(history: Any, opened: Inventory) -> Path:
 
 def _run(targets: list[Target], opened: Inventory, *, one_off: bool = False, whole: bool = False, no_mail: bool = False, rule_paths: tuple[str, ...], history: str | None, advisories: str | None, no_history: bool,
          form: str | None, output: Path | None, report_path: str | None, no_report: bool, fail_on: str | None, jobs: int,
-         deep: bool, quiet: bool) -> int:  # fmt: skip
+         deep: bool, situational: bool, quiet: bool) -> int:  # fmt: skip
     """One run, from targets to exit code. Faults of usage end before any host is contacted."""
-    failing = exits.severities(fail_on)
+    failing, opened = exits.severities(fail_on), options.with_situational(opened, situational)
     own = None if no_history else options.history_path(history, opened)
     options.check_outputs(opened, own, output, Path(report_path) if report_path and not no_report else None)
     request = AuditRequest(
         inventory=opened,
-        rulebook=load(rule_paths),
+        rulebook=load(rule_paths, situational=opened.policy.situational),
         targets=targets,
         history=own,
         mailing=opened.mail if whole and not no_mail else None,

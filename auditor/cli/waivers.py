@@ -49,7 +49,7 @@ def add(rule: str, targets: tuple[str, ...], reason: str, owner: str | None, exp
     if expires and expires.date() < today:
         raise UsageFault(f"{expires.date()} is over; a waiver ends today at the earliest")
     path = file_of("waivers", inventory, given)
-    meant([r.id for r in load(rule_paths).rules], rule, targets, open_inventory(inventory))
+    meant([r.id for r in load(rule_paths, situational=True).rules], rule, targets, open_inventory(inventory))
     record: dict[str, object] = {
         "rules": [rule],
         "targets": list(dict.fromkeys(targets)),
@@ -104,7 +104,9 @@ def check(inventory: str | None, rule_paths: tuple[str, ...], given: Path | None
     """Waivers that are over, will soon be, or match no rule or host. Exit 3 where there are any."""
     found = _read(inventory, given)
     opened = open_inventory(inventory)
-    noted = remarks(found, [r.id for r in load(rule_paths).rules], list(opened.targets.values()), utc_now().date())
+    noted = remarks(
+        found, [r.id for r in load(rule_paths, situational=True).rules], list(opened.targets.values()), utc_now().date()
+    )
     for remark in noted:
         click.echo(one_line(remark))
     if not noted:

@@ -18,7 +18,7 @@ from auditor.evaluation.applicability import Applies, Host, applies, is_about
 from auditor.evaluation.knowledge import Knowledge
 from auditor.model.advisory import Coverage
 from auditor.model.facts import HostFacts
-from auditor.model.finding import Attestation, Finding, Waiver, WaiverNote
+from auditor.model.finding import Attestation, Finding, Obligation, Waiver, WaiverNote
 from auditor.model.policy import Policy
 from auditor.rulebook.rule import Rule
 
@@ -42,7 +42,7 @@ def evaluate(
     """One finding for each rule of the host's family (of all families where it is not known), in the rules' order.
 
     `groups` are the target's, for attestations and waivers that name `@group`; `failing_since` says since when the host is known
-    to lack what a rule asks for; `other_product` keeps the findings of rules about other products, for hosts of the same one. `knowledge`: the advisories of the
+    to lack what a rule asks for; `other_product` keeps the findings of rules about other products, for hosts of the same one. Rules about particular problems are left out unless the policy asks for them. `knowledge`: the advisories of the
     host's distribution; of these only what is not fulfilled becomes a finding, and a loaded rule of the same id stands for one."""
     family, host = facts.platform.family, Host(facts)
     kept = {} if other_product is None or waivers else other_product  # a waiver may name one host of many
@@ -54,11 +54,17 @@ def evaluate(
         of_advisories = [f for f in judged if f.verdict in ("noncompliant", "pending", "unknown")]
         by = replace(by, coverage=replace(knowledge.coverage, open=len(of_advisories), max_age=policy.max_age))
     found = []
+
+    def wanted(obligation: Obligation) -> bool:
+        return obligation != "situational" or policy.situational
+
     for rule in rules:
         if known := kept.get(rule.id):
             found.append(known)
-        elif (family is None or rule.family == family) and is_about(rule, host):
+        elif (family is None or rule.family == family) and wanted(rule.obligation) and is_about(rule, host):
             applicable = applies(rule, host)
+            if not wanted(_obligation(rule, applicable)):
+                continue
             made = _finding(host, rule, applicable, by)
             found.append(made)
             if applicable.other_product:
@@ -88,7 +94,7 @@ def _finding(host: Host, rule: Rule, applicable: Applies, by: _Circumstances) ->
         rule=rule.id,
         title=rule.title,
         severity=rule.severity,
-        obligation=rule.obligation,
+        obligation=_obligation(rule, applicable),
         verdict=judged.verdict,
         observed=_bounded(judged.observed),
         required=_bounded(judged.required),
@@ -106,10 +112,17 @@ def _finding(host: Host, rule: Rule, applicable: Applies, by: _Circumstances) ->
         generated=rule.generated,
         offending=judged.offending[:_MOST_ITEMS],
         cves=rule.cves,
+        security=rule.security,
         packages=judged.packages[:_MOST_ITEMS],
         url=rule.references[0].url if judged.packages and rule.references else "",
         due=_due(rule, judged, by.policy, by.groups, by.failing_since.get(rule.id, by.today)),
     )
+
+
+def _obligation(rule: Rule, applicable: Applies) -> Obligation:
+    """The branch's own where one product line is in question and it has another than the rule's."""
+    own = {b.obligation or rule.obligation for b in applicable.branches}
+    return own.pop() if len(own) == 1 else rule.obligation
 
 
 _MOST_ITEMS = 500  # of what offends; comparing two nights needs no more

@@ -17,7 +17,7 @@ from auditor.model.finding import Finding, WaiverNote
 from auditor.model.run import AdvisoriesSummary, RulebookSummary, Run, TargetError, TargetResult
 from auditor.model.target import Target
 
-_RUN = "select runs.*, digest, rules, newest_source, ids from runs join rulebooks on rulebooks.n = rulebook"
+_RUN = "select runs.*, digest, rules, newest_source, ids, left_out from runs join rulebooks on rulebooks.n = rulebook"
 _NEWEST = """
 select results.*, started from targets join results on results.n = coalesce(
         (select n from results where target=targets.n and n <= :high and facts is not null order by n desc limit 1),
@@ -138,7 +138,9 @@ def head(row: dict[str, Any]) -> Run:
         finished=datetime.fromisoformat(row["finished"]) if row["finished"] else None,
         interrupted=bool(row["interrupted"]) or not row["finished"],
         auditor=row["auditor"],
-        rulebook=RulebookSummary(row["digest"], row["rules"], row["newest_source"]),
+        rulebook=RulebookSummary(
+            row["digest"], row["rules"], row["newest_source"], msgspec.json.decode(row["left_out"]) if row["left_out"] else {}
+        ),
         advisories=msgspec.json.decode(row["advisories"], type=AdvisoriesSummary) if row["advisories"] else None,
         remarks=tuple(msgspec.json.decode(row["remarks"])) if row["remarks"] else (),
     )

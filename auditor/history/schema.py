@@ -75,6 +75,7 @@ TABLES = {
         "rules": "how many there are",
         "newest_source": "day on which the youngest rule was read from its source",
         "ids": "the ids of its rules, a line each, zstd; null where they were not kept",
+        "left_out": "by product, how many rules about particular problems nobody asked for: JSON; null for none",
     },
     "rules": {
         "n": "number",
@@ -303,3 +304,9 @@ def advisories_of_feeds(db: Database) -> None:
     db.execute("alter table rules add column advisory integer not null default 0")
     db.execute("alter table results add column held text")
     db.execute("alter table results add column fulfilled integer not null default 0")
+
+
+@migrations()
+def rules_left_out(db: Database) -> None:
+    """Rules about particular problems are judged on demand only; how many there are is said."""
+    db.execute("alter table rulebooks add column left_out text")

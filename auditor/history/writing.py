@@ -67,6 +67,8 @@ class Writer:
             (run.id, iso(run.started), run.auditor, book),
         )
         number = int(cursor.lastrowid or 0)
+        if b.left:
+            self._db.execute("update rulebooks set left_out=? where n=?", (blobs.encode(b.left).decode(), book))
         if one_off:
             self._db.execute("update runs set one_off=1 where n=?", (number,))
         if run.advisories:

@@ -34,6 +34,7 @@ _TOP = (
     "retention",
     "deadlines",
     "max_age",
+    "situational",
     "accept_unknown",
     "ansible",
 )

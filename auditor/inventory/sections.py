@@ -80,7 +80,15 @@ class SectionReader:
             else:
                 own.update(self._deadlines([(key, where, value)]))
         oldest = self._span("max_age", self.top["max_age"]) if "max_age" in self.top else None
-        return Policy(own, groups, oldest, dict(self._accepted()))
+        return Policy(own, groups, oldest, dict(self._accepted()), self._situational())
+
+    def _situational(self) -> bool:
+        """`situational: true`."""
+        node = self.top.get("situational")
+        word = node.value.lower() if isinstance(node, yaml.ScalarNode) else ""
+        if node is not None and word not in ("true", "false"):
+            self.source.faults.add(node, "situational is true or false")
+        return word == "true"
 
     def _accepted(self) -> Iterator[tuple[str, str]]:
         """`accept_unknown: {linux-stale-processes: why}`."""

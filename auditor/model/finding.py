@@ -49,7 +49,8 @@ class Finding(Struct, frozen=True, kw_only=True):
     importer wrote, which reports show in short; `resolved_by` names what would settle an unknown (a collector, a right, an attestation).
     `offending`: what is not as required, item by item, where `observed` says more; without what changes by itself.
     `due` is the last day on which a required finding may be open, by the policy. `cves`: the flaws that the rule's advisory is about;
-    `packages`: those that are not as it asks; `url`: the advisory as its vendor shows it, "" where none is known."""
+    `packages`: those that are not as it asks; `url`: the advisory as its vendor shows it, "" where none is known; `security`: it is
+    about a flaw in security, rated or not."""
 
     rule: str
     title: str
@@ -70,6 +71,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     cves: tuple[str, ...] = ()
     packages: tuple[PackageState, ...] = ()
     url: str = ""
+    security: bool = False
 
     def overdue(self, today: datetime.date) -> int:
         """Days since it was due; 0 where it is not, or not yet."""

@@ -69,11 +69,13 @@ def same_machines(results: Iterable[TargetResult]) -> list[list[str]]:
 
 
 class RulebookSummary(Struct, frozen=True):
-    """`digest`: SHA-256 over the rules; `newest`: when the youngest rule was read from its source."""
+    """`digest`: SHA-256 over the rules; `newest`: when the youngest rule was read from its source; `left`: by product, how many rules
+    about particular problems nobody asked for."""
 
     digest: str
     rules: int
     newest: str
+    left: dict[str, int] = {}
 
 
 class AdvisoriesSummary(Struct, frozen=True):

@@ -20,8 +20,7 @@ _ORDER: dict[str, int] = {severity: n for n, severity in enumerate(SEVERITIES)}
 
 
 class Action(Struct, frozen=True):
-    """What to do, on which hosts. `rule` is the one rule that it is about, or empty; `parts` is how many things that is to
-    do: a service pack is one, hotfixes are as many as there are; `waived`: on how many more hosts it is waived."""
+    """What to do, on which hosts. `rule` is the one rule that it is about, or empty; `waived`: on how many more hosts it is waived."""
 
     title: str
     severity: str
@@ -30,7 +29,6 @@ class Action(Struct, frozen=True):
     settled: int
     rules: int = 1
     rule: str = ""
-    parts: int = 1
     waived: int = 0
 
     @property
@@ -66,7 +64,7 @@ def actions(results: Iterable[TargetResult]) -> tuple[Action, ...]:
     done += [_rule(rule, found, waived[rule]) for rule, found in by_rule.items()]
     done += [_restart(restart)] if restart else []
     done += [_right(what, found) for what, found in rights.items()]
-    return tuple(sorted(done, key=lambda a: (-a.settled / a.parts, _ORDER[a.severity], a.title)))
+    return tuple(sorted(done, key=lambda a: (-a.settled, _ORDER[a.severity], a.title)))
 
 
 def _alone(found: _Found) -> bool:
@@ -109,9 +107,8 @@ def _step(found: _Found) -> Action:
         title = f"{grouping.said(remedy)}: {count} {'advisory' if count == 1 else 'advisories'}"
         names = sorted({p.name for _, f in found for p in f.packages})
         return Action(title, _worst(found), upgrade(remedy.of, names), _hosts(found), len(found), count)
-    parts = 1 if remedy.kind == "service_pack" else len({f.remedy.level for _, f in found if f.remedy})
-    how = "Apply it and restart the host." if remedy.kind == "service_pack" else "Apply them and restart the host."
-    return Action(grouping.said(remedy, len(rules)), _worst(found), how, _hosts(found), len(found), len(rules), parts=parts)
+    title = grouping.Bundle(remedy, tuple({f.rule: f for _, f in found}.values())).what
+    return Action(title, _worst(found), "Apply it and restart the host.", _hosts(found), len(found), len(rules))
 
 
 def _hosts(found: _Found) -> tuple[str, ...]:

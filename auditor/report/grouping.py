@@ -27,11 +27,28 @@ class Bundle(Struct, frozen=True):
         if self.remedy.kind == "package":
             have = {p.installed for f in self.findings for p in f.packages}
             return f"{self.remedy.line} {f'{have.pop()} → ' if len(have) == 1 else 'to '}{self.remedy.level}"
-        return said(self.remedy, len(self.findings))
+        if self.question:
+            return f"Which version and service pack of {label(self.remedy.line).rpartition(' ')[0]} is here"
+        if self.remedy.kind == "hotfix" and len(self.levels) == 1:
+            own = next((f for f in self.findings if f.rule == self.remedy.level), None)
+            return said(self.remedy) + (f", {subject(own.title)}" if own else "")
+        return said(self.remedy, len(self.levels))
+
+    @property
+    def levels(self) -> set[str]:
+        """The packages, or levels, that its findings name."""
+        return {f.remedy.level for f in self.findings if f.remedy}
+
+    @property
+    def question(self) -> bool:
+        """Is it no step, but the one question that leaves all of its findings open?"""
+        return self.remedy.kind == "service_pack" and _is_application(self.remedy) and self.verdict == "unknown"
 
     @property
     def settles(self) -> str:
         """What the step settles, in words: findings, or advisories with their severities and CVEs."""
+        if self.question:
+            return f"leaves {counted(len(self.findings), 'finding')} open"
         if self.remedy.kind not in ("package", "restart"):
             return f"settles {counted(len(self.findings), 'finding')}"
         flaws = [f for f in self.findings if f.obligation == "required"] or self.findings
@@ -97,7 +114,17 @@ def said(remedy: Remedy, count: int = 1) -> str:
         return "a restart"
     if remedy.kind == "service_pack":
         return f"{label(remedy.line)} Service Pack {remedy.level}"
-    return f"hotfix {remedy.level}" if count == 1 else f"{count} hotfixes, one for each advisory"
+    after = f" (on Service Pack {remedy.of})" if remedy.of else ""
+    return f"{remedy.level}{after}" if count == 1 else f"{count} hotfixes, one for each advisory"
+
+
+def subject(title: str) -> str:
+    """What an imported rule is about, without "Fix for" and the bulletin before it."""
+    return title.partition("“")[2].rstrip("”") or title
+
+
+def _is_application(remedy: Remedy) -> bool:
+    return bool(remedy.line) and not remedy.line.startswith("windows-")
 
 
 def bundles(findings: Iterable[Finding]) -> tuple[list[Bundle], list[Finding]]:
@@ -107,7 +134,7 @@ def bundles(findings: Iterable[Finding]) -> tuple[list[Bundle], list[Finding]]:
     found: dict[tuple[str, ...], list[Finding]] = {}
     for f in given:
         if f.remedy and not f.waiver and f.verdict in ("noncompliant", "pending", "unknown"):
-            found.setdefault(key(f.remedy), []).append(f)
+            found.setdefault(_key(f, f.remedy), []).append(f)
     together = [fs for k, fs in found.items() if len(fs) > 1 or k[0] == "package"]
     taken = {f.rule for fs in together for f in fs}
     made = [Bundle(highest([f.remedy for f in fs if f.remedy]), tuple(fs)) for fs in together]
@@ -127,15 +154,26 @@ def by_obligation(findings: Iterable[Finding]) -> dict[Obligation, tuple[list[Bu
     return {obligation: bundles(fs) for obligation, fs in found.items()}
 
 
-def _order(b: Bundle) -> tuple[int, int, str]:
-    """The largest first; of packages those whose advisories are gravest."""
+def _order(b: Bundle) -> tuple[int, int, int, str]:
+    """In the order in which it is done: service packs, then what installs on them; the largest first, of packages those whose
+    advisories are gravest; questions last."""
     grave = min(SEVERITIES.index(f.severity) for f in b.findings) if b.remedy.kind == "package" else 0
-    return grave, -len(b.findings), b.what
+    when = 2 if b.question else 0 if b.remedy.kind == "service_pack" else 1
+    return when, grave, -len(b.findings), b.what
+
+
+def _key(f: Finding, remedy: Remedy) -> tuple[str, ...]:
+    """As for the step; but the findings that one question leaves open are told once, and hotfixes for particular problems as one."""
+    if f.verdict == "unknown" and remedy.kind == "service_pack" and _is_application(remedy):
+        return "question", remedy.line.rpartition("-")[0]
+    if f.obligation == "situational" and remedy.kind == "hotfix":
+        return "hotfix", ""
+    return key(remedy)
 
 
 def key(remedy: Remedy) -> tuple[str, ...]:
-    """Steps with the same key are done by the highest of them."""
-    return remedy.kind, remedy.line, remedy.of
+    """Steps with the same key are done by the highest of them; each package is one of its own."""
+    return remedy.kind, remedy.line, remedy.of, remedy.level if remedy.kind == "hotfix" else ""
 
 
 def highest(steps: list[Remedy]) -> Remedy:

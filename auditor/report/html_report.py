@@ -93,7 +93,9 @@ def html(run: Run, rules: Iterable[Rule], past: Past | None = None) -> bytes:
 def _host(r: TargetResult) -> HostView:
     facts, order = r.facts, {s: n for n, s in enumerate(SEVERITIES)}
     platform = facts.platform if facts else None
-    ranked = sorted(r.findings, key=lambda f: (f.waiver is not None, VERDICTS.index(f.verdict), order[f.severity], f.rule))
+    ranked = sorted(
+        r.findings, key=lambda f: (f.waiver is not None, VERDICTS.index(f.verdict), order[f.severity], not f.security, f.rule)
+    )
     telling = [f for f in ranked if f.verdict in ("noncompliant", "pending", "unknown")]
     applicable = [f for f in r.findings if f.verdict != "not_applicable"]
     told = by_obligation(telling)

@@ -69,7 +69,7 @@ def _target(r: TargetResult, like: str) -> Iterator[str]:
         for b in together:
             yield from _bundle(b)
     shown = [f for f in rest if not (f.generated and f.verdict == "compliant")]
-    for f in sorted(shown, key=lambda f: (VERDICTS.index(f.verdict), order[f.severity], f.rule)):
+    for f in sorted(shown, key=lambda f: (VERDICTS.index(f.verdict), order[f.severity], not f.security, f.rule)):
         yield from _finding(f)
     others = [f for f in r.findings if f.verdict == "not_applicable"]
     for word, count in (("ok", len(rest) - len(shown)), ("n/a", sum(f.generated for f in others))):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -25,11 +26,13 @@ ALWAYS_READ = ("sysctl:net.core.somaxconn",)
 
 
 class Rulebook(Struct, frozen=True):
-    """The loaded rules, by id in the order read, and where each came from (`file:line`)."""
+    """The loaded rules, by id in the order read, and where each came from (`file:line`). `left`: by product, how many rules about
+    particular problems were not loaded."""
 
     rules: tuple[Rule, ...]
     places: dict[str, str]
     digest: str
+    left: dict[str, int] = {}
 
     def requirements(self, wanted: Callable[[Rule], bool] = lambda rule: True) -> DataRequirements:
         """What some rule among those `wanted` needs to know."""
@@ -56,18 +59,30 @@ class Rulebook(Struct, frozen=True):
     def summary(self) -> run.RulebookSummary:
         """What a run says of the rules it was judged by."""
         newest = max((r.provenance.retrieved for r in self.rules), default=None)
-        return run.RulebookSummary(self.digest, len(self.rules), newest.isoformat() if newest else "")
+        return run.RulebookSummary(self.digest, len(self.rules), newest.isoformat() if newest else "", self.left)
 
 
-def load(paths: Sequence[str] = ()) -> Rulebook:
-    """Read rule files and folders; `shipped` (also where none is given) stands for the rules that come with auditor.
+SITUATIONAL = "situational"  # the folder, below one of imported rules, of those about particular problems
+COUNTS = "counts.json"  # there: how many of them each product has
+
+
+def load(paths: Sequence[str] = (), *, situational: bool = False) -> Rulebook:
+    """Read rule files and folders; `shipped` (also where none is given) stands for the rules that come with auditor. Imported rules about
+    particular problems are left out of folders unless `situational`.
 
     Raises FileFaults with every fault of every file."""
     faults: list[str] = []
     rules: dict[str, Rule] = {}
     places: dict[str, str] = {}
     changes: list[tuple[overrides.Override, str]] = []
+    left: Counter[str] = Counter()
     for path in _files(list(paths) or ["shipped"], faults):
+        if path.name == COUNTS:
+            if not situational:
+                left.update(msgspec.json.decode(path.read_bytes(), type=dict[str, int]))
+            continue
+        if path.parent.name == SITUATIONAL and not situational and str(path) not in paths:
+            continue
         if path.name == overrides.NAME:
             changes += overrides.read(path, faults)
             continue
@@ -94,14 +109,14 @@ def load(paths: Sequence[str] = ()) -> Rulebook:
     if faults:
         raise FileFaults(faults)
     body = msgspec.json.encode([rules[i] for i in sorted(rules)])
-    return Rulebook(tuple(rules.values()), places, hashlib.sha256(body).hexdigest())
+    return Rulebook(tuple(rules.values()), places, hashlib.sha256(body).hexdigest(), dict(left))
 
 
 def _files(paths: list[str], faults: list[str]) -> Iterator[Path]:
     for given in paths:
         path = resources.folder("rules") if given == "shipped" else Path(given)
         if path.is_dir():
-            files = sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml", ".jsonl"))
+            files = sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml", ".jsonl") or p.name == COUNTS)
             if not files:
                 faults.append(f"{given}:1: there is no rule file in this folder (*.yaml, *.jsonl)")
             yield from files

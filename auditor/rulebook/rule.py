@@ -33,11 +33,13 @@ class Component(Strict, frozen=True):
 
 class Branch(Strict, frozen=True):
     """One product line of an advisory. `products` are product ids, `windows-nt-4.0` as in the glossary,
-    `debian-*`, or a family (`linux`, `windows`). `editions` narrows products whose id names no edition."""
+    `debian-*`, or a family (`linux`, `windows`). `editions` narrows products whose id names no edition. `obligation` where it is
+    another than the rule's: one product line has a service pack, another only a hotfix for who has the problem."""
 
     products: tuple[str, ...]
     check: Check
     editions: tuple[str, ...] = ()
+    obligation: Obligation | None = None
 
 
 class Reference(Strict, frozen=True):
@@ -67,7 +69,8 @@ class Provenance(Strict, frozen=True):
 class Rule(Strict, frozen=True, kw_only=True):
     """`meaning` says what the rule asks, `matters` why, `remediation` what to do; all three in plain words. A generated
     rule may leave the first two to its title. `application` is the server application that the advisory is about,
-    `component` the optional part that must be there for the problem to exist, `cves` the flaws that it is about."""
+    `component` the optional part that must be there for the problem to exist, `cves` the flaws that it is about, `bulletins` what announced it (MS01-026); `security`: it
+    is about a flaw in security, whether or not anybody rated it."""
 
     id: RuleId
     title: str
@@ -83,6 +86,8 @@ class Rule(Strict, frozen=True, kw_only=True):
     remediation: str
     references: tuple[Reference, ...] = ()
     cves: tuple[str, ...] = ()
+    bulletins: tuple[str, ...] = ()
+    security: bool = False
     provenance: Provenance
 
     @property

@@ -6,7 +6,10 @@ r"""Which service pack a server application has, from the registry value in whic
 | Systems Management Server | HKLM\SOFTWARE\Microsoft\SMS\Setup#Full Version | `2.00.1239.2000`: the first digit of the last group (Q213410) |
 | SQL Server | HKLM\SOFTWARE\Microsoft\MSSQLServer\MSSQLServer\CurrentVersion#CurrentVersion | `7.00.1063`: the build, by the table of builds below |
 
-Exchange Server has no such value that a document at hand names; its service pack stays unknown until somebody attests.
+| Exchange Server | HKLM\SOFTWARE\Microsoft\Exchange\Setup#NewestBuild | `2653`: the build, by the table of Q158530; the value, as a number, by Q158956 |
+
+That Exchange Server's value holds the build of the service pack is Q158956's word for version 4.0 with Service Pack 2 (0x3E1, 993);
+that it is so for the others has not been proved on a host. A build that the table does not have is unknown.
 The value's name for Systems Management Server and SQL Server, and SQL Server's builds, are our knowledge, not an article's.
 """
 
@@ -21,6 +24,14 @@ _SQL_BUILDS: dict[str, tuple[tuple[int, str], ...]] = {
     "7.0": ((623, "0"), (699, "1"), (842, "2"), (961, "3"), (1063, "4")),
     "2000": ((194, "0"), (384, "1"), (534, "2"), (760, "3"), (2039, "4")),
 }
+
+
+# Q158530, with 4.0's own 837 by Q158956. Exchange 2000 keeps its build elsewhere.
+_EXCHANGE_BUILDS = {
+    837: ("4.0", "0"), 838: ("4.0", "1"), 993: ("4.0", "2"), 994: ("4.0", "3"), 995: ("4.0", "4"), 996: ("4.0", "5"),
+    1457: ("5.0", "0"), 1458: ("5.0", "1"), 1460: ("5.0", "2"),
+    1960: ("5.5", "0"), 2232: ("5.5", "1"), 2448: ("5.5", "2"), 2650: ("5.5", "3"), 2653: ("5.5", "4"),
+}  # fmt: skip
 
 
 class Installed(NamedTuple):
@@ -57,10 +68,18 @@ def _sql(text: str) -> Installed:
     )
 
 
+def _exchange(text: str) -> Installed:
+    build = text.strip()
+    if not re.fullmatch(r"\d{1,5}", build) or int(build) not in _EXCHANGE_BUILDS:
+        raise ValueError(f"no build of Exchange Server that Q158530 lists: {text[:60]!r}")
+    return Installed(*_EXCHANGE_BUILDS[int(build)])
+
+
 # product base: (registry value, reader of its text)
 READERS: dict[str, tuple[str, Callable[[str], Installed]]] = {
     "sna-server": (r"registry:HKLM\SOFTWARE\Microsoft\SNA Server\CurrentVersion#SNAVersion", _sna),
     "sms": (r"registry:HKLM\SOFTWARE\Microsoft\SMS\Setup#Full Version", _sms),
+    "exchange": (r"registry:HKLM\SOFTWARE\Microsoft\Exchange\Setup#NewestBuild", _exchange),
     "sql-server": (r"registry:HKLM\SOFTWARE\Microsoft\MSSQLServer\MSSQLServer\CurrentVersion#CurrentVersion", _sql),
 }
 
@@ -69,6 +88,11 @@ def split(product: str) -> tuple[str, str]:
     """`sna-server-4.0` as (`sna-server`, `4.0`)."""
     base, _, version = product.rpartition("-")
     return base, version
+
+
+def known(product: str) -> bool:
+    """Does a value tell the service pack of such a product?"""
+    return split(product)[0] in READERS
 
 
 def key(product: str) -> str:

@@ -9,6 +9,7 @@ import msgspec
 
 from auditor.advisories.article import Article
 from auditor.advisories.sources.kb.article_reader import read
+from auditor.advisories.sources.kb.packages import Packages
 from auditor.advisories.sources.kb.rule import NoRule, rule
 from auditor.rulebook.rule import Rule
 
@@ -25,8 +26,10 @@ def check(document: bytes) -> Article | None:
     assert not (article.no_fix and (article.fixes or article.hotfix_only or article.latest_sp or article.vendor_fix))
     assert not (article.latest_sp and article.fixes)
     assert (article.confidence == "low") == bool(article.doubts)
+    known = Packages()
+    known.add(article)
     try:
-        made = rule(article, retrieved=date(2026, 11, 25))
+        made = rule(article, known, retrieved=date(2026, 11, 25))
     except NoRule:
         return article
     assert msgspec.json.decode(msgspec.json.encode(made), type=Rule) == made

@@ -56,7 +56,6 @@ def test_the_fields_of_a_line(tmp_path: Path, auditor: Run) -> None:
         "vendor_fix",
         "no_fix",
         "requires_component",
-        "settings",
         "severity",
     } <= found.keys()
     shown = auditor("advisories", "read", tmp_path / "Q190001.TXT").stdout

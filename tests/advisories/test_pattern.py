@@ -9,16 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditor.advisories.pattern import Pattern
-from auditor.advisories.sources.kb import component, outcome, setting_grammar
+from auditor.advisories.sources.kb import component, outcome
 from auditor.advisories.sources.kb.structure import Structure, sentences
 from tests.advisories.shared import ARCHIVE
 
 PATTERNS: list[Pattern] = [
     *(known.pattern for known in component.COMPONENTS),
     *(pattern for _, pattern in outcome.VENDOR),
-    *(v for module in (outcome, setting_grammar) for v in vars(module).values() if isinstance(v, Pattern)),
-    *(form.pattern for form in setting_grammar.NAMED),
-    *setting_grammar.WITH_DATA,
+    *(v for v in vars(outcome).values() if isinstance(v, Pattern)),
 ]
 
 

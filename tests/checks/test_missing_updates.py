@@ -71,7 +71,7 @@ def test_an_old_search_proves_nothing(searched: date | None) -> None:
 
 def test_the_example_rule() -> None:
     (rule,) = load([str(ROOT / "docs/examples/windows-missing-updates.yaml")]).rules
-    assert (rule.id, rule.obligation) == (RULE, "situational")
+    assert (rule.id, rule.obligation) == (RULE, "advised")
     assert list(checks(rule)) == [MissingUpdatesCheck()]
     verdicts = [evaluate(c.facts, [rule], today=c.today)[0].verdict for c in (case((CRITICAL,)), case(()), case(None))]
     assert verdicts == ["noncompliant", "compliant", "unknown"]

@@ -62,8 +62,6 @@ def _text(a: Article) -> Iterator[str]:
         yield "  no fix     nothing to install: a workaround, settings, or information"
     if a.requires_component:
         yield f"  only with  {a.requires_component}"
-    for s in a.settings:
-        yield f"  set        {s.value} = {s.recommended if s.recommended is not None else 'as needed'}  ({s.key}{f', {s.type}' if s.type else ''})"
     for field, found in a.evidence.items():
         for e in found:
             yield f"  line {e.line:<5} {field}: {one_line(e.text, 160)}"

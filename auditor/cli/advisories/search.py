@@ -34,7 +34,7 @@ def search(words: tuple[str, ...], rule_paths: tuple[str, ...], advisories: str 
     wanted = [w.lower() for text in words for w in text.split()]
     found: list[tuple[str, str, str, object, str]] = [
         (r.id, r.severity, r.obligation, r.published, r.title)
-        for r in load(rule_paths).rules
+        for r in load(rule_paths, situational=True).rules
         if all(w in _searched(r) for w in wanted)
     ]
     index = open_index(advisories, inventory, history)
@@ -74,7 +74,7 @@ def _searched(rule: Rule) -> str:
 def show(advisory: str, rule_paths: tuple[str, ...], advisories: str | None, inventory: str | None, history: str | None,
          form: str | None) -> None:  # fmt: skip
     """What was taken from one advisory: what it fixes in which release, or the rule and the lines that it comes from."""
-    book = load(rule_paths)
+    book = load(rule_paths, situational=True)
     rule = next((r for r in book.rules if r.id.lower() == advisory.lower()), None)
     if rule is not None:
         print_rule(rule, book.places[rule.id], form)

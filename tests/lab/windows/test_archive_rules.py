@@ -51,6 +51,8 @@ def expected(rule: dict[str, Any], name: str) -> str | None:
     check = branches[0]["check"]
     if not pack.replace("a", "").isdigit() or check.get("stamped_by") or check.get("marked_by"):
         return None
+    if check.get("since") and level(pack) < level(check["since"]):
+        return None
     reached = "compliant" if level(pack) >= level(check["at_least"]) else "noncompliant"
     stamp = host.value(r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion", "CSDVersion")
     stamped_by = any(

@@ -1,29 +1,38 @@
 """Microsoft Knowledge Base articles as they were published as text, 1990s to 2002: one document, one `Article`.
 
 The flow: the document's form (kb_structure), its products (kb_products), then each question by a file of its own:
-which service pack has the fix (kb_fixes), where else it comes from (kb_outcome), what must be present (kb_component),
-what is to be set (kb_settings). Where two statements contradict each other, the article is marked `confidence: low`.
+which service pack has the fix (kb_fixes), where else it comes from (kb_outcome), what must be present (kb_component).
+Where two statements contradict each other, the article is marked `confidence: low`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 from functools import lru_cache
 
-from auditor.advisories.article import Article, ArticleFix, ArticleSetting, Evidence, ProductVersion
+from auditor.advisories.article import (
+    Article,
+    ArticleContent,
+    ArticleFix,
+    ArticleFixList,
+    ArticleOffer,
+    Evidence,
+    ProductVersion,
+)
 from auditor.advisories.decode import decode
 from auditor.advisories.sources.kb.backlog import backlog
 from auditor.advisories.sources.kb.component import component
+from auditor.advisories.sources.kb.contents import contents
 from auditor.advisories.sources.kb.files import file_versions
+from auditor.advisories.sources.kb.fix_lists import fix_lists
 from auditor.advisories.sources.kb.fixes import SUPPOSED, Fix, keyword_fixes, line_of, prose_fixes
-from auditor.advisories.sources.kb.obligation import obligation, severity
+from auditor.advisories.sources.kb.offers import Offer, needed_packs, offers
 from auditor.advisories.sources.kb.outcome import ArticleOutcome, outcome
 from auditor.advisories.sources.kb.products import product_lines
-from auditor.advisories.sources.kb.settings import settings
+from auditor.advisories.sources.kb.security import bulletins, is_security
+from auditor.advisories.sources.kb.severity import severity
 from auditor.advisories.sources.kb.structure import Structure
 
-_SECURITY = re.compile(r"\bMS\d\d-\d{3}\b|vulnerab|denial.of.service|security (?:hole|hotfix|patch|update)", re.I)
 _product_lines = lru_cache(maxsize=4096)(lambda bullet: tuple(product_lines(bullet)))  # the same few bullets stand everywhere
 
 
@@ -39,7 +48,7 @@ def read(document: bytes, name: str = "") -> Article:
     latest_sp = bool(ways.latest) and not fixes and not presp
     vendor_fix = bool(ways.vendor) and not fixes and not hotfix_only and not latest_sp
     part = component(article)
-    found = settings(article)
+    offered = offers(article) if ways.hotfix or presp or article.holds("rollup", "cumulative") else []
     evidence: dict[str, list[Evidence]] = {}
 
     def note(field: str, text: str, start: int) -> None:
@@ -61,11 +70,11 @@ def read(document: bytes, name: str = "") -> Article:
             note("hotfix_only", f.text, f.start)
     if part:
         note("requires_component", part.text, part.start)
-    for s in found:
-        note("settings", article.line_text(s.start), s.start)
-    duty, why = obligation(article, bool(fixes), bool(hotfix_only or latest_sp or vendor_fix), found)
-    if why:
-        note("obligation", why.text, why.start)
+    for o in offered:
+        note("offers", o.text, o.start)
+    held = contents(article, offered)
+    for c in held:
+        note("contains", f"{c.package}: {' '.join(sorted(c.items))}", c.start)
     queue, words = backlog(article) if vendor_fix else (None, None)
     if words:
         note("backlog", words.text, words.start)
@@ -83,22 +92,31 @@ def read(document: bytes, name: str = "") -> Article:
         vendor_fix=vendor_fix,
         no_fix=not (fixes or hotfix_only or latest_sp or vendor_fix),
         requires_component=part.name if part else None,
-        settings=tuple(ArticleSetting(s.key, s.value, s.type, s.recommended) for s in found),
         severity=stated,
         evidence={field: tuple(items) for field, items in evidence.items()},
         confidence="low" if doubts else "high",
         doubts=tuple(doubts),
-        obligation=duty,
         hotfix=bool(presp or (ways.hotfix and not ways.vendor_first)),
         hotfix_lines=tuple(sorted(ways.hotfix_lines | {line_of(f.product) for f in presp})),
         backlog=queue,
-        security=bool(_SECURITY.search(article.title) or "kbsecurity" in article.lower),
+        security=is_security(article),
         component_services=part.services if part else (),
         products=tuple(dict.fromkeys(ProductVersion(line.id, line.packs, line.edition) for line in lines)),
         file_versions=file_versions(article) if ways.hotfix or presp else {},
+        offers=tuple(_offer(o, ways.latest_lines) for o in offered),
+        contains=tuple(ArticleContent(c.package, tuple(sorted(c.lines)), tuple(sorted(c.items))) for c in held),
+        bulletins=bulletins(article),
+        fix_lists=tuple(ArticleFixList(f.line, f.service_pack, tuple(sorted(f.articles))) for f in fix_lists(article)),
+        before_packs=tuple(ArticleFix(f.product, f.service_pack, "keyword") for f in presp),
+        needs_pack=needed_packs(article) if offered else {},
         sha256=hashlib.sha256(document).hexdigest(),
         document=name,
     )
+
+
+def _offer(o: Offer, latest: frozenset[str]) -> ArticleOffer:
+    """`latest`: the product lines of which some sentence says that the latest service pack has the fix."""
+    return ArticleOffer(o.package, tuple(sorted(o.lines)), o.elsewhere, o.or_latest or bool(o.lines & latest), o.posted)
 
 
 def _together(prose: list[Fix], keywords: list[Fix]) -> tuple[list[Fix], list[str]]:

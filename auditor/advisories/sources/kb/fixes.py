@@ -81,7 +81,7 @@ OTHERWISE = re.compile(
     r"|isn't|doesn't|not updated|not been updated|may not|cannot|would not|revert\w*|no longer available|requires? (?:that|\w+ ){0,5}?(?:Service|SP)|prerequisite|before (?:you )?(?:install|apply)\w*|must (?:first )?(?:have|be running|be at)|prior to|scheduled to|similar|is included to|slated|inadvertently|left out|cumulative|supersedes?"
     r"|(?:list|listing) of|article numbers|(?:all(?: of)? the|other|additional|more|many|some|several|these|those|for) (?:known )?(?:bugs|problems|fixes|issues|hotfixes|articles|updates|changes) (?:that (?:are|were|have been) )?(?:first )?(?:fixed|corrected|addressed|resolved|included|contained|available)"
     r"|how to obtain|problems? (?:fixed|corrected|addressed) by|introduced (?:in|by|with)|caused by|as a result of|first appeared|began (?:in|with)|began occurring|following (?:Microsoft )?(?:Knowledge Base )?articles?|(?:and|then) (?:then )?(?:install|apply) (?:the |a )?(?:\w+[- ]){0,4}(?:hot ?fix|fix|patch|update)|this article (?:lists|contains|describes|is)"
-    r"|regression (?:for|from|of)|re-?appl\w*|re-?install\w*|erroneously|should have the following|file attributes|features? (?:was|were|is|are) (?:first )?(?:included|added|available|introduced|implemented)|despite|although|even (?:after|though|with)|still occurs?)\b",
+    r"|regression (?:for|from|of)|re-?appl\w*|re-?install\w*|erroneously|should have the following|file attributes|features? (?:was|were|is|are) (?:first )?(?:included|added|available|introduced|implemented)|if you have not (?:yet |already )?(?:done so|installed)|despite|although|even (?:after|though|with)|still occurs?)\b",
     re.I,
 )
 _BEFORE_NO = re.compile(

@@ -61,11 +61,3 @@ def test_a_hotfix_beside_the_numbered_pack_is_no_hotfix_only() -> None:
     )
     assert ways(found) == set()
     assert found.hotfix
-
-
-def test_obligation_is_read_from_the_words() -> None:
-    only = article(RESOLUTION="A supported fix is now available, but has not been fully regression-tested.")
-    assert only.obligation == "situational"
-    assert only.evidence["obligation"]
-    assert article(STATUS="This problem was first corrected in Windows NT 4.0 Service Pack 6.").obligation == "required"
-    assert article(SUMMARY="This article describes the tool.").obligation is None

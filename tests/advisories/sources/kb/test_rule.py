@@ -13,20 +13,20 @@ from msgspec.structs import replace
 from auditor.advisories.article import Article
 from auditor.advisories.corpus import CorpusReader
 from auditor.advisories.rule_files import write
-from auditor.advisories.sources.kb.rule import NoRule, rule
+from auditor.advisories.sources.kb.packages import Packages
+from auditor.advisories.sources.kb.rule import rule
 from auditor.checks.hotfix import HotfixCheck
 from auditor.checks.product_pack import ProductPackCheck
 from auditor.checks.registry import AnyOf
 from auditor.checks.service_pack import ServicePackCheck
-from auditor.checks.setting import SettingCheck
 from auditor.evaluation.evaluate import evaluate
 from auditor.model.facts import HostFacts, Hotfix, Listener, Program, Service, Setting
 from auditor.model.finding import Attestation
+from auditor.model.policy import Policy
 from auditor.rulebook.loader import load, problems
 from auditor.rulebook.rule import Rule
 from tests.advisories.made import EXCHANGE, article
 from tests.advisories.shared import SEEDS
-from tests.advisories.sources.kb.test_settings import LABELLED
 from tests.conftest import Run
 from tests.given import NODE, NOTES, WHEN, Attested, platform
 from tests.places import ROOT
@@ -35,14 +35,18 @@ TODAY = date(2026, 11, 25)
 FIXED = "This problem was first corrected in Windows NT 4.0 Service Pack 5."
 
 
-def made(found: Article, only: str = "") -> Rule:
-    one = rule(found, retrieved=TODAY, only=only)
+def made(found: Article, *others: Article) -> Rule:
+    """The rule of an article, among others whose packages are known."""
+    known = Packages()
+    for a in (found, *others):
+        known.add(a)
+    one = rule(found, known, retrieved=TODAY)
     assert list(problems(one)) == []
     return one
 
 
 def verdict(one: Rule, facts: HostFacts) -> str:
-    found = evaluate(facts, [one], today=WHEN.date())
+    found = evaluate(facts, [one], today=WHEN.date(), policy=Policy(situational=True))
     return found[0].verdict if found else "not mentioned"
 
 
@@ -86,39 +90,9 @@ def test_the_article_s_own_hotfix_is_an_alternative_with_its_evidence() -> None:
 def test_obligation() -> None:
     only = "A supported fix is now available, but has not been fully regression-tested."
     assert made(article(RESOLUTION=only)).obligation == "situational"
-    assert made(article(RESOLUTION="Obtain the hotfix to resolve this problem.")).obligation == "advised"
+    assert made(article(RESOLUTION="Obtain the hotfix to resolve this problem.")).obligation == "situational"
     security = article(title="MS00-001: Patch for a Vulnerability", RESOLUTION="Obtain the hotfix to resolve this problem.")
     assert made(security).obligation == "required"
-    assert made(article(RESOLUTION=LABELLED)).obligation != "required"
-
-
-def test_a_setting() -> None:
-    one = made(article(RESOLUTION=LABELLED))
-    key = r"registry:HKLM\SYSTEM\CurrentControlSet\Services\Thing\Parameters#MaxThings"
-    assert one.branches[0].check == SettingCheck(key, one_of=("512",), absent="noncompliant")
-    assert verdict(one, replace(NODE, settings={key: Setting("present", "512", type="REG_DWORD")})) == "compliant"
-    assert verdict(one, replace(NODE, settings={key: Setting("present", "64", type="REG_DWORD")})) == "noncompliant"
-    assert verdict(one, NODE) == "unknown"
-
-
-@pytest.mark.parametrize(
-    "place",
-    [r"HARDWARE\DEVICEMAP\Scsi", r"SYSTEM\CurrentControlSet\Services\ScsiPortX", r"SYSTEM\CurrentControlSet\Services\<name>"],
-)
-def test_a_setting_that_no_host_can_be_asked_for_gives_no_rule(place: str) -> None:
-    words = LABELLED.replace("SYSTEM\\CurrentControlSet\\Services\\Thing\n   \\Parameters", place)
-    with pytest.raises(NoRule):
-        made(article(RESOLUTION=words))
-
-
-def test_only_one_kind() -> None:
-    both = article(RESOLUTION=LABELLED, STATUS=FIXED)
-    assert isinstance(made(both).branches[0].check, ServicePackCheck)
-    assert isinstance(made(both, "settings").branches[0].check, SettingCheck)
-    with pytest.raises(NoRule, match="names no setting"):
-        made(article(STATUS=FIXED), "settings")
-    with pytest.raises(NoRule, match="nothing to comply with"):
-        made(article(SYMPTOMS="It is slow."))
 
 
 def test_a_part_that_cannot_be_recognised_leaves_applicability_open() -> None:
@@ -300,19 +274,3 @@ def test_the_command(tmp_path: Path, auditor: Run) -> None:
         "rules", "import", tmp_path / "in" / "Q190001.TXT", "--output", tmp_path / "none", "--product", "exchange-5.5"
     )
     assert "0 rules in" in none.stdout
-
-
-def test_a_setting_is_situational_and_a_finding_says_that_nobody_looked_at_it() -> None:
-    one = made(article(RESOLUTION=LABELLED))
-    assert one.obligation == "situational"
-    assert not one.provenance.reviewed
-    assert "not reviewed: the importer was not sure" in evaluate(NODE, [one], today=TODAY)[0].evidence[-1]
-    assert made(article(RESOLUTION=LABELLED, title="A Vulnerability in the Thing")).obligation == "advised"
-    assert "not reviewed" not in evaluate(NODE, [made(article(STATUS=FIXED))], today=TODAY)[0].evidence[-1]
-
-
-def test_a_value_that_is_set_to_this_here_and_to_that_there_gives_no_rule() -> None:
-    found = article(RESOLUTION=LABELLED)
-    twice = replace(found, settings=(*found.settings, replace(found.settings[0], recommended="7")))
-    with pytest.raises(NoRule):
-        made(twice)

@@ -1,0 +1,212 @@
+"""The packages of Microsoft's that an article offers, by the numbers under which a host lists them.
+
+A number is taken from the name of the file that is to be downloaded (`Q243835i.exe`), from the article that holds the
+package ("obtain the Security Rollup Package: Q299444"), and is the article's own where it offers a package that its
+name does not number (`Arbexei.exe`, "contact Product Support Services to obtain the fix"): HFNetChk's data of 1998 and
+1999 has it so for every such package.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from auditor.advisories.sources.kb.fixes import line_of
+from auditor.advisories.sources.kb.headings import Part, named_lines, parts
+from auditor.advisories.sources.kb.outcome import LATEST
+from auditor.advisories.sources.kb.products import product_lines
+from auditor.advisories.sources.kb.structure import Structure, fold
+
+_FILE = re.compile(r"\b([A-Za-z0-9][\w+-]{2,40}\.exe)\b", re.I)
+_NUMBER = re.compile(r"q(\d{6})(?!\d)", re.I)
+_HIGHEST = 330_000  # the last article of the archive is Q328,xxx; what is above is a slip (Q2769336i.exe)
+_DOWNLOAD = re.compile(r"download\s*\S* now|DownloadDownload|\bavailable for download\b", re.I)
+_HANDED_OUT = re.compile(r"download|\bnow\b|ftp:|/fixes/|\bposted\b", re.I)
+_POSTED = re.compile(
+    r"ftp://ftp\.microsoft\.com/\S*(?:fix|patch|updat)|\b(?:(?:hot\s?)?fix|patch|update|utility|files?|tool|drivers?)\s+(?:has|have)\s+been\s+posted\s+(?:to|on)\s+the\s+following",
+    re.I,
+)
+# ftp://ftp.microsoft.com/bussys/winnt/winnt-public/fixes/usa/NT40/hotfixes-postSP3/teardrop2-fix/
+_FOLDER = re.compile(r"/fixes/usa/(nt\d+\w*)/\s*hotfixes-post\s*sp\w+/\s*([\w-]+)", re.I)
+# The page of one package: "downloads/critical/q299444/", "Download the Q319733 Package now".
+_PAGE = re.compile(r"/downloads/(?:critical|recommended|security)/q(\d{6})\b|Download\s+the\s+Q(\d{6})\s+Package\b", re.I)
+# A package that Microsoft hands out, without the name of a file.
+_SUPPORT = re.compile(
+    r"\bsupported\s+(?:hot\s?fix|fix|patch|feature|update)(?:\s+that[^.]{0,60})?\s+is\s+(?:now\s+)?available(?:\s+from\s+Microsoft)?\b"
+    r"|\bcontact\s+(?:Microsoft\s+)?(?:Product|Technical|PSS)\s+Support(?:\s+Services)?\s+(?:\w+\s+){0,3}(?:to\s+obtain|for)\s+(?:the|this)\s+(?:\w+\s+){0,2}(?:hot\s?fix|fix|patch|update)"
+    r"|\b(?:obtain|obtaining|install|apply)\s+(?:the\s+|this\s+)?(?:following\s+)?(?:hot\s?fix|hotfix\s+(?:mentioned|referenced)|fix\s+(?:mentioned|referenced)|fix\s+from\s+Microsoft)\b"
+    r"|\bindividual\s+(?:software\s+update|package|update)\b"
+    r"|\bMicrosoft\s+has\s+(?:made\s+available|released|provided|posted|issued)\s+(?:a|an|the)\s+(?:\w+\s+){0,2}(?:hot\s?fix|fix|patch)\b",
+    re.I,
+)
+_NONE = re.compile(
+    r"\b(?:no\s+(?:hot\s?fix|fix|patch)|is\s+not\s+(?:yet\s+)?available|before\s+you\s+(?:install|apply)|after\s+you\s+(?:install|apply)|under\s+development|how\s+to\s+obtain\s+the\s+latest)\b",
+    re.I,
+)
+# The article that holds the package stands on a line of its own below the sentence that sends there.
+REFERENCE = re.compile(r"^[ \t]{2,}(Q\d{5,6})[ \t]+(\S[^\n]*(?:\n[ \t]{2,}(?!Q\d{5,6})\S[^\n]*)*)", re.M)
+_ANSWERS = re.compile(
+    r"\b(?:obtain|install|apply|download)\s+(?:either\s+)?(?:the|this)\b(?:[^.]|\.(?=\d)){0,160}\b(?:roll-?\s*up|cumulative\s+patch|SRP)"
+    r"|\b(?:is|are)\s+(?:also\s+)?(?:included|available|contained|fixed|corrected|eliminated|resolved|addressed|installed)\s+(?:in|by|with|if)\b(?:[^.]|\.(?=\d)){0,160}\b(?:roll-?\s*up|cumulative|SRP|patch\s+that)"
+    r"|\bor\s+(?:obtain\s+)?(?:the\s+)?Windows\b(?:[^.]|\.(?=\d)){0,120}\b(?:roll-?\s*up|SRP)"
+    r"|\b(?:hot\s?fix|fix|patch|update)\s+is\s+(?:also\s+)?included\s+in\s+the\s+following"
+    r"|\bhow\s+to\s+obtain\s+this\s+(?:patch|fix|hot\s?fix|update)|\bobtain\s+(?:the|this)\s+(?:patch|hot\s?fix|fix|update)\b",
+    re.I,
+)
+# What a package brings, or what it holds of another article.
+_OTHER = re.compile(r"\bintroduce|\bfixes\s+listed\s+in\b", re.I)
+_NO_PACKAGE = re.compile(r"^(?:How to Obtain|Frequently|Description of|Use QChain|INFO|HOW ?TO)", re.I)
+
+
+class Offer(NamedTuple):
+    """`package`: the number under which a host lists it; `lines`: the product lines that it is for, none where the article
+    does not tell. `elsewhere`: another article holds the package; `or_latest`: "the latest service pack" has the fix as well; `posted`: the folder of the FTP server that holds it."""
+
+    package: str
+    lines: frozenset[str]
+    elsewhere: bool
+    or_latest: bool
+    posted: str
+    text: str
+    start: int
+
+
+def offers(article: Structure) -> list[Offer]:
+    """The packages that an article offers, each once for the lines that it is for."""
+    found: dict[tuple[str, frozenset[str]], Offer] = {}
+    here = list(parts(article)) or list(parts(article, anywhere=True))
+    for part in here:
+        for offer in _of_part(article, part):
+            found.setdefault((offer.package, offer.lines), offer)
+    if not found:  # older articles say under STATUS what may be obtained
+        for part in parts(article, anywhere=True):
+            if part.under.startswith(("STATUS", "SUMMARY", "MORE INFORMATION")):
+                for offer in _of_part(article, part):
+                    found.setdefault((offer.package, offer.lines), offer)
+    return list(found.values() if not (none := _forthcoming(article)) else (_without(o, none, article) for o in found.values()))
+
+
+# "A patch for Windows NT Server 4.0, Terminal Server Edition is forthcoming."
+_FORTHCOMING = re.compile(
+    r"\b(?:patch|fix|package|update)\s+for\s+((?:[^.;]|\.(?=\d)){5,90}?)\s+(?:is\s+forthcoming|will\s+be\s+(?:released|available)|is\s+not\s+yet\s+available)\b",
+    re.I,
+)
+
+
+def _forthcoming(article: Structure) -> frozenset[str]:
+    """The product lines that the article says have no package yet."""
+    if not article.holds("forthcoming", "not yet available", "will be"):
+        return frozenset()
+    found = (named_lines(fold(m[1])) for m in _FORTHCOMING.finditer(article.text, article.begin, article.end))
+    return frozenset().union(*found)
+
+
+def _without(offer: Offer, lines: frozenset[str], article: Structure) -> Offer:
+    listed = {line_of(p.id) for bullet in article.applies_to for p in product_lines(bullet.text)}
+    return offer._replace(lines=(offer.lines or frozenset(listed)) - lines)
+
+
+def _of_part(article: Structure, part: Part) -> Iterator[Offer]:
+    text = article.text[part.start : part.end]
+    lowered = article.lower[part.start : part.end]
+    if not any(word in lowered for word in ("fix", "patch", "update", "download", "rollup", "roll-up", "posted", "package")):
+        return
+    latest = bool(LATEST.search(fold(text)))
+    folder = _FOLDER.search(text)
+    posted = f"{folder[1]}/{folder[2]}".lower() if folder else ""
+    own: re.Match[str] | None = None
+    numbered = False
+    for number, m in _files(text):
+        if number and number != article.id:
+            numbered = True
+            yield Offer(number, part.lines, False, latest, posted, fold(m[0]), part.start + m.start())
+        elif number:
+            numbered, own = True, own or m
+        else:
+            own = own or m
+    for reference, sentence in _references(text):
+        numbered = True
+        yield Offer(
+            reference[1],
+            part.lines,
+            True,
+            latest,
+            posted,
+            fold(sentence + " " + reference[0])[:300],
+            part.start + reference.start(),
+        )
+    if own is None and not numbered:
+        own = next((m for m in _SUPPORT.finditer(text) if not _NONE.search(_around(text, m))), None)
+    if own is not None:
+        yield Offer(article.id, part.lines, False, latest, posted, fold(_around(text, own))[:300], part.start + own.start())
+
+
+def _files(text: str) -> Iterator[tuple[str, re.Match[str]]]:
+    """The files that are to be downloaded, each with the number in its name, "" where it has none."""
+    download, posted, seen = _DOWNLOAD.search(text), _POSTED.search(text), set[str]()
+    if not download and not posted and not _PAGE.search(text):
+        return
+    for m in _PAGE.finditer(text):
+        number = m[1] or m[2]
+        if f"Q{number}" not in seen and int(number) <= _HIGHEST:
+            seen.add(f"Q{number}")
+            yield f"Q{number}", m
+    for m in _FILE.finditer(text):
+        if not _HANDED_OUT.search(text, text.rfind("\n\n", 0, max(0, text.rfind("\n\n", 0, m.start()))) + 1, m.end() + 60):
+            continue  # a file that is told of, and not handed out
+        number = _NUMBER.search(m[1])
+        ident = f"Q{number[1]}" if number and int(number[1]) <= _HIGHEST else ""
+        if ident not in seen:
+            seen.add(ident)
+            yield ident, m
+    if not seen and (posted or re.search(r"DownloadDownload|Download\b[^\n]*\bnow\b", text)):
+        found = posted or download
+        if found:
+            yield "", found
+
+
+def _references(text: str) -> Iterator[tuple[re.Match[str], str]]:
+    """References to articles that hold the package, each with the paragraph that sends there."""
+    for m in REFERENCE.finditer(text):
+        if _NO_PACKAGE.match(m[2]):
+            continue
+        before = text[max(0, text.rfind("\n\n", 0, max(0, m.start() - 2))) : m.start()]
+        if not before.strip():
+            continue
+        if _ANSWERS.search(before) and not _NONE.search(before) and not _OTHER.search(before):
+            yield m, before
+
+
+def _around(text: str, m: re.Match[str]) -> str:
+    """The sentence or line around a match."""
+    start = max(text.rfind(". ", 0, m.start()), text.rfind("\n\n", 0, m.start()), m.start() - 300, 0)
+    end = min(
+        (e for e in (text.find(". ", m.end()), text.find("\n\n", m.end()), text.find(".\n", m.end())) if e >= 0),
+        default=len(text),
+    )
+    return text[start : min(end, m.end() + 300)]
+
+
+# "This patch requires Windows NT 4.0 SP6a", "can be installed on systems running Windows NT 4.0 Service Pack 5 or 6a".
+_REQUIRES = re.compile(
+    r"\b(?:hot\s?fix|patch|package|update|fix)\s+(?:requires|can\s+be\s+installed\s+on|is\s+for)\s((?:[^.]|\.(?=\d)|\.(?=\S)){0,240})",
+    re.I,
+)
+_ADDRESS = re.compile(r"\(?https?://\S+")
+_PACK = re.compile(r"\b(?:Service\s+Pack|SP)\s*(\d[a-z]?)\b|(?<=or )(\d[a-z]?)\b(?! bit)", re.I)
+
+
+def needed_packs(article: Structure) -> dict[str, str]:
+    """The lowest service pack of each product line on which the article's packages install, where it names one."""
+    found: dict[str, str] = {}
+    for part in parts(article, anywhere=True):
+        for m in _REQUIRES.finditer(article.text, part.start, part.end):
+            words = fold(_ADDRESS.sub("", m[1]))
+            packs = [p[1] or p[2] for p in _PACK.finditer(words)]
+            if not packs or "Gold" in words:
+                continue
+            for line in sorted(named_lines(words) or part.lines):
+                lowest = min(packs, key=lambda p: (int(re.sub(r"\D", "", p)), p))
+                found.setdefault(line, lowest.lower())
+    return found
