@@ -37,21 +37,25 @@ class ProductVersion(Struct, frozen=True):
 class ArticleOffer(Struct, frozen=True):
     """A package of Microsoft's that an article offers, by the number under which a host lists it. `lines`: the product lines that
     it is for, all where there are none. `elsewhere`: another article holds it. `or_latest`: "the latest service pack" has the fix as well, whichever that was. `posted`: the folder of
-    Microsoft's FTP server that holds it (`nt40/teardrop2-fix`), which several articles may offer."""
+    Microsoft's FTP server that holds it (`nt40/teardrop2-fix`), which several articles may offer; `superseded`:
+    what is there is another, later fix."""
 
     package: str
     lines: tuple[str, ...] = ()
     elsewhere: bool = False
     or_latest: bool = False
     posted: str = ""
+    superseded: bool = False
 
 
 class ArticleContent(Struct, frozen=True):
-    """What a package contains and replaces: articles, packages (`Q241041`) and bulletins (`MS01-026`), for these product lines."""
+    """What a package contains and replaces: articles, packages (`Q241041`) and bulletins (`MS01-026`), for these product lines; or what it
+    is `without`, by the article's own word."""
 
     package: str
     lines: tuple[str, ...]
     items: tuple[str, ...]
+    without: bool = False
 
 
 class ArticleFixList(Struct, frozen=True):
@@ -68,7 +72,7 @@ class Article(Struct, frozen=True, kw_only=True):
 
     `backlog` is the listen backlog that the article calls too small; `security`: it is about a vulnerability.
     `bulletins` announced its correction; `offers` are the packages to be had, `contains` what these hold of other articles, `fix_lists` what the article says of service packs' contents,
-    `before_packs` the service packs that were to have the fix when a keyword was written (kbWinNT400PreSP7Fix), `needs_pack` the lowest service pack of a product line on which they install. `confidence` is low where the reader is not sure, with its `doubts` in plain words. `hotfix`: the article offers a
+    `brought_by` the service pack that brought the fault, `before_packs` the service packs that were to have the fix when a keyword was written (kbWinNT400PreSP7Fix), `needs_pack` the lowest service pack of a product line on which they install. `confidence` is low where the reader is not sure, with its `doubts` in plain words. `hotfix`: the article offers a
     hotfix of its own (as well), for `hotfix_lines` where it names them; `file_versions` maps the files of the fix to their versions."""
 
     id: str
@@ -96,6 +100,7 @@ class Article(Struct, frozen=True, kw_only=True):
     contains: tuple[ArticleContent, ...] = ()
     bulletins: tuple[str, ...] = ()
     fix_lists: tuple[ArticleFixList, ...] = ()
+    brought_by: str = ""
     before_packs: tuple[ArticleFix, ...] = ()
     needs_pack: dict[str, str] = {}
     sha256: str = ""

@@ -21,6 +21,7 @@ from auditor.advisories.article import (
 )
 from auditor.advisories.decode import decode
 from auditor.advisories.sources.kb.backlog import backlog
+from auditor.advisories.sources.kb.cause import brought_by
 from auditor.advisories.sources.kb.component import component
 from auditor.advisories.sources.kb.contents import contents
 from auditor.advisories.sources.kb.files import file_versions
@@ -74,7 +75,7 @@ def read(document: bytes, name: str = "") -> Article:
         note("offers", o.text, o.start)
     held = contents(article, offered)
     for c in held:
-        note("contains", f"{c.package}: {' '.join(sorted(c.items))}", c.start)
+        note("contains", f"{c.package}{' without' if c.without else ''}: {' '.join(sorted(c.items))}", c.start)
     queue, words = backlog(article) if vendor_fix else (None, None)
     if words:
         note("backlog", words.text, words.start)
@@ -104,9 +105,10 @@ def read(document: bytes, name: str = "") -> Article:
         products=tuple(dict.fromkeys(ProductVersion(line.id, line.packs, line.edition) for line in lines)),
         file_versions=file_versions(article) if ways.hotfix or presp else {},
         offers=tuple(_offer(o, ways.latest_lines) for o in offered),
-        contains=tuple(ArticleContent(c.package, tuple(sorted(c.lines)), tuple(sorted(c.items))) for c in held),
+        contains=tuple(ArticleContent(c.package, tuple(sorted(c.lines)), tuple(sorted(c.items)), c.without) for c in held),
         bulletins=bulletins(article),
         fix_lists=tuple(ArticleFixList(f.line, f.service_pack, tuple(sorted(f.articles))) for f in fix_lists(article)),
+        brought_by=brought_by(article),
         before_packs=tuple(ArticleFix(f.product, f.service_pack, "keyword") for f in presp),
         needs_pack=needed_packs(article) if offered else {},
         sha256=hashlib.sha256(document).hexdigest(),
@@ -116,7 +118,9 @@ def read(document: bytes, name: str = "") -> Article:
 
 def _offer(o: Offer, latest: frozenset[str]) -> ArticleOffer:
     """`latest`: the product lines of which some sentence says that the latest service pack has the fix."""
-    return ArticleOffer(o.package, tuple(sorted(o.lines)), o.elsewhere, o.or_latest or bool(o.lines & latest), o.posted)
+    return ArticleOffer(
+        o.package, tuple(sorted(o.lines)), o.elsewhere, o.or_latest or bool(o.lines & latest), o.posted, o.superseded
+    )
 
 
 def _together(prose: list[Fix], keywords: list[Fix]) -> tuple[list[Fix], list[str]]:

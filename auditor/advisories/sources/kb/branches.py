@@ -16,6 +16,7 @@ from auditor.advisories.article import Article, ArticleFix, ProductVersion
 from auditor.advisories.sources.kb.applications import PLATFORM_LINE, runs_on, split
 from auditor.advisories.sources.kb.fixes import line_of
 from auditor.advisories.sources.kb.headings import PLATFORM, is_about
+from auditor.advisories.sources.kb.offers import TSE
 from auditor.advisories.sources.kb.packages import Packages
 from auditor.checks.hotfix import HotfixCheck
 from auditor.checks.product_pack import ProductPackCheck
@@ -41,7 +42,7 @@ def branches(article: Article, known: Packages) -> tuple[list[Branch], str]:
     app = _application(article, lines)
     found: dict[str, Branch] = {}
     for line in lines:
-        if (split(line)[0] or "") != app:
+        if split(line)[0] != app and not (app and line == TSE):
             continue
         pack = _pack(article, line, app, known)
         hotfix = _hotfix(article, line, known, bool(pack))
@@ -52,7 +53,7 @@ def branches(article: Article, known: Packages) -> tuple[list[Branch], str]:
         only_hotfix: Obligation | None = (
             None if pack or article.security or known.in_security_rollup(article.id) else "situational"
         )
-        products, editions = (runs_on(line), ()) if app else platforms(article, line)
+        products, editions = (runs_on(line), ()) if split(line)[0] else platforms(article, line)
         found[line] = Branch(products, checks[0] if len(checks) == 1 else AnyOf(tuple(checks)), editions, only_hotfix)
     return list(_one_each(found)), app
 
@@ -71,7 +72,7 @@ def _application(article: Article, lines: list[str]) -> str:
     bases = list(dict.fromkeys(split(line)[0] for line in lines if not PLATFORM_LINE.fullmatch(line)))
     if not bases:
         return ""
-    if any(PLATFORM_LINE.fullmatch(line) for line in lines):
+    if any(PLATFORM_LINE.fullmatch(line) and line != TSE for line in lines):
         return "iis" if "iis" in bases and _IIS.search(article.title) else ""
     with_fix = [b for b in bases if any(split(line_of(f.product))[0] == b for f in article.fixes)]
     return (with_fix or bases)[0]
@@ -100,7 +101,9 @@ def _pack(article: Article, line: str, app: str, known: Packages) -> Check | Non
         if of in (line, windows) and (of not in packs or _order(fix.service_pack) > _order(packs[of].service_pack)):
             packs[of] = fix
     found = packs.get(line) or packs.get(windows)
-    return _pack_check(line_of(found.product), found.service_pack, article) if found else None
+    if found is None or _order(article.brought_by) >= _order(found.service_pack):
+        return None  # "… After You Apply Service Pack 2": that pack is the cause, and no cure
+    return _pack_check(line_of(found.product), found.service_pack, article)
 
 
 def _pack_check(of: str, pack: str, article: Article) -> Check | None:
@@ -113,14 +116,8 @@ def _pack_check(of: str, pack: str, article: Article) -> Check | None:
     return ProductPackCheck(of, pack) if server_products.known(of) else None
 
 
-# "… After You Install Service Pack 4": who has an older one does not have the fault.
-_BROUGHT = re.compile(r"\b(?:after|since|with|once|when)\b.{0,60}?\b(?:Service Pack|SP) ?(\d[a-z]?)\b", re.I)
-
-
 def _since(article: Article, pack: str) -> str:
-    """The service pack that brought the fault, by the title."""
-    m = _BROUGHT.search(article.title)
-    return m[1].lower() if m and _order(m[1].lower()) < _order(pack) else ""
+    return article.brought_by if _order(article.brought_by) < _order(pack) else ""
 
 
 def _listed_pack(hotfix: HotfixCheck, article: Article, line: str, known: Packages) -> Check | None:
@@ -134,6 +131,7 @@ def _hotfix(article: Article, line: str, known: Packages, beside_a_pack: bool) -
     """The packages for a line. None where "the latest service pack", whichever that was, is an alternative that no number
     tells: a host may have it."""
     offered = [o for o in article.offers if is_about(frozenset(o.lines), line)]
+    offered = [o for o in offered if o.lines] or offered  # what is said of the line itself goes before what is said of all
     offered = [o for o in offered if not o.elsewhere or known.covers(o.package, line)]
     if not offered or (not beside_a_pack and any(o.or_latest for o in offered) and not _known_otherwise(article, line, known)):
         return None

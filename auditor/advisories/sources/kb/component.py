@@ -177,16 +177,19 @@ def _known(text: str, applies: str) -> Known | None:
     lowered, own = text.lower(), applies.lower()
     for n in _candidates(lowered):
         known = COMPONENTS[n]
-        m = known.pattern.search(text, lowered)
+        m = known.pattern.compiled.search(text)  # a word of it is there
         if m and not known.pattern.search(applies, own) and (found is None or m.start() < found[0]):
             found = (m.start(), known)
     return found[1] if found else None
+
+
+_OPENING = 1_500  # letters in which a first sentence ends
 
 
 def _opening(article: Structure) -> Iterator[tuple[str, int]]:
     """The sentences in which the condition of a problem stands: the first of SYMPTOMS and of CAUSE."""
     for section in article.sections:
         if section.name.startswith(("SYMPTOM", "SUMMARY", "CAUSE")):
-            first = next(sentences(article.text, section.start, section.end), None)
+            first = next(sentences(article.text, section.start, min(section.end, section.start + _OPENING)), None)
             if first:
                 yield first.text, first.start

@@ -17,13 +17,14 @@ from auditor.advisories.sources.kb.structure import Structure
 
 _INTRODUCES = re.compile(
     r"\b(?:roll-?up|SRP|cumulative|package|patch(?:es)?|hot\s?fix(?:es)?|this\s+fix|pack)\b(?:[^.]|\.(?=\d)){0,200}?\b(?:includes?|contains?|supersedes?|replaces?)\b"
-    r"|\bfixes\s+(?:that\s+are\s+)?included\s+in\s+the\b",
+    r"|\bfixes\s+(?:that\s+are\s+)?included\s+in\s+the\b|\bfollowing\s+fixes\s+are\s+included\b",
     re.I,
 )
 _SENDS = re.compile(
-    r"\bclick\s+the|\bsection\s+of\s+the|\bfor\s+(?:more|additional)\s+information|\bdo\s+not\s+include|\bnot\s+included|\bplease\s+see\b|\bbefore\s+you\b|\brequires?\b|\bis\s+included\s+in\b|\bintroduce",
+    r"\bclick\s+the|\bsection\s+of\s+the|\bfor\s+(?:more|additional)\s+information|\bplease\s+see\b|\bbefore\s+you\b|\brequires?\b|\bis\s+included\s+in\b|\bintroduce",
     re.I,
 )
+_WITHOUT = re.compile(r"\bdo(?:es)?\s+not\s+(?:include|contain|supersede|replace)|\bnot\s+included\b", re.I)
 _FUNCTIONALITY = re.compile(
     r"includes\s+the\s+functionality\s+from\s(?:[^.]|\.(?=\d)){0,200}\([^)\s]{0,120}\bID=(\d{6})\)", re.I
 )
@@ -35,12 +36,13 @@ _RUN = re.compile(r"(?:^[ \t]{2,}Q\d{5,6}[ \t]+\S[^\n]*\n(?:[ \t]{2,}(?!Q\d{5,6}
 
 
 class Content(NamedTuple):
-    """A package contains these articles, packages and bulletins (`Q241041`, `MS01-026`), for these product lines (all where none
-    is named); `start` is the place of the list."""
+    """A package contains these articles, packages and bulletins (`Q241041`, `MS01-026`), or is `without` them, for these product lines
+    (all where none is named); `start` is the place of the list."""
 
     package: str
     lines: frozenset[str]
     items: frozenset[str]
+    without: bool
     start: int
 
 
@@ -51,33 +53,33 @@ def contents(article: Structure, offered: Iterable[Offer]) -> list[Content]:
         return []
     found = []
     for part in parts(article, anywhere=True):
-        for items, start in _lists(article.text[part.start : part.end]):
+        for items, without, start in _lists(article.text[part.start : part.end]):
             items -= {article.id}
             here = (
                 {o.package for o in own if part.start <= o.start < part.end}
                 or {o.package for o in own if part.section <= o.start < part.until}
                 or {o.package for o in own}
             )
-            found += [Content(p, part.lines, items - {p}, part.start + start) for p in sorted(here) if items - {p}]
+            found += [Content(p, part.lines, items - {p}, without, part.start + start) for p in sorted(here) if items - {p}]
     return found
 
 
-def _lists(text: str) -> Iterator[tuple[frozenset[str], int]]:
+def _lists(text: str) -> Iterator[tuple[frozenset[str], bool, int]]:
     for m in _FUNCTIONALITY.finditer(text):
-        yield frozenset({f"Q{m[1]}"}), m.start()
+        yield frozenset({f"Q{m[1]}"}), False, m.start()
     for run in _RUN.finditer(f"{text}\n\n"):
-        if _introduced(text, run.start()):
-            yield frozenset(r[1] for r in REFERENCE.finditer(run[0])), run.start()
+        yield from _told(text, run, frozenset(r[1] for r in REFERENCE.finditer(run[0])))
     for run in _LIST_OF_IDS.finditer(f"{text}\n\n"):
-        if _introduced(text, run.start()):
-            yield frozenset(re.findall(r"Q\d{5,6}", run[0])), run.start()
+        yield from _told(text, run, frozenset(re.findall(r"Q\d{5,6}", run[0])))
     for run in _LIST_OF_BULLETINS.finditer(f"{text}\n\n"):
-        if _introduced(text, run.start()):
-            yield frozenset(b.upper() for b in BULLETIN.findall(run[0])), run.start()
+        yield from _told(text, run, frozenset(b.upper() for b in BULLETIN.findall(run[0])))
 
 
-def _introduced(text: str, at: int) -> bool:
-    """Does the paragraph before a list say that it is what a package holds?"""
-    before = text[:at].rstrip()
+def _told(text: str, run: re.Match[str], items: frozenset[str]) -> Iterator[tuple[frozenset[str], bool, int]]:
+    """A list, if the paragraph before it says that it is what a package holds, or does not hold."""
+    before = text[: run.start()].rstrip()
     paragraph = before[max(0, before.rfind("\n\n")) :]
-    return bool(_INTRODUCES.search(paragraph) and not _SENDS.search(paragraph))
+    if _WITHOUT.search(paragraph):
+        yield items, True, run.start()
+    elif _INTRODUCES.search(paragraph) and not _SENDS.search(paragraph):
+        yield items, False, run.start()

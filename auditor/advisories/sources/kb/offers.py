@@ -28,9 +28,11 @@ _POSTED = re.compile(
     re.I,
 )
 # ftp://ftp.microsoft.com/bussys/winnt/winnt-public/fixes/usa/NT40/hotfixes-postSP3/teardrop2-fix/
-_FOLDER = re.compile(r"/fixes/usa/(nt\d+\w*)/\s*hotfixes-post\s*sp\w+/\s*([\w-]+)", re.I)
+_FOLDER = re.compile(r"/fixes/(?:usa|eng)/(nt\d+\w*|exchg[\d.]+)/\s*(?:hotfixes-)?(post-?\s*sp\w+(?:/\s*|-)[\w-]+)", re.I)
 # The page of one package: "downloads/critical/q299444/", "Download the Q319733 Package now".
 _PAGE = re.compile(r"/downloads/(?:critical|recommended|security)/q(\d{6})\b|Download\s+the\s+Q(\d{6})\s+Package\b", re.I)
+# Where an article says under which key its hotfix is listed: "HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Hotfix\Q184017".
+_KEY = re.compile(r"\\Hotfix\\\s*(Q\d{6})\b", re.I)
 # A package that Microsoft hands out, without the name of a file.
 _SUPPORT = re.compile(
     r"\bsupported\s+(?:hot\s?fix|fix|patch|feature|update)(?:\s+that[^.]{0,60})?\s+is\s+(?:now\s+)?available(?:\s+from\s+Microsoft)?\b"
@@ -41,33 +43,40 @@ _SUPPORT = re.compile(
     re.I,
 )
 _NONE = re.compile(
-    r"\b(?:no\s+(?:hot\s?fix|fix|patch)|is\s+not\s+(?:yet\s+)?available|before\s+you\s+(?:install|apply)|after\s+you\s+(?:install|apply)|under\s+development|how\s+to\s+obtain\s+the\s+latest)\b",
+    r"\b(?:no\s+(?:hot\s?fix|fix|patch)|is\s+not\s+(?:yet\s+)?available|(?:in|under)\s+development|before\s+you\s+(?:install|apply)|after\s+you\s+(?:install|apply)|how\s+to\s+obtain\s+the\s+latest)\b",
     re.I,
 )
 # The article that holds the package stands on a line of its own below the sentence that sends there.
-REFERENCE = re.compile(r"^[ \t]{2,}(Q\d{5,6})[ \t]+(\S[^\n]*(?:\n[ \t]{2,}(?!Q\d{5,6})\S[^\n]*)*)", re.M)
+_IN_DEVELOPMENT = re.compile(
+    r"\b(?:fix|patch)\b[^.]{0,60}\bis\s+in\s+development\b|\bdoes\s+not\s+recommend\s+implementing\b", re.I
+)
+REFERENCE = re.compile(r"^[ \t]*(Q\d{5,6})[ \t]+(\S[^\n]*(?:\n[ \t]{2,}(?!Q\d{5,6})\S[^\n]*)*)", re.M)
 _ANSWERS = re.compile(
     r"\b(?:obtain|install|apply|download)\s+(?:either\s+)?(?:the|this)\b(?:[^.]|\.(?=\d)){0,160}\b(?:roll-?\s*up|cumulative\s+patch|SRP)"
-    r"|\b(?:is|are)\s+(?:also\s+)?(?:included|available|contained|fixed|corrected|eliminated|resolved|addressed|installed)\s+(?:in|by|with|if)\b(?:[^.]|\.(?=\d)){0,160}\b(?:roll-?\s*up|cumulative|SRP|patch\s+that)"
+    r"|\b(?:is|are|was)\s+(?:also\s+|first\s+)?(?:included|available|contained|fixed|corrected|eliminated|resolved|addressed|installed)\s+(?:in|by|with|if)\b(?:[^.]|\.(?=\d)){0,160}\b(?:roll-?\s*up|cumulative|SRP|patch\s+that)"
     r"|\bor\s+(?:obtain\s+)?(?:the\s+)?Windows\b(?:[^.]|\.(?=\d)){0,120}\b(?:roll-?\s*up|SRP)"
     r"|\b(?:hot\s?fix|fix|patch|update)\s+is\s+(?:also\s+)?included\s+in\s+the\s+following"
-    r"|\bhow\s+to\s+obtain\s+this\s+(?:patch|fix|hot\s?fix|update)|\bobtain\s+(?:the|this)\s+(?:patch|hot\s?fix|fix|update)\b",
+    r"|\bhow\s+to\s+(?:obtain|download)\s+(?:this|the)\s+(?:patch|fix|hot\s?fix|update)|\babout\s+this\s+(?:hot\s?fix\s+)?bundle\b"
+    r"|\bapply\s+the\s+(?:hot\s?fix|fix|patch)\s+that\s+is\s+described\s+in\s+the\s+following|\bobtain\s+(?:the|this)\s+(?:patch|hot\s?fix|fix|update)\b",
     re.I,
 )
 # What a package brings, or what it holds of another article.
 _OTHER = re.compile(r"\bintroduce|\bfixes\s+listed\s+in\b", re.I)
+_MORE = re.compile(r"\s*For\s+(?:more|additional)\s+information\b", re.I)
 _NO_PACKAGE = re.compile(r"^(?:How to Obtain|Frequently|Description of|Use QChain|INFO|HOW ?TO)", re.I)
 
 
 class Offer(NamedTuple):
     """`package`: the number under which a host lists it; `lines`: the product lines that it is for, none where the article
-    does not tell. `elsewhere`: another article holds the package; `or_latest`: "the latest service pack" has the fix as well; `posted`: the folder of the FTP server that holds it."""
+    does not tell. `elsewhere`: another article holds the package; `or_latest`: "the latest service pack" has the fix as well; `posted`: the folder of the FTP server that holds it;
+    `superseded`: what is there is another, later fix."""
 
     package: str
     lines: frozenset[str]
     elsewhere: bool
     or_latest: bool
     posted: str
+    superseded: bool
     text: str
     start: int
 
@@ -75,16 +84,43 @@ class Offer(NamedTuple):
 def offers(article: Structure) -> list[Offer]:
     """The packages that an article offers, each once for the lines that it is for."""
     found: dict[tuple[str, frozenset[str]], Offer] = {}
-    here = list(parts(article)) or list(parts(article, anywhere=True))
-    for part in here:
+    specific = frozenset[str]()
+    for part in list(parts(article)) or list(parts(article, anywhere=True)):
+        specific |= part.lines
         for offer in _of_part(article, part):
             found.setdefault((offer.package, offer.lines), offer)
-    if not found:  # older articles say under STATUS what may be obtained
-        for part in parts(article, anywhere=True):
-            if part.under.startswith(("STATUS", "SUMMARY", "MORE INFORMATION")):
-                for offer in _of_part(article, part):
+    for part in parts(article, anywhere=True):
+        # Older articles say under STATUS what may be obtained; later ones in which rollup the fix is.
+        if part.under.startswith(("STATUS", "SUMMARY", "MORE INFORMATION")) and (not found or part.under == "STATUS"):
+            for offer in _of_part(article, part):
+                if offer.elsewhere or not found:
                     found.setdefault((offer.package, offer.lines), offer)
-    return list(found.values() if not (none := _forthcoming(article)) else (_without(o, none, article) for o in found.values()))
+    none = _forthcoming(article) | (specific & {TSE})  # what has a section of its own is not offered what stands before it
+    listed = frozenset(line_of(p.id) for bullet in article.applies_to for p in product_lines(bullet.text))
+    return [_limited(o, none, listed) for o in found.values()] if found else []
+
+
+TSE = "windows-nt-4.0-terminal-server"
+_FOLDERS = {
+    "nt40": "windows-nt-4.0",
+    "nt40tse": TSE,
+    "nt351": "windows-nt-3.51",
+    "nt35": "windows-nt-3.5",
+    "nt350": "windows-nt-3.5",
+}
+
+
+def _limited(offer: Offer, none: frozenset[str], listed: frozenset[str]) -> Offer:
+    """An offer for the product lines that it can be for: those of its folder on the FTP server, and not `none`, which
+    are those that have another or no package by the article's own word."""
+    folder = offer.posted.partition("/")[0]
+    of_folder = _FOLDERS.get(folder, folder.replace("exchg", "exchange-"))
+    if of_folder in listed and (not offer.lines or of_folder in offer.lines) and not offer.elsewhere:
+        return offer._replace(lines=frozenset({of_folder}))
+    lines = offer.lines or listed
+    if not lines & none or (offer.lines and offer.lines <= none):
+        return offer
+    return offer._replace(lines=lines - none)
 
 
 # "A patch for Windows NT Server 4.0, Terminal Server Edition is forthcoming."
@@ -102,51 +138,72 @@ def _forthcoming(article: Structure) -> frozenset[str]:
     return frozenset().union(*found)
 
 
-def _without(offer: Offer, lines: frozenset[str], article: Structure) -> Offer:
-    listed = {line_of(p.id) for bullet in article.applies_to for p in product_lines(bullet.text)}
-    return offer._replace(lines=(offer.lines or frozenset(listed)) - lines)
-
-
 def _of_part(article: Structure, part: Part) -> Iterator[Offer]:
     text = article.text[part.start : part.end]
     lowered = article.lower[part.start : part.end]
     if not any(word in lowered for word in ("fix", "patch", "update", "download", "rollup", "roll-up", "posted", "package")):
         return
-    latest = bool(LATEST.search(fold(text)))
-    folder = _FOLDER.search(text)
-    posted = f"{folder[1]}/{folder[2]}".lower() if folder else ""
+    folders = [f"{m[1]}/{m[2]}".lower() for m in _FOLDER.finditer(text)]
+    plain = Offer(
+        article.id,
+        part.lines,
+        False,
+        bool(LATEST.search(fold(text))),
+        folders[0] if folders else "",
+        "supersed" in lowered,
+        "",
+        part.start,
+    )
     own: re.Match[str] | None = None
-    numbered = False
+    in_files = False
     for number, m in _files(text):
+        in_files = in_files or bool(number)
         if number and number != article.id:
-            numbered = True
-            yield Offer(number, part.lines, False, latest, posted, fold(m[0]), part.start + m.start())
-        elif number:
-            numbered, own = True, own or m
+            yield plain._replace(package=number, text=fold(m[0]), start=part.start + m.start())
         else:
             own = own or m
-    for reference, sentence in _references(text):
-        numbered = True
-        yield Offer(
-            reference[1],
-            part.lines,
-            True,
-            latest,
-            posted,
-            fold(sentence + " " + reference[0])[:300],
-            part.start + reference.start(),
-        )
-    if own is None and not numbered:
+    for m, sentence in _references(text):
+        words = fold(f"{sentence} {m[0]}")[:_WORDS]
+        yield plain._replace(package=m[1], elsewhere=True, text=words, start=part.start + m.start())
+    lines = part.lines
+    if own is None and not in_files and not _in_development(article):
         own = next((m for m in _SUPPORT.finditer(text) if not _NONE.search(_around(text, m))), None)
+        lines = lines or (_named_beside(text, own) if own else lines)
     if own is not None:
-        yield Offer(article.id, part.lines, False, latest, posted, fold(_around(text, own))[:300], part.start + own.start())
+        for posted in dict.fromkeys(folders) or ("",):
+            yield plain._replace(
+                text=fold(_around(text, own))[:_WORDS], start=part.start + own.start(), lines=lines, posted=posted
+            )
+
+
+def _in_development(article: Structure) -> bool:
+    return article.holds("in development", "recommend") and bool(_IN_DEVELOPMENT.search(article.text, article.begin))
+
+
+def _named_beside(text: str, m: re.Match[str]) -> frozenset[str]:
+    """The product lines that the paragraph names up to the end of the sentence that offers a package, or of which the one before confirms
+    the problem: "… a problem in Exchange Server 5.0. A supported fix …"."""
+    end = text.find(".\n", m.end())
+    start = max(0, text.rfind("\n\n", 0, m.start()))
+    found = named_lines(fold(text[start : end if end >= 0 else m.end()]))
+    if found:
+        return found
+    before = text[:start].rstrip()
+    confirmed = before[max(0, before.rfind("\n\n")) :]
+    return named_lines(fold(confirmed)) if "confirmed" in confirmed else frozenset()
+
+
+_WORDS = 300  # letters of a sentence that are kept as evidence
 
 
 def _files(text: str) -> Iterator[tuple[str, re.Match[str]]]:
     """The files that are to be downloaded, each with the number in its name, "" where it has none."""
     download, posted, seen = _DOWNLOAD.search(text), _POSTED.search(text), set[str]()
-    if not download and not posted and not _PAGE.search(text):
+    if not download and not posted and not _PAGE.search(text) and not _KEY.search(text):
         return
+    for m in _KEY.finditer(text):
+        seen.add(m[1].upper())
+        yield m[1].upper(), m
     for m in _PAGE.finditer(text):
         number = m[1] or m[2]
         if f"Q{number}" not in seen and int(number) <= _HIGHEST:
@@ -171,7 +228,10 @@ def _references(text: str) -> Iterator[tuple[re.Match[str], str]]:
     for m in REFERENCE.finditer(text):
         if _NO_PACKAGE.match(m[2]):
             continue
-        before = text[max(0, text.rfind("\n\n", 0, max(0, m.start() - 2))) : m.start()]
+        at = max(0, text.rfind("\n\n", 0, max(0, m.start() - 2)))
+        if _MORE.match(text, at):  # what it is more information about stands in the paragraph before
+            at = max(0, text.rfind("\n\n", 0, at))
+        before = text[at : m.start()]
         if not before.strip():
             continue
         if _ANSWERS.search(before) and not _NONE.search(before) and not _OTHER.search(before):

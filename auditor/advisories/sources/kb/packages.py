@@ -34,6 +34,7 @@ class Packages:
         self._articles: dict[str, _Packaged] = {}
         self._announced: defaultdict[str, list[str]] = defaultdict(list)
         self._held: defaultdict[str, list[tuple[frozenset[str], tuple[str, ...]]]] = defaultdict(list)
+        self._without: defaultdict[str, list[tuple[frozenset[str], tuple[str, ...]]]] = defaultdict(list)
         self._posted: defaultdict[str, set[str]] = defaultdict(set)
         self._fixed: dict[tuple[str, str], str] = dict(_ELSEWHERE)
         self._security: set[str] = set()
@@ -53,14 +54,15 @@ class Packages:
         lines |= {PLATFORM[line] for line in lines if line in PLATFORM}
         own = frozenset(o.package for o in article.offers if not o.elsewhere)
         self._articles[article.id] = _Packaged(frozenset(lines), own, frozenset(article.bulletins))
-        if article.security and sum(len(c.items) for c in article.contains) >= _ROLLUP:
+        if article.security and sum(len(c.items) for c in article.contains if not c.without) >= _ROLLUP:
             self._security.add(article.id)
         for bulletin in article.bulletins:
             self._announced[bulletin].append(article.id)
         for content in article.contains:
-            self._held[content.package].append((frozenset(content.lines), content.items))
+            held = self._without if content.without else self._held
+            held[content.package].append((frozenset(content.lines), content.items))
         for offer in article.offers:
-            if offer.posted:
+            if offer.posted and not offer.superseded:
                 self._posted[offer.posted].add(article.id)
         for package in own:
             for line, pack in article.needs_pack.items():
@@ -122,6 +124,9 @@ class Packages:
                         new = {i for item in items for i in self._meant(item, line)} - found - {package}
                         found |= new
                         waiting += new
+            for lines, items in self._without.get(package, ()):
+                if is_about(lines, line):
+                    found -= {i for item in items for i in self._meant(item, line)}
             known = self._all[package, line] = frozenset(found)
         return known
 

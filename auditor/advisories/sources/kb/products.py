@@ -198,13 +198,16 @@ _VERSIONS = re.compile(r"(?<![\w.])(\d{1,2}\.\d{1,2}[a-z]?|20\d\d|9[5-8])(?![\w.
 _BEFORE = re.compile(r"(?:The |Microsoft |Windows(?= Routing| Terminal))*")
 
 
+_KIT = re.compile(r"\b(?:Development|Resource) Kit\b|\bDDK\b|\bSDK\b")  # what one writes for a product with is not the product
+
+
 def product_lines(bullet: str) -> list[ProductLine]:
     """The product lines of one APPLIES TO bullet: one for each version. Empty where the bullet does not begin with a
     product that has an id here."""
     text = normal(re.sub(r"(?<=\w), (?=\d)", " and ", re.sub(r"\bversions? ", "", bullet)))
     found = mentions(text)
     begin = _BEFORE.match(text)
-    if not found or found[0].start > (begin.end() if begin else 0):
+    if not found or found[0].start > (begin.end() if begin else 0) or _KIT.search(text):
         return []
     m, rest = found[0], text
     edition = "terminal-server" if "Terminal Server" in rest else m.edition

@@ -69,7 +69,7 @@ def rule(article: Article, known: Packages, *, retrieved: date) -> Rule:
         published=article.revised,
         branches=tuple(found),
         application=applications.component(app) if app else None,
-        component=_component(article, app),
+        component=_component(article, app, found),
         bulletins=article.bulletins,
         security=article.security,
         remediation=_remediation(article, found),
@@ -121,13 +121,22 @@ def _vendor_branches(article: Article) -> list[Branch]:
     ]
 
 
-def _component(article: Article, app: str) -> Component | None:
+def _component(article: Article, app: str, found: list[Branch]) -> Component | None:
+    """The part that the title names. What only the circumstances name may be the other end of the line, and does not narrow what a service
+    pack settles anyway; nor does what somebody migrates from."""
     name = article.requires_component
+    titled = any(e.text == article.title for e in article.evidence.get("requires_component", ()))
+    if not article.vendor_fix and ("migrat" in article.title.lower() or (not titled and _only_packs(found))):
+        return None
     if name is None or _ROLLUP.search(article.title) or (app and name == applications.APPLICATIONS[app].name):
         return None
     if name in _PARTS:  # where Windows has the fault, somebody else's server is the peer, which need not be on the host
         return _PARTS[name] if article.vendor_fix else None
     return Component(name=name, services=article.component_services)
+
+
+def _only_packs(found: list[Branch]) -> bool:
+    return all(isinstance(b.check, (ServicePackCheck, ProductPackCheck)) for b in found)
 
 
 def _obligation(found: list[Branch]) -> Obligation:

@@ -17,7 +17,8 @@ HEADER = re.compile(r"DOCUMENT:[ \t]*(Q\d{4,7})(?:[ \t]+(\d{1,2})-([A-Z]{3})-(\d
 _TITLE = re.compile(r"^TITLE[ \t]*:[ \t]*(.*)", re.M)
 _APPLIES = re.compile(r"^The information in this article applies to:?[ \t]*\n", re.M | re.I)
 _RULE = re.compile(r"^[-=]{20,}[ \t]*$", re.M)
-_HEADING = re.compile(r"(?<=\n\n)([^\s=-][^\n]{0,90})\n(===+|---+)[ \t]*$", re.M)
+_UNDERLINE = re.compile(r"\n(===+|---+)[ \t]*$", re.M)
+_HEADING = re.compile(r"[^\s=-][^\n]{0,90}")
 _FOOTER = re.compile(r"^Keywords[ \t]*:([^\n]*(?:\n[ \t]+kb[^\n]*)*)", re.M)
 _WORD = re.compile(r"\S+")
 _LABELLED = re.compile(r"^(Technology|Version|Hardware|Issue type|Solution Type)[ \t]*:[ \t]*([^\n]*)", re.M)
@@ -104,12 +105,17 @@ class Structure:
 
     def _sections(self) -> Iterator[ArticleSection]:
         """The text before the first heading is a section without a name."""
-        found = list(_HEADING.finditer(self.text, self.begin, self.end))
-        starts = [h.start() for h in found] + [self.end]
+        found: list[tuple[int, str, re.Match[str]]] = []
+        for rule in _UNDERLINE.finditer(self.text, self.begin, self.end):
+            start = self.text.rfind("\n", self.begin, rule.start()) + 1
+            heading = self.text[start : rule.start()]
+            if self.text[start - 2 : start] == "\n\n" and _HEADING.fullmatch(heading):
+                found.append((start, fold(heading), rule))
+        starts = [start for start, _, _ in found] + [self.end]
         if starts[0] > self.begin:
             yield ArticleSection("", "", 1, self.begin, starts[0])
-        for n, h in enumerate(found):
-            yield ArticleSection(fold(h[1]), fold(h[1]).upper(), 1 if h[2][0] == "=" else 2, h.end(), starts[n + 1])
+        for n, (_, heading, rule) in enumerate(found):
+            yield ArticleSection(heading, heading.upper(), 1 if rule[1][0] == "=" else 2, rule.end(), starts[n + 1])
 
     def holds(self, *words: str) -> bool:
         """Does the article hold any of these words, given in lower case?"""
