@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from secrets import token_hex
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
 from auditor.advisories.database.knowledge import AdvisoryDatabase
-from auditor.collectors.permitted import Permitted
 from auditor.evaluation.applicability import may_apply
 from auditor.evaluation.cache import EvaluationCache
 from auditor.evaluation.evaluate import NO_POLICY
@@ -20,6 +20,9 @@ from auditor.model.finding import Attestation, Waiver
 from auditor.model.policy import Policy
 from auditor.model.requirements import DataRequirements
 from auditor.rulebook.loader import Rulebook
+
+if TYPE_CHECKING:
+    from auditor.collectors.permitted import Permitted
 
 
 class RequirementsCache:
@@ -38,6 +41,8 @@ class RequirementsCache:
     def permitted(self, rulebook: Rulebook) -> Permitted:
         """Everything that may be sent to any host."""
         if self._permitted is None:
+            from auditor.collectors.permitted import Permitted  # all collectors, for who reaches hosts
+
             self._permitted = Permitted(rulebook.requirements())
         return self._permitted
 

@@ -57,6 +57,9 @@ class HotfixCheck(CheckKind, frozen=True, tag="hotfix"):
             yield f"settled_by: {self.settled_by} is none of ids"
 
 
+_NUMBER = re.compile(r"(?:Q|KB)\d{5,7}")
+
+
 def listed_of(ids: tuple[str, ...], case: Case) -> list[str]:
     """Those of these hotfixes that the host lists."""
     listed = case.articles
@@ -68,5 +71,5 @@ def listed_of(ids: tuple[str, ...], case: Case) -> list[str]:
 def hotfix_number_faults(ids: tuple[str, ...]) -> Iterator[str]:
     """A sentence for each id that is no hotfix's number."""
     for ident in ids:
-        if not re.fullmatch(r"(Q|KB)\d{5,7}", ident):
+        if not _NUMBER.fullmatch(ident):
             yield f"{ident!r} is no hotfix's number: Q or KB and five to seven digits"

@@ -10,7 +10,6 @@ from auditor.audit.stored_facts import evaluate_again, from_files, from_run, new
 from auditor.cli import exits, options
 from auditor.cli.days import end_of_day
 from auditor.cli.delivery import deliver
-from auditor.cli.stored_history import open_store
 from auditor.errors import UsageFault
 from auditor.foundation.clock import utc_now
 from auditor.foundation.durations import FORM, span
@@ -60,6 +59,8 @@ def judge(paths: tuple[str, ...], latest: bool, as_of: str | None, run_id: str |
         before, known = from_files(paths, opened, now)
         run = evaluate_again(before, known, rulebook, opened, now, known_advisories)
     else:
+        from auditor.cli.stored_history import open_store  # sqlite_utils costs a tenth of a second
+
         with open_store(history, inventory) as store:
             before, known = from_run(store, run_id) if run_id else newest(store, then or now, oldest)
             run = evaluate_again(before, known, rulebook, opened, now, known_advisories)

@@ -76,6 +76,7 @@ def load(paths: Sequence[str] = (), *, situational: bool = False) -> Rulebook:
     places: dict[str, str] = {}
     changes: list[tuple[overrides.Override, str]] = []
     left: Counter[str] = Counter()
+    contents: dict[str, bytes] = {}  # what a rule is known by: its line, or how it would be written as one
     for path in _files(list(paths) or ["shipped"], faults):
         if path.name == COUNTS:
             if not situational:
@@ -87,15 +88,15 @@ def load(paths: Sequence[str] = (), *, situational: bool = False) -> Rulebook:
             changes += overrides.read(path, faults)
             continue
         found = _lines(path, faults) if path.suffix == ".jsonl" else _yaml(path, faults)
-        for rule, line in found:
+        for rule, line, content in found:
             place = f"{path}:{line}"
             if rule.id in rules and rules[rule.id].generated is not rule.generated:
                 if rules[rule.id].generated:  # what somebody wrote by hand stands for what an importer made of the advisory
-                    rules[rule.id], places[rule.id] = rule, place
+                    rules[rule.id], places[rule.id], contents[rule.id] = rule, place, content
             elif rule.id in rules:
                 faults.append(f"{place}: rule {rule.id} was read before, from {places[rule.id]}")
             else:
-                rules[rule.id], places[rule.id] = rule, place
+                rules[rule.id], places[rule.id], contents[rule.id] = rule, place, content
     for change, place in changes:
         if change.id not in rules:
             faults.append(f"{place}: there is no rule {change.id} among those loaded")
@@ -103,13 +104,14 @@ def load(paths: Sequence[str] = (), *, situational: bool = False) -> Rulebook:
             del rules[change.id], places[change.id]
         else:
             rules[change.id] = overrides.changed(rules[change.id], change)
+            contents[change.id] = msgspec.json.encode(rules[change.id])
             places[change.id] += f", changed by {place}"
     if not rules and not faults:
         faults.append(f"{' '.join(paths) or 'shipped'}:1: holds no rule")
     if faults:
         raise FileFaults(faults)
-    body = msgspec.json.encode([rules[i] for i in sorted(rules)])
-    return Rulebook(tuple(rules.values()), places, hashlib.sha256(body).hexdigest(), dict(left))
+    digest = hashlib.sha256(b"\n".join(contents[i] for i in sorted(rules)))
+    return Rulebook(tuple(rules.values()), places, digest.hexdigest(), dict(left))
 
 
 def _files(paths: list[str], faults: list[str]) -> Iterator[Path]:
@@ -126,7 +128,10 @@ def _files(paths: list[str], faults: list[str]) -> Iterator[Path]:
             faults.append(f"{given}:1: there is no such rule file or folder")
 
 
-def _yaml(path: Path, faults: list[str]) -> list[tuple[Rule, int]]:
+_Read = tuple[Rule, int, bytes]  # with its line, and what it is known by
+
+
+def _yaml(path: Path, faults: list[str]) -> list[_Read]:
     """A file holds one rule, or a list of rules."""
     noted = FaultList(path)
     root = compose(path, noted)
@@ -137,27 +142,28 @@ def _yaml(path: Path, faults: list[str]) -> list[tuple[Rule, int]]:
         if rule:
             for problem in problems(rule):
                 noted.add(node, f"{rule.id}: {problem}")
-            rules.append((rule, node.start_mark.line + 1))
+            rules.append((rule, node.start_mark.line + 1, msgspec.json.encode(rule)))
     if root is None and not noted:
         noted.add(1, "holds no rule")
     faults.extend(noted.texts())
     return rules
 
 
-def _lines(path: Path, faults: list[str]) -> list[tuple[Rule, int]]:
+def _lines(path: Path, faults: list[str]) -> list[_Read]:
     rules = []
+    decoder = msgspec.json.Decoder(Rule)
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if line.strip():
                 try:
                     if len(line) > MAX_BYTES:
                         raise ValueError(f"the line is longer than {MAX_BYTES} bytes")
-                    rule = msgspec.json.decode(line, type=Rule)
+                    rule = decoder.decode(line)
                 except (msgspec.MsgspecError, ValueError, RecursionError) as e:
                     faults.append(f"{path}:{number}: {e}")
                     continue
                 faults.extend(f"{path}:{number}: {rule.id}: {problem}" for problem in problems(rule))
-                rules.append((rule, number))
+                rules.append((rule, number, line.strip()))
     return rules
 
 
@@ -172,13 +178,16 @@ def attestable(rule: Rule) -> bool:
     return any(check.attestable for check in checks(rule))
 
 
+_VENDOR = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,60}")
+
+
 def problems(rule: Rule) -> Iterator[str]:
     """What the types cannot say: a rule that could not be judged as it is written."""
     if not rule.branches:
         yield "has no branch, so it could never apply"
     if not rule.generated and not (rule.meaning and rule.matters and rule.references):
         yield "must say what it asks (meaning), why (matters), and from where (references)"
-    if rule.component and not re.fullmatch(r"|[A-Za-z0-9][A-Za-z0-9 ._-]{0,60}", rule.component.vendor):
+    if rule.component and rule.component.vendor and not _VENDOR.fullmatch(rule.component.vendor):
         yield f"{rule.component.vendor!r} is no vendor's key under HKLM\\SOFTWARE"
     for check in checks(rule):
         yield from check.faults()
