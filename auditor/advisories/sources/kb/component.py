@@ -101,12 +101,7 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
     (r"Seagate|Backup Exec|ArcServe|Cheyenne|Symantec|pcANYWHERE|Norton|McAfee|Netscape|Oracle|Lotus|WordPerfect|CorelDRAW|Octopus|Diskeeper|Legato|Veritas|Trend|InocuLAN|Reflection|Attachmate|Wall Data|Rumba|Eudora|AutoCAD|PageMaker|Banyan|Pathworks|StarQuest|Sterling|KiXtart|Telxon|NetManage|FTP Software|Hummingbird|Insignia|Sybase|Informix|Netfinity|Insight Manager|OpenView|Unicenter|Tivoli", "a program of another vendor", ""),
 )  # fmt: skip
 COMPONENTS = tuple(Known(Pattern(pattern), name, tuple(services.split())) for pattern, name, services in _ROWS)
-# The words of the patterns, so that most patterns are never tried; those that stand everywhere tell nothing.
-_HEAD = 2
-_BY_HEAD: dict[str, list[tuple[str, int]]] = {}
-for _n, _one in enumerate(COMPONENTS):
-    for _word in _one.pattern.words:
-        _BY_HEAD.setdefault(_word[:_HEAD], []).append((_word, _n))
+_WORDS = [(word, n) for n, known in enumerate(COMPONENTS) for word in known.pattern.words]
 # Hardware and its drivers, and printers: recognised by a maker or a model beside a word for a device.
 _MAKER = (
     r"3Com|Adaptec|Compaq|Dell|Digital|DEC|Intel|IBM|Toshiba|HP|Hewlett|Canon|Epson|Lexmark|Matrox|S3|ATI|Cirrus|Diamond|Creative|Sound ?Blaster|Mylex|BusLogic|Madge|Olicom|Proteon|SMC|Xircom|Cabletron|DigiBoard|Digi(?:board)?|Equinox|Stallion|"
@@ -115,14 +110,12 @@ _MAKER = (
 )
 _DEVICE = r"(?:adapter|card|controller|driver|printer|drive|modem|scanner|chip ?set|tape|CD-?ROM|device|keyboard|mouse|joystick|plotter|board|NIC|array|port replicator|docking|monitor|video|display|BIOS|jet|SCSI|Token Ring|Ethernet)s?"
 MAKER = re.compile(rf"\b(?:{_MAKER})\b")
-_HARDWARE = re.compile(
-    rf"\b(?:{_MAKER})\b|\b(?:printer|video|display|sound|network|SCSI|PCMCIA|PC Card|tape|Token Ring|Ethernet|FDDI|ATM|serial|mouse|joystick|modem|multiport|IDE|RAID|CD-?ROM|AGP|ISDN|fax) (?:\w+ )?(?:driver|adapter|card|controller|board|drive|chip ?set)s?\b|\b[A-Z][A-Za-z]*\d+\w*\.(?:SYS|DLL|DRV)\b|Generic ?/? ?Text(?: Only)?|PostScript|\bGINAs?\b|[Kk]eyboard [Ll]ayout|service provider|\bPCL\b|\bHPGL\b|\b\w+jet\b",
-    re.I,
+_HARDWARE = Pattern(
+    rf"\b(?:{_MAKER})\b|\b(?:printer|video|display|sound|network|SCSI|PCMCIA|PC Card|tape|Token Ring|Ethernet|FDDI|ATM|serial|mouse|joystick|modem|multiport|IDE|RAID|CD-?ROM|AGP|ISDN|fax) (?:\w+ )?(?:driver|adapter|card|controller|board|drive|chip ?set)s?\b|\b[A-Z][A-Za-z]*\d+\w*\.(?:SYS|DLL|DRV)\b|Generic ?/? ?Text(?: Only)?|PostScript|\bGINAs?\b|[Kk]eyboard [Ll]ayout|service provider|\bPCL\b|\bHPGL\b|\b\w+jet\b"
 )
 # Makers of adapters: their name and a model are enough, without a word for the device.
-_ADAPTER = re.compile(
-    r"\b(?:3Com|Adaptec|BusLogic|Cabletron|Matrox|Olicom|Madge|Mylex|Xircom|Digi(?:Board)?|Equinox|Promise|NCR|Symbios|Creative|S3|ATI|Number Nine|Diamond|Panasonic|Plextor|Exabyte|Wacom)\b.{0,20}\b[A-Z]*-?\d{2,}\w*",
-    re.I,
+_ADAPTER = Pattern(
+    r"\b(?:3Com|Adaptec|BusLogic|Cabletron|Matrox|Olicom|Madge|Mylex|Xircom|Digi(?:Board)?|Equinox|Promise|NCR|Symbios|Creative|S3|ATI|Number Nine|Diamond|Panasonic|Plextor|Exabyte|Wacom)\b.{0,20}\b[A-Z]*-?\d{2,}\w*"
 )
 _HOW_TO = re.compile(
     r"^(?:[A-Z0-9]+: )?(?:How|HOWTO|INFO|DOC|Info|List of|Using|Description|Overview|Definition|FAQ|Q&A|What|Where|Configuring|Installing|Understanding|Explanation|README|SAMPLE|FILE|Troubleshooting|Doc Err|INF|Differences|Setting|Creating|Changing)\b"
@@ -143,9 +136,7 @@ def component(article: Structure) -> NamedComponent | None:
             return NamedComponent(found.name, found.services, text, start)
     if (m := _ADAPTER.search(title)) or ((m := _HARDWARE.search(title)) and re.search(_DEVICE, title, re.I)):
         return NamedComponent(title[m.start() :][:60].strip(), (), article.title, article.title_at)
-    if article.holds("third-party", "manufactured", "independent") and (
-        m := _STRANGERS.search(article.text, article.begin, article.end)
-    ):
+    if m := article.near(_STRANGERS, "third-party", "manufactured", "independent"):
         return NamedComponent("a product of another vendor", (), fold(m[0]), m.start())
     return None
 
@@ -166,9 +157,8 @@ def _condition(text: str) -> str:
 
 
 def _candidates(lowered: str) -> list[int]:
-    """The components of whose patterns a text holds a word, by the words' first letters."""
-    heads = {lowered[i : i + _HEAD] for i in range(len(lowered) - _HEAD + 1)}
-    return sorted({n for head in _BY_HEAD.keys() & heads for word, n in _BY_HEAD[head] if word in lowered})
+    """The components of whose patterns a text holds a word."""
+    return sorted({n for word, n in _WORDS if word in lowered})
 
 
 def _known(text: str, applies: str) -> Known | None:

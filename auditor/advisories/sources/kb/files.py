@@ -15,6 +15,8 @@ _ALPHA = re.compile(r"\balpha\b", re.I)
 def file_versions(article: Structure) -> dict[str, str]:
     """File name in lower case to version, from lines that hold one of each; a file with several versions is left out."""
     text = article.text
+    if not article.holds("attributes", "following file", "file information", "file name"):
+        return {}
     if not _ATTRIBUTES.search(text, article.begin, article.end):
         return {}
     found: dict[str, set[str]] = {}

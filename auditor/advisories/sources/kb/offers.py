@@ -193,12 +193,16 @@ def _named_beside(text: str, m: re.Match[str]) -> frozenset[str]:
     return named_lines(fold(confirmed)) if "confirmed" in confirmed else frozenset()
 
 
+_BEFORE = 900  # letters before a reference, in which the sentence stands that sends there
 _WORDS = 300  # letters of a sentence that are kept as evidence
 
 
 def _files(text: str) -> Iterator[tuple[str, re.Match[str]]]:
     """The files that are to be downloaded, each with the number in its name, "" where it has none."""
-    download, posted, seen = _DOWNLOAD.search(text), _POSTED.search(text), set[str]()
+    lowered, seen = text.lower(), set[str]()
+    if not any(word in lowered for word in ("download", "posted", "ftp:", "hotfix\\")):
+        return
+    download, posted = _DOWNLOAD.search(text), _POSTED.search(text)
     if not download and not posted and not _PAGE.search(text) and not _KEY.search(text):
         return
     for m in _KEY.finditer(text):
@@ -231,7 +235,7 @@ def _references(text: str) -> Iterator[tuple[re.Match[str], str]]:
         at = max(0, text.rfind("\n\n", 0, max(0, m.start() - 2)))
         if _MORE.match(text, at):  # what it is more information about stands in the paragraph before
             at = max(0, text.rfind("\n\n", 0, at))
-        before = text[at : m.start()]
+        before = text[max(at, m.start() - _BEFORE) : m.start()]
         if not before.strip():
             continue
         if _ANSWERS.search(before) and not _NONE.search(before) and not _OTHER.search(before):

@@ -212,7 +212,7 @@ def outcome(article: Structure) -> ArticleOutcome:
 
 def _strange(article: Structure) -> bool:
     """Does the article disclaim somebody else's product?"""
-    return article.holds("third-party", "manufactured", "independent", "kb3rdparty") and bool(_THIRD_PARTY.search(article.text))
+    return article.near(_THIRD_PARTY, "third-party", "manufactured", "independent", "kb3rdparty") is not None
 
 
 def _level(article: Structure) -> int:

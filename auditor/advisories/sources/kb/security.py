@@ -39,7 +39,7 @@ def is_security(article: Structure) -> bool:
         return True
     if "kbsec" in article.lower and any(_KEYWORD.match(k.text) for k in article.keywords):
         return True
-    return article.holds("vulnerab", "security risk") and bool(_SAID.search(article.text, article.begin))
+    return article.near(_SAID, "vulnerab", "security risk") is not None
 
 
 def bulletins(article: Structure) -> tuple[str, ...]:

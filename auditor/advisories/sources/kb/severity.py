@@ -15,7 +15,7 @@ _SEVERITY = re.compile(
 
 def severity(article: Structure) -> tuple[Severity, Sentence | None]:
     """Only what the article itself states."""
-    if article.holds("severity", "rated") and (m := _SEVERITY.search(article.text, article.begin, article.end)):
+    if m := article.near(_SEVERITY, "severity", "rated", before=20, after=60):
         word = m[1].lower()
         stated: dict[str, Severity] = {"critical": "critical", "important": "important", "moderate": "moderate", "low": "low"}
         return stated[word], Sentence(fold(m[0]), m.start())

@@ -121,6 +121,19 @@ class Structure:
         """Does the article hold any of these words, given in lower case?"""
         return any(word in self.lower for word in words)
 
+    def near(self, pattern: re.Pattern[str], *words: str, before: int = 80, after: int = 160) -> re.Match[str] | None:
+        """The first match around one of these words, given in lower case: a pattern without a fixed beginning is slow over a whole text.
+        All of the document is looked at."""
+        found: list[re.Match[str]] = []
+        for word in words:
+            at = self.lower.find(word)
+            while at >= 0:
+                if m := pattern.search(self.text, max(0, at - before), at + after):
+                    found.append(m)
+                    break
+                at = self.lower.find(word, at + len(word))
+        return min(found, key=lambda m: m.start(), default=None)
+
     def line(self, offset: int) -> int:
         """The number of the line at an offset, from 1."""
         if self._lines is None:
