@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from auditor.advisories.article import Article, ArticleFix, ProductVersion
+from auditor.advisories.article import Article, ArticleFix, ArticleOffer, ProductVersion
 from auditor.advisories.sources.kb.applications import PLATFORM_LINE, runs_on, split
 from auditor.advisories.sources.kb.fixes import line_of
 from auditor.advisories.sources.kb.headings import PLATFORM, is_about
@@ -132,6 +132,8 @@ def _hotfix(article: Article, line: str, known: Packages, beside_a_pack: bool) -
     tells: a host may have it."""
     offered = [o for o in article.offers if is_about(frozenset(o.lines), line)]
     offered = [o for o in offered if o.lines] or offered  # what is said of the line itself goes before what is said of all
+    if not offered and known.handed_out(article.id, line):
+        offered = [ArticleOffer(article.id, (line,))]
     offered = [o for o in offered if not o.elsewhere or known.covers(o.package, line)]
     if not offered or (not beside_a_pack and any(o.or_latest for o in offered) and not _known_otherwise(article, line, known)):
         return None

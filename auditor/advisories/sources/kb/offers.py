@@ -35,10 +35,11 @@ _PAGE = re.compile(r"/downloads/(?:critical|recommended|security)/q(\d{6})\b|Dow
 _KEY = re.compile(r"\\Hotfix\\\s*(Q\d{6})\b", re.I)
 # A package that Microsoft hands out, without the name of a file.
 _SUPPORT = re.compile(
-    r"\bsupported\s+(?:hot\s?fix|fix|patch|feature|update)(?:\s+that[^.]{0,60})?\s+is\s+(?:now\s+)?available(?:\s+from\s+Microsoft)?\b"
+    r"\bsupported\s+(?:hot\s?fix|fix|patch|feature|update|bundle\s+of\s+fixes)(?:\s+that[^.]{0,60})?\s+is\s+(?:now\s+)?available(?:\s+from\s+Microsoft)?\b"
     r"|\bcontact\s+(?:Microsoft\s+)?(?:Product|Technical|PSS)\s+Support(?:\s+Services)?\s+(?:\w+\s+){0,3}(?:to\s+obtain|for)\s+(?:the|this)\s+(?:\w+\s+){0,2}(?:hot\s?fix|fix|patch|update)"
-    r"|\b(?:obtain|obtaining|install|apply)\s+(?:the\s+|this\s+)?(?:following\s+)?(?:hot\s?fix|hotfix\s+(?:mentioned|referenced)|fix\s+(?:mentioned|referenced)|fix\s+from\s+Microsoft)\b"
-    r"|\bindividual\s+(?:software\s+update|package|update)\b"
+    # "the fix mentioned below" may be anything, and is mostly a service pack
+    r"|\b(?:obtain|obtaining|install|apply)\s+(?:the\s+|this\s+)?(?:following\s+)?(?:hot\s?fix|fix\s+from\s+Microsoft)\b(?!\s+(?:that\s+is\s+)?(?:mentioned|referenced|described|listed|discussed|below|above))"
+    r"|\bindividual\s+(?:software\s+update|package|update)\b(?!\s+(?:referenced|mentioned|described|listed))"
     r"|\bMicrosoft\s+has\s+(?:made\s+available|released|provided|posted|issued)\s+(?:a|an|the)\s+(?:\w+\s+){0,2}(?:hot\s?fix|fix|patch)\b",
     re.I,
 )

@@ -32,6 +32,7 @@ class Packages:
 
     def __init__(self) -> None:
         self._articles: dict[str, _Packaged] = {}
+        self._handed_out: set[tuple[str, str]] = set()  # package and product line, by whatever article
         self._announced: defaultdict[str, list[str]] = defaultdict(list)
         self._held: defaultdict[str, list[tuple[frozenset[str], tuple[str, ...]]]] = defaultdict(list)
         self._without: defaultdict[str, list[tuple[frozenset[str], tuple[str, ...]]]] = defaultdict(list)
@@ -64,6 +65,7 @@ class Packages:
         for offer in article.offers:
             if offer.posted and not offer.superseded:
                 self._posted[offer.posted].add(article.id)
+        self._handed_out |= {(o.package, line) for o in article.offers if not o.elsewhere for line in (o.lines or lines)}
         for package in own:
             for line, pack in article.needs_pack.items():
                 self.needs.setdefault((package, line), pack)
@@ -89,6 +91,10 @@ class Packages:
     def in_security_rollup(self, ident: str) -> bool:
         """Does a rollup of security fixes name the article? Then it is about a flaw in security, whatever it says."""
         return any(ident in items for package in self._security for _, items in self._held[package])
+
+    def handed_out(self, package: str, line: str) -> bool:
+        """Does any article offer such a package for a product line: a rollup's article the package of one that it holds, say?"""
+        return (package, line) in self._handed_out
 
     def covers(self, package: str, line: str) -> bool:
         """Is a package for this product line, as far as its article is known?"""
