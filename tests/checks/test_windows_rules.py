@@ -305,3 +305,43 @@ def test_pending_reboot(required: bool | None, expected: str) -> None:
 def test_no_rule_of_windows_is_judged_on_linux() -> None:
     linux = replace(NODE, platform=Platform(family="linux", product="debian-12"))
     assert not [f for f in evaluate(linux, RULES, today=WHEN.date()) if f.rule.startswith(("Q", "windows"))]
+
+
+LSA = r"registry:HKLM\SYSTEM\CurrentControlSet\Control\Lsa#"
+PROTECTION = r"registry:HKLM\SYSTEM\CurrentControlSet\Control\Session Manager#ProtectionMode"
+FTP = r"registry:HKLM\SYSTEM\CurrentControlSet\Services\MSFTPSVC\Parameters#"
+SMB = r"registry:HKLM\SYSTEM\CurrentControlSet\Services\LanmanServer\Parameters#EnableSecuritySignature"
+SECURITY = [
+    # rule, key, product, value: verdict
+    ("Q244995", PROTECTION, "windows-nt-4.0-server", {None: "noncompliant", "0": "noncompliant", "1": "compliant"}),
+    ("Q244995", PROTECTION, "windows-nt-4.0-terminal-server", {"1": "not_applicable", "0": "not_applicable"}),  # Q253821
+    ("Q217336", f"{TCPIP}DisableIPSourceRouting", "windows-nt-4.0-server", {None: "noncompliant", "1": "noncompliant", "2": "compliant"}),
+    ("Q217336", f"{TCPIP}DisableIPSourceRouting", "windows-2000-server", {None: "not_applicable"}),
+    ("Q143474", f"{LSA}RestrictAnonymous", "windows-nt-4.0-server", {None: "noncompliant", "0": "noncompliant", "1": "compliant", "2": "compliant"}),
+    ("Q161372", SMB, "windows-nt-4.0-server", {None: "noncompliant", "1": "compliant"}),
+    ("Q161372", SMB, "windows-nt-4.0-workstation", {None: "not_applicable"}),
+    ("Q147706", f"{LSA}LMCompatibilityLevel", "windows-nt-4.0-server", {None: "noncompliant", "0": "noncompliant", "1": "compliant", "5": "compliant"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "key", "product", "expected"), SECURITY)
+def test_what_the_vendor_asks_for_security(rule: str, key: str, product: str, expected: dict[str | None, str]) -> None:
+    for value, wanted in expected.items():
+        assert verdict(rule, host(product, "6", {key: value})) == wanted, value
+
+
+def test_values_that_must_not_be_switched_on() -> None:
+    keys = {f"{FTP}EnablePortAttack": None, f"{FTP}EnablePASVTheft": None}
+    ftp = (Service("MSFTPSVC"),)
+    assert verdict("Q247132", replace(host("windows-2000-server", "3", keys), services=ftp)) == "compliant"
+    for on in keys:
+        assert verdict("Q247132", replace(host("windows-2000-server", "3", {**keys, on: "1"}), services=ftp)) == "noncompliant"
+    assert verdict("Q247132", host("windows-2000-server", "3", keys)) == "not_applicable"
+
+
+def test_what_no_patch_brings_is_a_person_s_word() -> None:
+    rule = "iis-4.0-administrative-actions"
+    iis = replace(host("windows-nt-4.0-server", "6a"), services=(Service("W3SVC"),))
+    assert [verdict(rule, iis), verdict(rule, iis, attested(rule))] == ["unknown", "compliant"]
+    assert verdict(rule, host("windows-nt-4.0-server", "6a")) == "not_applicable"
+    assert verdict(rule, replace(iis, platform=replace(iis.platform, product="windows-2000-server"))) == "not_applicable"
