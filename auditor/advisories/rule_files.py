@@ -118,12 +118,9 @@ def _write(folder: Path, rules: Iterable[Rule]) -> None:
     for path in folder.rglob("*.jsonl"):
         if path.relative_to(folder).as_posix() not in files:
             path.unlink()
-    situational = [r for name, found in files.items() if name.startswith(f"{SITUATIONAL}/") for r in found]
-    if situational:
+    if counts := _by_product([r for found in files.values() for r in found]):
         (folder / SITUATIONAL).mkdir(exist_ok=True)
-        own_files.replace(
-            folder / SITUATIONAL / COUNTS, msgspec.json.format(msgspec.json.encode(_by_product(situational))), 0o644
-        )
+        own_files.replace(folder / SITUATIONAL / COUNTS, msgspec.json.format(msgspec.json.encode(counts)), 0o644)
     sums = []
     for name, found in sorted(files.items()):
         lines = []
@@ -137,14 +134,17 @@ def _write(folder: Path, rules: Iterable[Rule]) -> None:
 
 
 def _by_product(rules: Iterable[Rule]) -> dict[str, int]:
-    """How many of these rules each Windows has; those about server applications count for none."""
+    """How many rules are about particular problems of each Windows; those about server applications count for none."""
     platforms = {p: Platform(family="windows", product=p) for p in sorted({p.id for p in PRODUCTS})}
     plain = [r for r in rules if r.application is None]
-    counts = {
-        product: sum(any(covers(p, platform) for b in r.branches for p in b.products) for r in plain)
-        for product, platform in platforms.items()
-    }
+    counts = {product: sum(_situational(r, platform) for r in plain) for product, platform in platforms.items()}
     return {product: count for product, count in counts.items() if count}
+
+
+def _situational(rule: Rule, platform: Platform) -> bool:
+    """Is the rule's branch for a platform about a particular problem?"""
+    own = next((b for b in rule.branches if any(covers(p, platform) for p in b.products)), None)
+    return own is not None and (own.obligation or rule.obligation) == "situational"
 
 
 def _digest(line: bytes) -> str:

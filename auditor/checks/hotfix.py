@@ -36,9 +36,9 @@ class HotfixCheck(CheckKind, frozen=True, tag="hotfix"):
         found = listed_of(self.ids, case)
         if not found:
             remedy = Remedy("hotfix", "", self.settled_by or self.ids[0], self.after)
-            return Judgement(
-                "noncompliant", f"{required} not installed", required, "the host lists no such hotfix", remedy=remedy
-            )
+            todo = f"Apply the package {remedy.level}{f', on Service Pack {self.after} or later,' if self.after else ''} and restart the host."
+            why = "the host lists no such hotfix"
+            return Judgement("noncompliant", f"{required} not installed", required, why, remedy=remedy, remediation=todo)
         wanted = {article(f) for f in found}
         sources = sorted({h.source or "registry claim" for h in case.facts.hotfixes if article(h.id) in wanted})
         why = f"{', '.join(found)} is listed as installed ({', '.join(sources)})" + (

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from auditor.collectors.linux.script_output import ScriptOutput
+if TYPE_CHECKING:  # the package of the Linux collectors is made of what is defined here
+    from auditor.collectors.linux.script_output import ScriptOutput
 
 
 class CollectorResult(Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from datetime import date
 
@@ -126,6 +127,13 @@ def sentence(run: Run, n: Figures) -> str:
     if n.unjudged_hosts:
         parts.append(f"to {n.unjudged_hosts} nothing required applied")
     return f"{stopped}Of {total} {hosts}, {', '.join(parts)}."
+
+
+def particular(run: Run, r: TargetResult) -> tuple[int, str]:
+    """How many rules about particular problems there are for a host's Windows that nobody asked for, and the word that finds them."""
+    product = (r.facts.platform.product if r.facts else None) or ""
+    line = re.sub(r"^(windows-nt-4\.0|windows-2000)-(?!terminal-server).*", r"\1", product)
+    return run.rulebook.left.get(product, 0), line
 
 
 def knowledge(run: Run) -> str:

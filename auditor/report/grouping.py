@@ -31,7 +31,7 @@ class Bundle(Struct, frozen=True):
             return f"Which version and service pack of {label(self.remedy.line).rpartition(' ')[0]} is here"
         if self.remedy.kind == "hotfix" and len(self.levels) == 1:
             own = next((f for f in self.findings if f.rule == self.remedy.level), None)
-            return said(self.remedy) + (f", {subject(own.title)}" if own else "")
+            return (f"{subject(own.title)}, " if own else "") + said(self.remedy)
         return said(self.remedy, len(self.levels))
 
     @property
@@ -114,7 +114,7 @@ def said(remedy: Remedy, count: int = 1) -> str:
         return "a restart"
     if remedy.kind == "service_pack":
         return f"{label(remedy.line)} Service Pack {remedy.level}"
-    after = f" (on Service Pack {remedy.of})" if remedy.of else ""
+    after = f" (needs Service Pack {remedy.of})" if remedy.of else ""
     return f"{remedy.level}{after}" if count == 1 else f"{count} hotfixes, one for each advisory"
 
 

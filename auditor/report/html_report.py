@@ -16,7 +16,7 @@ from auditor.model.past import Past
 from auditor.model.run import Run, TargetResult
 from auditor.report.curve import curve
 from auditor.report.deduplicate import fold
-from auditor.report.figures import Settle, figures, knowledge, sentence, settle, state, system
+from auditor.report.figures import Settle, figures, knowledge, particular, sentence, settle, state, system
 from auditor.report.grouping import Bundle, by_obligation
 from auditor.report.required import Required, required
 from auditor.report.templates import template
@@ -45,6 +45,7 @@ class HostView(Struct, frozen=True, kw_only=True):
     settle: Settle | None
     held: str
     fulfilled: int
+    particular: tuple[int, str]
     bundles: list[Bundle]
     required: list[Finding]
     others: list[tuple[str, list[Bundle], list[Finding]]]
@@ -58,7 +59,7 @@ class HostView(Struct, frozen=True, kw_only=True):
 def html(run: Run, rules: Iterable[Rule], past: Past | None = None) -> bytes:
     """The report of a run; `rules` are those it was judged by, `past` what came before."""
     n = figures(run)
-    assessed = [_host(r) for r in run.results if r.outcome in ("assessed", "partial")]
+    assessed = [_host(run, r) for r in run.results if r.outcome in ("assessed", "partial")]
     assessed.sort(key=lambda h: (-h.required_counts.noncompliant, -h.required_counts.pending, -h.required_counts.open, h.name))
     # Of the thousands of generated rules only those that are not met are explained on the page.
     seen = {
@@ -90,7 +91,7 @@ def html(run: Run, rules: Iterable[Rule], past: Past | None = None) -> bytes:
     return text.encode("utf-8", "replace")
 
 
-def _host(r: TargetResult) -> HostView:
+def _host(run: Run, r: TargetResult) -> HostView:
     facts, order = r.facts, {s: n for n, s in enumerate(SEVERITIES)}
     platform = facts.platform if facts else None
     ranked = sorted(
@@ -112,6 +113,7 @@ def _host(r: TargetResult) -> HostView:
         seconds=r.seconds,
         held=", ".join(r.held),
         fulfilled=r.fulfilled,
+        particular=particular(run, r),
         tone=STANDING_TONE[counts.standing],
         verdict=_said(counts),
         open=counts.standing in ("lacking", "open"),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from auditor.foundation.sanitize import counted, one_line
 from auditor.model.finding import SEVERITIES, VERDICTS, Finding
 from auditor.model.run import Run, TargetResult
-from auditor.report.figures import figures, knowledge, sentence, settle, state, system
+from auditor.report.figures import figures, knowledge, particular, sentence, settle, state, system
 from auditor.report.grouping import Bundle, by_obligation
 
 _MANY = 24  # ids of what is not required, before the rest is counted
@@ -37,7 +37,7 @@ def _lines(run: Run) -> Iterator[str]:
     yield ""
     first: dict[int, str] = {}
     for r in sorted(run.results, key=lambda r: (r.outcome in ("assessed", "partial"), r.target.name)):
-        yield from _target(r, first.get(id(r.findings), "") if r.findings else "")
+        yield from _target(run, r, first.get(id(r.findings), "") if r.findings else "")
         first.setdefault(id(r.findings), r.target.name)
         yield ""
     if n.actions:
@@ -48,7 +48,7 @@ def _lines(run: Run) -> Iterator[str]:
     yield f"Rules: {run.rulebook.rules}, rulebook {run.rulebook.digest[:12]}, {knowledge(run)}; auditor {run.auditor}; run {run.id}"
 
 
-def _target(r: TargetResult, like: str) -> Iterator[str]:
+def _target(run: Run, r: TargetResult, like: str) -> Iterator[str]:
     """One host; `like` is the one before it that has just the same findings."""
     platform = r.facts.platform if r.facts else None
     what = "".join(f", {one_line(part)}" for part in (system(platform), state(platform)) if part)
@@ -77,6 +77,9 @@ def _target(r: TargetResult, like: str) -> Iterator[str]:
             yield f"  {word:8} {count} {'advisory' if count == 1 else 'advisories'} of the archives (auditor explain HOST ID, or --format json, has each)"
     if skipped := [f.rule for f in others if not f.generated]:
         yield f"  n/a      {', '.join(skipped)}"
+    count, line = particular(run, r)
+    if count:
+        yield f"  not judged: {count} fixes for particular problems (auditor advisories search situational {line}; --situational judges them)"
     for o in r.facts.outcomes if r.facts else ():
         if o.outcome not in ("ok", "skipped"):
             yield f"  read {o.outcome}: {one_line(o.name)}: {one_line(o.reason)}"

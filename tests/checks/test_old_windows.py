@@ -119,7 +119,7 @@ def test_what_needs_the_service_pack_first_is_told_after_it() -> None:
     told = required(HOSTS["NT 4.0 SP5"][0])
     assert [line(t) for t in told][:2] == ["windows-nt-4.0 6a", "Q299444"]
     assert isinstance(told[1], Bundle)
-    assert told[1].what.startswith("Q299444 (on Service Pack 6a), Post-Windows NT 4.0 SP6a Security Rollup Package")
+    assert told[1].what == "Post-Windows NT 4.0 SP6a Security Rollup Package (SRP), Q299444 (needs Service Pack 6a)"
     assert len(told[1].findings) > 25
 
 

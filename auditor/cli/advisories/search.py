@@ -29,7 +29,7 @@ from auditor.rulebook.rule import Rule
 @options.formats("text", "json")
 def search(words: tuple[str, ...], rule_paths: tuple[str, ...], advisories: str | None, inventory: str | None, history: str | None,
            form: str | None) -> None:  # fmt: skip
-    """Find advisories and loaded rules by words of their id, title, products and source; every word must be there. A CVE finds
+    """Find advisories and loaded rules by words of their id, title, obligation, products and source; every word must be there. A CVE finds
     the advisories about it."""
     wanted = [w.lower() for text in words for w in text.split()]
     found: list[tuple[str, str, str, object, str]] = [
@@ -61,7 +61,7 @@ def _of_database(index: AdvisoryIndex, wanted: list[str]) -> list[Stored]:
 def _searched(rule: Rule) -> str:
     products = " ".join(p for b in rule.branches for p in b.products)
     part = rule.component.name if rule.component else ""
-    return f"{rule.id} {rule.title} {products} {part} {rule.provenance.source} {' '.join(rule.cves)}".lower()
+    return f"{rule.id} {rule.title} {rule.obligation} {products} {part} {rule.provenance.source} {' '.join(rule.cves)}".lower()
 
 
 @click.command()

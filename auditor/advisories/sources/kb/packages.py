@@ -77,9 +77,16 @@ class Packages:
 
     def same(self, article: Article) -> tuple[str, ...]:
         """Later articles that offer the very package: "teardrop2-fix" settles four of them. What stands in a folder is posted anew with each, so
-        an earlier article's number may stand for a build that does not have this fix yet."""
-        found = {i for o in article.offers if o.posted and o.package == article.id for i in self._posted[o.posted]}
-        return tuple(sorted(i for i in found if i > article.id))
+        an earlier article's number may stand for a build that does not have this fix yet; but where an article's own package is superseded by what lies
+        there, that is whoever's it is."""
+        found = {
+            i
+            for o in article.offers
+            if o.posted and o.package == article.id
+            for i in self._posted[o.posted]
+            if o.superseded or i > article.id
+        }
+        return tuple(sorted(found - {article.id}))
 
     def fixed_in(self, idents: tuple[str, ...], line: str) -> str:
         """The first service pack of a product line that has one of these fixes or packages, by an article about it or by the vendor's
