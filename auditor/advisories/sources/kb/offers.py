@@ -155,13 +155,13 @@ def _of_part(article: Structure, part: Part) -> Iterator[Offer]:
         "",
         part.start,
     )
+    files = list(_files(text))
+    in_files = any(number for number, _ in files)
     own: re.Match[str] | None = None
-    in_files = False
-    for number, m in _files(text):
-        in_files = in_files or bool(number)
+    for number, m in files:
         if number and number != article.id:
             yield plain._replace(package=number, text=fold(m[0]), start=part.start + m.start())
-        else:
+        elif number or not in_files:  # beside a package with a number, a file without one is part of it
             own = own or m
     for m, sentence in _references(text):
         words = fold(f"{sentence} {m[0]}")[:_WORDS]

@@ -47,7 +47,7 @@ class Packages:
         for listed in article.fix_lists:
             for ident in listed.articles:
                 self._fix(ident, listed.product, listed.service_pack)
-        for fix in article.fixes:
+        for fix in (f for f in article.fixes if f.source == "prose"):  # a keyword is no proof beside another article
             self._fix(article.id, line_of(fix.product), fix.service_pack)
         if not article.offers:
             return
