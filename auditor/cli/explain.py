@@ -42,13 +42,16 @@ def explain(
         )
         return exits.INCOMPLETE
     finding = next((f for f in result.findings if f.rule == rule_id), None)
+    book = load(rule_paths, situational=True)
+    rule = next((r for r in book.rules if r.id == rule_id), None)
+    if finding is None and rule and any((b.obligation or rule.obligation) == "situational" for b in rule.branches):
+        raise UsageFault(
+            f"{rule_id} is about a particular problem, and nobody asked for these in run {run.id}: `auditor scan --situational {host}` judges them"
+        )
     if finding is None:
         known = [f.rule for f in result.findings]
         raise UsageFault(f"run {run.id} has no finding of {rule_id!r} on {host}{did_you_mean(rule_id, known)}")
-    book = load(rule_paths, situational=True)
-    for line in _chain(
-        run, result, finding, next((r for r in book.rules if r.id == rule_id), None), book.places.get(rule_id, "")
-    ):
+    for line in _chain(run, result, finding, rule, book.places.get(rule_id, "")):
         click.echo(printable(line))
     return exits.ALL_WELL
 
