@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from auditor.cli.facts import encoded
+from auditor.cli.json_output import encoded
 from auditor.history.store import Store
 from tests.checks.test_old_windows import HOSTS
 from tests.conftest import Run
