@@ -120,7 +120,7 @@ def make(path: Path, hosts: int, nights: int) -> dict[str, object]:
         before = used(path)
         started = time.perf_counter()
         with Store(path) as store:
-            store.begin(run, rules)
+            store.begin(run, [r.id for r in rules])
             for r in results:
                 store.add(run, r, listed=True)
             run = replace(run, finished=when + timedelta(minutes=5), results=tuple(results))

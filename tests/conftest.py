@@ -15,7 +15,8 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from auditor.audit.context import AuditContext
-from auditor.rulebook.loader import Rulebook, load
+from auditor.rulebook.loader import load
+from auditor.rulebook.rulebook import Rulebook
 from tests.grouping import ByGroup
 from tests.lab.started import Starter
 from tests.places import ROOT

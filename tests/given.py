@@ -80,6 +80,9 @@ NOTES = replace(
 )
 
 
+IDS = tuple(r.id for r in RULES)
+
+
 def find(
     rule: str,
     facts: HostFacts,

@@ -21,11 +21,10 @@ from auditor.foundation import own_files
 from auditor.foundation.files import unwritable
 from auditor.model.facts import Platform
 from auditor.rulebook import overrides
+from auditor.rulebook.imported import SUMS
 from auditor.rulebook.loader import COUNTS, SITUATIONAL
 from auditor.rulebook.rule import Rule
 from auditor.versions.windows_products import PRODUCTS
-
-SUMS = "imported.sha256"
 
 
 class Written(NamedTuple):
@@ -129,7 +128,9 @@ def _write(folder: Path, rules: Iterable[Rule]) -> None:
             lines.append(line + b"\n")
             sums.append(f"{_digest(line)} {rule.id}\n")
         (folder / name).parent.mkdir(exist_ok=True)
-        own_files.replace(folder / name, b"".join(lines), 0o644)
+        body = b"".join(lines)
+        sums.append(f"{hashlib.sha256(body).hexdigest()} {name}\n")
+        own_files.replace(folder / name, body, 0o644)
     own_files.replace(folder / SUMS, "".join(sums).encode("ascii"), 0o644)
 
 

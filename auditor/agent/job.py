@@ -26,7 +26,7 @@ from auditor.model.plan import AUDIT, Plan
 from auditor.model.run import Run
 from auditor.report.formats import render
 from auditor.report.prometheus import to_prometheus
-from auditor.rulebook.loader import Rulebook
+from auditor.rulebook.rulebook import Rulebook
 
 _JOBS = 32
 
@@ -125,7 +125,7 @@ class _Window:
 def _deliver(run: Run, plan: Plan, settings: LoadedSettings, recorder: RunRecorder, stop: Stop) -> Ended:
     """The report goes into the history, by mail and to its file, the figures for Prometheus to theirs."""
     agent = settings.opened.agent
-    html = render(run, "html", settings.rulebooks[plan.name].rules, recorder.past())
+    html = render(run, "html", settings.rulebooks[plan.name].about(run), recorder.past())
     recorder.add_report(run, html)
     mailed = recorder.send_mails(stop)
     for path, content in ((agent.report, html), (agent.metrics, to_prometheus(run, plan.name))):

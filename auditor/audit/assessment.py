@@ -51,7 +51,7 @@ def evaluate_facts(
         return TargetResult(target=target, outcome="failed", error=error, facts=facts, encoded=encoded)
     evaluation = context.evaluations.evaluate(
         facts,
-        context.rulebook.rules,
+        context.rulebook.of(facts.platform.family),
         today=today or context.clock().date(),
         groups=target.groups,
         attestations=context.attestations,

@@ -19,7 +19,7 @@ from auditor.model.facts import Platform
 from auditor.model.finding import Attestation, Waiver
 from auditor.model.policy import Policy
 from auditor.model.requirements import DataRequirements
-from auditor.rulebook.loader import Rulebook
+from auditor.rulebook.rulebook import Rulebook
 
 if TYPE_CHECKING:
     from auditor.collectors.permitted import Permitted
@@ -35,7 +35,7 @@ class RequirementsCache:
     def of(self, platform: Platform, rulebook: Rulebook) -> DataRequirements:
         """What rules that may apply to this platform need to know."""
         if platform not in self._by_platform:
-            self._by_platform[platform] = rulebook.requirements(may_apply(platform))
+            self._by_platform[platform] = rulebook.requirements(may_apply(platform), platform.family)
         return self._by_platform[platform]
 
     def permitted(self, rulebook: Rulebook) -> Permitted:
@@ -43,7 +43,7 @@ class RequirementsCache:
         if self._permitted is None:
             from auditor.collectors.permitted import Permitted  # all collectors, for who reaches hosts
 
-            self._permitted = Permitted(rulebook.requirements())
+            self._permitted = Permitted(rulebook.requirements)
         return self._permitted
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,6 @@ from auditor.foundation.messages import Say, on_stderr
 from auditor.model.mailing import Mailing
 from auditor.model.past import Past
 from auditor.model.run import Run, TargetResult
-from auditor.rulebook.rule import Rule
 
 if TYPE_CHECKING:
     from auditor.history.scheduled_runs import ScheduledRun
@@ -28,7 +27,7 @@ class RunRecorder:
         self,
         path: Path | None,
         run: Run,
-        rules: Sequence[Rule],
+        rules: Iterable[str],
         inventory: Collection[str],
         mailing: Mailing | None = None,
         say: Say = on_stderr,

@@ -30,7 +30,7 @@ from auditor.inventory.inventory import Inventory
 from auditor.model.mailing import Mailing
 from auditor.model.run import Run, TargetError, TargetResult, same_machines
 from auditor.model.target import Target
-from auditor.rulebook.loader import Rulebook
+from auditor.rulebook.rulebook import Rulebook
 
 if TYPE_CHECKING:
     from auditor.history.scheduled_runs import ScheduledRun
@@ -79,8 +79,8 @@ class AuditRun:
         run = begun or new_run(request.rulebook, request.clock(), request.advisories)
         self._results = {r.target.name: r.slim() for r in run.results}
         self.interrupted = 0  # hosts that had no turn, or were cut off in it
-        inventory, rules = request.inventory, request.rulebook.rules
-        reviewed = remarks(inventory.waivers, [r.id for r in rules], list(inventory.targets.values()), run.started.date())
+        inventory, rules = request.inventory, request.rulebook.ids
+        reviewed = remarks(inventory.waivers, rules, list(inventory.targets.values()), run.started.date())
         self.run = replace(run, remarks=(*inventory.left_out, *reviewed))
         self.recorder = RunRecorder(
             request.history,

@@ -21,7 +21,7 @@ from auditor.inventory.inventory import Inventory
 from auditor.model.facts import HostFacts
 from auditor.model.run import RulebookSummary, Run, TargetResult
 from auditor.model.target import Target
-from auditor.rulebook.loader import Rulebook
+from auditor.rulebook.rulebook import Rulebook
 
 if TYPE_CHECKING:
     from auditor.history.store import Store
@@ -131,7 +131,7 @@ def store_facts(
                 f"the facts of {f.target} are of {f.collected_at:%Y-%m-%d %H:%M} UTC, and the history knows newer ones, of {known:%Y-%m-%d %H:%M} UTC;"
                 " `auditor judge FILE` judges them all the same"
             )
-    store.begin(run, rulebook.rules, one_off=True)
+    store.begin(run, rulebook.ids, one_off=True)
     for f in facts:
         result = evaluate_facts(f, _target(f.target, inventory), context)
         store.add(run, result, listed=f.target in inventory.targets)

@@ -28,7 +28,8 @@ from auditor.history.store import Store
 from auditor.inventory.inventory import Inventory
 from auditor.inventory.selection import open_inventory, select
 from auditor.model.plan import AUDIT, Plan
-from auditor.rulebook.loader import Rulebook, load
+from auditor.rulebook.loader import load
+from auditor.rulebook.rulebook import Rulebook
 
 _log_format = click.option(
     "--log-format", type=click.Choice(("text", "json")), default="text", show_default=True, help="On standard error."

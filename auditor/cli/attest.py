@@ -18,7 +18,8 @@ from auditor.foundation.clock import utc_now
 from auditor.inventory.selection import open_inventory
 from auditor.inventory.waivers import read_attestations
 from auditor.model.finding import Attestation
-from auditor.rulebook.loader import attestable, load
+from auditor.rulebook.loader import load
+from auditor.rulebook.rulebook import attestable
 
 
 @click.group(cls=SuggestingGroup)

@@ -8,7 +8,7 @@ from auditor.audit.recorder import RunRecorder
 from auditor.foundation.files import write_file, write_out
 from auditor.model.run import Run
 from auditor.report.formats import SUFFIXES, render
-from auditor.rulebook.loader import Rulebook
+from auditor.rulebook.rulebook import Rulebook
 
 
 def deliver(
@@ -25,13 +25,13 @@ def deliver(
     something could not be written; a message says what."""
     form = form or _by_suffix(output)
     past = recorder.past() if recorder and (page or form == "html") else None
-    shown = render(run, form, rulebook.rules, past)
+    shown = render(run, form, rulebook.about(run), past)
     done = write_file(output, shown) if output else quiet or write_out(shown)
     if page is None or (form == "html" and output):
         if recorder and form == "html":
             recorder.add_report(run, shown)
         return done
-    html = shown if form == "html" else render(run, "html", rulebook.rules, past)
+    html = shown if form == "html" else render(run, "html", rulebook.about(run), past)
     if recorder:
         recorder.add_report(run, html)
     if not write_file(page, html):

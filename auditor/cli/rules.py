@@ -15,11 +15,12 @@ from auditor.cli import exits, options
 from auditor.cli.json_output import show_json
 from auditor.cli.printing import print_refused, print_rule
 from auditor.cli.suggesting_group import SuggestingGroup
-from auditor.errors import UsageFault
+from auditor.errors import FileFaults, UsageFault
 from auditor.foundation.sanitize import counted
 from auditor.foundation.yaml_file import did_you_mean
-from auditor.rulebook.loader import checks, load
+from auditor.rulebook.loader import load, problems
 from auditor.rulebook.rule import Rule
+from auditor.rulebook.rulebook import checks
 
 
 @click.group(cls=SuggestingGroup)
@@ -126,6 +127,11 @@ def _covers(rule: Rule, pattern: str) -> bool:
 def lint(paths: tuple[str, ...]) -> None:
     """Read rule files and report every fault as file:line: message."""
     book = load(paths, situational=True)
+    faults = [
+        f"{book.places[r.id]}: {r.id}: {problem}" for r in book.rules for problem in problems(r)
+    ]  # of those read just now, too
+    if faults:
+        raise FileFaults(faults)
     click.echo(f"{counted(len(book.rules), 'rule')}, no fault; rulebook {book.digest[:16]}")
 
 

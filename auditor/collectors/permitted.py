@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import cached_property
 
 from auditor.collectors.linux.host_facts import arguments
 from auditor.collectors.linux.script import SCRIPT
 from auditor.collectors.windows.host_facts import all_queries
-from auditor.collectors.windows.queries import FILE_WQL, UNINSTALL, WQL
+from auditor.collectors.windows.queries import FILE_WQL, UNINSTALL, WQL, QuerySet
 from auditor.collectors.windows.readers import powershell, shell, wmi
 from auditor.model.requirements import DataRequirements
 from auditor.transports.command import Command
@@ -19,20 +21,40 @@ _BY_NAME = ("DisplayName", "DisplayVersion")  # of a program's key below Uninsta
 
 
 class Permitted:
-    """All that `requirements`, what the loaded rules need, can lead to (transports/permits.py: Permits)."""
+    """All that what the loaded rules need can lead to (transports/permits.py: Permits). `requirements` tells what they need of a family, or of
+    all hosts; what may be asked of Windows is worked out once something is asked of it."""
 
-    def __init__(self, requirements: DataRequirements) -> None:
-        wanted = all_queries(requirements)
-        self._settings = frozenset(arguments(requirements.linux))
-        self._lines = {*shell.framed(wanted, "MARKER"), "exit", ""}
-        plain = {a.what for a in (*wanted.values, *wanted.keys)} | {wmi.PROGRAM_FILES}
-        self._words = plain | {rf"{a.what}\*" for a in wanted.keys if a.deep} | {"wua", "-"}
-        self._registry = {what.upper() for what in plain | set(UNINSTALL)}
-        self._below = tuple(f"{a.what}\\".upper() for a in wanted.keys if a.deep)
-        self._programs = tuple(f"{key}\\".upper() for key in UNINSTALL)
+    def __init__(self, requirements: Callable[..., DataRequirements]) -> None:
+        self._requirements = requirements
+        self._settings = frozenset(arguments(requirements(family="linux").linux))
         before, after = FILE_WQL.split("{path}")
         self._queries = frozenset(WQL.values())
         self._files = re.compile(re.escape(before) + r"[^'\"]+" + re.escape(after))
+        self._programs = tuple(f"{key}\\".upper() for key in UNINSTALL)
+
+    @cached_property
+    def _wanted(self) -> QuerySet:
+        return all_queries(self._requirements())
+
+    @cached_property
+    def _plain(self) -> set[str]:
+        return {a.what for a in (*self._wanted.values, *self._wanted.keys)} | {wmi.PROGRAM_FILES}
+
+    @cached_property
+    def _lines(self) -> set[str]:
+        return {*shell.framed(self._wanted, "MARKER"), "exit", ""}
+
+    @cached_property
+    def _words(self) -> set[str]:
+        return self._plain | {rf"{a.what}\*" for a in self._wanted.keys if a.deep} | {"wua", "-"}
+
+    @cached_property
+    def _registry(self) -> set[str]:
+        return {what.upper() for what in self._plain | set(UNINSTALL)}
+
+    @cached_property
+    def _below(self) -> tuple[str, ...]:
+        return tuple(f"{a.what}\\".upper() for a in self._wanted.keys if a.deep)
 
     def command(self, command: Command) -> None:
         """Raises HostError unless just this command is on the list."""

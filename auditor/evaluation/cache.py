@@ -34,7 +34,7 @@ class EvaluationCache:
     _MOST_STATES = 256  # a fleet has fewer states than hosts; each keeps its findings once
 
     def __init__(self) -> None:
-        self._rules: Sequence[Rule] = ()
+        self._rules: dict[str | None, Sequence[Rule]] = {}  # by the family that they are for
         self._findings: dict[bytes, Evaluation] = {}
         self._other_products: dict[tuple[Platform, str | None], dict[str, Finding]] = {}
 
@@ -54,8 +54,9 @@ class EvaluationCache:
     ) -> Evaluation:
         """The findings of one host, as the function gives them, and what it was held against. `encoded`: its facts, where somebody has encoded them.
         `known`: what the run's advisory database says of a host."""
-        if rules is not self._rules:
-            self._rules, self._findings, self._other_products = rules, {}, {}
+        family = facts.platform.family
+        if rules is not self._rules.setdefault(family, rules):
+            self._rules, self._findings, self._other_products = {family: rules}, {}, {}
         attested = [a for a in attestations if matches(a.targets, facts.target, groups)]
         waived = [w for w in waivers if matches(w.targets, facts.target, groups)]
         late = (groups if policy.groups else (), failing_since if policy.deadlines or policy.groups else NEVER)

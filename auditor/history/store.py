@@ -11,7 +11,7 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -31,7 +31,6 @@ from auditor.history.schema import migrations, unknown_schema
 from auditor.history.writing import Writer, iso
 from auditor.model.past import Past
 from auditor.model.run import Run, TargetResult
-from auditor.rulebook.rule import Rule
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -145,14 +144,14 @@ class Store:
 
     # Writing
 
-    def begin(self, run: Run, rules: Sequence[Rule], scheduled: ScheduledRun | None = None, *, one_off: bool = False) -> None:
-        """Open a run, judged by these rules; `scheduled`: it is that of a named audit; `one_off`: it is no audit."""
+    def begin(self, run: Run, rules: Iterable[str], scheduled: ScheduledRun | None = None, *, one_off: bool = False) -> None:
+        """Open a run, judged by the rules of these ids; `scheduled`: it is that of a named audit; `one_off`: it is no audit."""
         with self.transaction():
             self._run = self._writer.begin(run, rules, one_off=one_off)
             if scheduled:
                 scheduled_runs.begin(self.db, scheduled, self._run, run.started)
 
-    def resume(self, run: Run, rules: Sequence[Rule]) -> None:
+    def resume(self, run: Run, rules: Iterable[str]) -> None:
         """Go on with a run that was not ended, judged by the same rules."""
         with self.transaction():
             self._run = self._writer.resume(run.id, rules)

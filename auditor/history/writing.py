@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 
 from msgspec import Struct
@@ -16,7 +16,6 @@ from auditor.model.facts import HostFacts, Volatile
 from auditor.model.finding import Finding
 from auditor.model.run import Run, TargetResult
 from auditor.model.target import Target
-from auditor.rulebook.rule import Rule
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -52,10 +51,10 @@ class Writer:
         self._stored: dict[int, tuple[tuple[Finding, ...], list[_Row]]] = {}  # by the identity of findings that hosts share
         self._others = 0  # SQLite's count of what other programs committed
 
-    def begin(self, run: Run, rules: Sequence[Rule] | None, *, one_off: bool = False) -> int:
-        """Open a run; its number. `rules` are those it judges by, None where they are not known any more. `one_off`: it is no
+    def begin(self, run: Run, rules: Iterable[str] | None, *, one_off: bool = False) -> int:
+        """Open a run; its number. `rules` are the ids of those it judges by, None where they are not known any more. `one_off`: it is no
         audit, and none is compared with it."""
-        ids = None if rules is None else frozenset(r.id for r in rules)
+        ids = None if rules is None else frozenset(rules)
         b = run.rulebook
         self._db.execute(
             "insert or ignore into rulebooks (digest, rules, newest_source, ids) values (?,?,?,?)",
@@ -76,11 +75,11 @@ class Writer:
         self._judged[number] = ids or frozenset()
         return number
 
-    def resume(self, ident: str, rules: Sequence[Rule]) -> int:
+    def resume(self, ident: str, rules: Iterable[str]) -> int:
         """Go on with a run, judged by the same rules as before; its number."""
         (number,) = self._db.execute("select n from runs where id=?", (ident,)).fetchone()
         self._db.execute("update runs set finished=null, interrupted=0 where n=?", (number,))
-        self._judged[number] = frozenset(r.id for r in rules)
+        self._judged[number] = frozenset(rules)
         return int(number)
 
     def _rule(self, f: Finding) -> int:

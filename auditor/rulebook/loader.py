@@ -5,62 +5,19 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 import yaml
-from msgspec import Struct
 
-from auditor.checks.registry import Check, with_children
 from auditor.errors import FileFaults
 from auditor.foundation import resources
 from auditor.foundation.yaml_file import MAX_BYTES, FaultList, bind, compose
-from auditor.model import run, setting_key
-from auditor.model.requirements import DataRequirements
 from auditor.rulebook import overrides
+from auditor.rulebook.imported import ImportedFile, as_written
 from auditor.rulebook.rule import Rule
-
-# The cap that the backlog checks explain requested values by is always read.
-ALWAYS_READ = ("sysctl:net.core.somaxconn",)
-
-
-class Rulebook(Struct, frozen=True):
-    """The loaded rules, by id in the order read, and where each came from (`file:line`). `left`: by product, how many rules about
-    particular problems were not loaded."""
-
-    rules: tuple[Rule, ...]
-    places: dict[str, str]
-    digest: str
-    left: dict[str, int] = {}
-
-    def requirements(self, wanted: Callable[[Rule], bool] = lambda rule: True) -> DataRequirements:
-        """What some rule among those `wanted` needs to know."""
-        rules = [r for r in self.rules if wanted(r)]
-        components = [c for r in rules for c in (r.application, r.component) if c and r.family == "windows"]
-        keys, hotfixes = set(ALWAYS_READ), set[str]()
-        for rule in rules:
-            for check in checks(rule):
-                needs = check.needs()
-                keys.update(needs.settings)
-                # The entries of generated rules' hotfixes are not looked at one by one: there are thousands, and the list has them.
-                if not rule.generated:
-                    hotfixes.update(needs.hotfixes)
-        return DataRequirements(
-            linux=tuple(sorted(k for k in keys if setting_key.family(k) == "linux")),
-            windows=tuple(sorted(k for k in keys if setting_key.family(k) == "windows")),
-            hotfixes=tuple(sorted(hotfixes)),
-            programs=any(c.programs or c.hints for c in components),
-            processes=any(c.processes for c in components),
-            vendors=tuple(sorted({c.vendor for c in components if c.vendor})),
-            services=tuple(sorted({s for c in components for s in c.services})),
-        )
-
-    def summary(self) -> run.RulebookSummary:
-        """What a run says of the rules it was judged by."""
-        newest = max((r.provenance.retrieved for r in self.rules), default=None)
-        return run.RulebookSummary(self.digest, len(self.rules), newest.isoformat() if newest else "", self.left)
-
+from auditor.rulebook.rulebook import Rulebook, checks
 
 SITUATIONAL = "situational"  # the folder, below one of imported rules, of those about particular problems
 COUNTS = "counts.json"  # there: how many of them each product has
@@ -71,47 +28,95 @@ def load(paths: Sequence[str] = (), *, situational: bool = False) -> Rulebook:
     particular problems are left out of folders unless `situational`.
 
     Raises FileFaults with every fault of every file."""
-    faults: list[str] = []
-    rules: dict[str, Rule] = {}
-    places: dict[str, str] = {}
-    changes: list[tuple[overrides.Override, str]] = []
+    loading = _Loading()
     left: Counter[str] = Counter()
-    contents: dict[str, bytes] = {}  # what a rule is known by: its line, or how it would be written as one
-    for path in _files(list(paths) or ["shipped"], faults):
+    for path in _files(list(paths) or ["shipped"], loading.faults):
         if path.name == COUNTS:
             if not situational:
                 left.update(msgspec.json.decode(path.read_bytes(), type=dict[str, int]))
-            continue
-        if path.parent.name == SITUATIONAL and not situational and str(path) not in paths:
-            continue
+        elif path.parent.name != SITUATIONAL or situational or str(path) in paths:
+            loading.take(path)
+    loading.apply_changes()
+    if not loading.places and not loading.faults:
+        loading.faults.append(f"{' '.join(paths) or 'shipped'}:1: holds no rule")
+    if loading.faults:
+        raise FileFaults(loading.faults)
+    return Rulebook(tuple(loading.rules.values()), loading.places, loading.digest(), dict(left), loading.later)
+
+
+class _Loading:
+    """What was read so far. Of two rules with one id the one that somebody wrote by hand stands for the imported one; else it is a fault."""
+
+    def __init__(self) -> None:
+        self.faults: list[str] = []
+        self.rules: dict[str, Rule] = {}
+        self.later: list[ImportedFile] = []
+        self.places: dict[str, str] = {}
+        self._in_file: dict[str, ImportedFile] = {}  # ids of rules that are not read yet
+        self._contents: dict[str, bytes] = {}  # what a rule is known by: its line, or how it would be written as one
+        self._changes: list[tuple[overrides.Override, str]] = []
+
+    def take(self, path: Path) -> None:
         if path.name == overrides.NAME:
-            changes += overrides.read(path, faults)
-            continue
-        found = _lines(path, faults) if path.suffix == ".jsonl" else _yaml(path, faults)
-        for rule, line, content in found:
-            place = f"{path}:{line}"
-            if rule.id in rules and rules[rule.id].generated is not rule.generated:
-                if rules[rule.id].generated:  # what somebody wrote by hand stands for what an importer made of the advisory
-                    rules[rule.id], places[rule.id], contents[rule.id] = rule, place, content
-            elif rule.id in rules:
-                faults.append(f"{place}: rule {rule.id} was read before, from {places[rule.id]}")
-            else:
-                rules[rule.id], places[rule.id], contents[rule.id] = rule, place, content
-    for change, place in changes:
-        if change.id not in rules:
-            faults.append(f"{place}: there is no rule {change.id} among those loaded")
-        elif change.drop:
-            del rules[change.id], places[change.id]
+            self._changes += overrides.read(path, self.faults)
+        elif path.suffix != ".jsonl":
+            for rule, line, content in _yaml(path, self.faults):
+                self._add(rule, f"{path}:{line}", content)
+        elif file := as_written(path, path.read_bytes()):
+            self._keep(file)
         else:
-            rules[change.id] = overrides.changed(rules[change.id], change)
-            contents[change.id] = msgspec.json.encode(rules[change.id])
-            places[change.id] += f", changed by {place}"
-    if not rules and not faults:
-        faults.append(f"{' '.join(paths) or 'shipped'}:1: holds no rule")
-    if faults:
-        raise FileFaults(faults)
-    digest = hashlib.sha256(b"\n".join(contents[i] for i in sorted(rules)))
-    return Rulebook(tuple(rules.values()), places, digest.hexdigest(), dict(left))
+            for rule, line, content in _lines(path, self.faults):
+                self._add(rule, f"{path}:{line}", content)
+
+    def _keep(self, file: ImportedFile) -> None:
+        self.later.append(file)
+        for number, ident in enumerate(file.idents, 1):
+            place = f"{file.path}:{number}"
+            if ident not in self.places:
+                self.places[ident], self._in_file[ident] = place, file
+            elif ident in self.rules and not self.rules[ident].generated:
+                file.left_out.add(ident)
+            else:
+                self.faults.append(f"{place}: rule {ident} was read before, from {self.places[ident]}")
+
+    def _add(self, rule: Rule, place: str, content: bytes) -> None:
+        before = self.rules.get(rule.id)
+        if rule.id in self._in_file and not rule.generated:
+            self._in_file.pop(rule.id).left_out.add(rule.id)
+        elif rule.id in self.places and before is not None and before.generated is not rule.generated:
+            if not before.generated:
+                return
+        elif rule.id in self.places:
+            self.faults.append(f"{place}: rule {rule.id} was read before, from {self.places[rule.id]}")
+            return
+        self.rules[rule.id], self.places[rule.id], self._contents[rule.id] = rule, place, content
+
+    def apply_changes(self) -> None:
+        """What people change in imported rules (overlay.yaml)."""
+        for change, place in self._changes:
+            file = self._in_file.get(change.id)
+            self._contents[f"overlay {change.id}"] = msgspec.json.encode(change)
+            if change.id not in self.places:
+                self.faults.append(f"{place}: there is no rule {change.id} among those loaded")
+                continue
+            if change.drop:
+                self.rules.pop(change.id, None)
+                del self.places[change.id]
+                if file:
+                    file.left_out.add(change.id)
+                continue
+            if file:
+                file.changes[change.id] = change
+            else:
+                self.rules[change.id] = overrides.changed(self.rules[change.id], change)
+            self.places[change.id] += f", changed by {place}"
+
+    def digest(self) -> str:
+        """SHA-256 over all that the rules are."""
+        digest = hashlib.sha256(b"\n".join(self._contents[i] for i in sorted(self._contents)))
+        for file in sorted(self.later, key=lambda f: f.idents):
+            digest.update(file.content)
+        return digest.hexdigest()
 
 
 def _files(paths: list[str], faults: list[str]) -> Iterator[Path]:
@@ -165,17 +170,6 @@ def _lines(path: Path, faults: list[str]) -> list[_Read]:
                 faults.extend(f"{path}:{number}: {rule.id}: {problem}" for problem in problems(rule))
                 rules.append((rule, number, line.strip()))
     return rules
-
-
-def checks(rule: Rule) -> Iterator[Check]:
-    """Every check of a rule, the nested ones too."""
-    for branch in rule.branches:
-        yield from with_children(branch.check)
-
-
-def attestable(rule: Rule) -> bool:
-    """Does it ask, anywhere, what a person may attest?"""
-    return any(check.attestable for check in checks(rule))
 
 
 _VENDOR = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,60}")

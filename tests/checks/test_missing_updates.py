@@ -12,7 +12,8 @@ from auditor.checks.missing_updates import MissingUpdatesCheck
 from auditor.evaluation.applicability import Host
 from auditor.evaluation.evaluate import evaluate
 from auditor.model.facts import CollectorOutcome, MissingUpdate, Volatile
-from auditor.rulebook.loader import checks, load
+from auditor.rulebook.loader import load
+from auditor.rulebook.rulebook import checks
 from tests.given import NODE
 from tests.places import ROOT
 

@@ -12,7 +12,7 @@ from auditor.evaluation.applicability import covers
 from auditor.evaluation.evaluate import evaluate
 from auditor.model.facts import HostFacts, Hotfix, Platform, Reboot, Service, Setting
 from auditor.model.finding import Attestation
-from auditor.rulebook.loader import checks
+from auditor.rulebook.rulebook import checks
 from auditor.versions import service_pack
 from auditor.versions.windows_products import PRODUCTS
 from tests.given import NODE, RULES, WHEN, Attested, find, platform, verdict
@@ -331,7 +331,7 @@ def test_what_the_vendor_asks_for_security(rule: str, key: str, product: str, ex
 
 
 def test_values_that_must_not_be_switched_on() -> None:
-    keys = {f"{FTP}EnablePortAttack": None, f"{FTP}EnablePASVTheft": None}
+    keys: dict[str, str | None] = {f"{FTP}EnablePortAttack": None, f"{FTP}EnablePASVTheft": None}
     ftp = (Service("MSFTPSVC"),)
     assert verdict("Q247132", replace(host("windows-2000-server", "3", keys), services=ftp)) == "compliant"
     for on in keys:

@@ -21,8 +21,9 @@ from auditor.transports import TRANSPORTS, open_session
 from auditor.transports.command import Command
 
 MARK = "0123456789abcdef01234567"
-REQUIREMENTS = load().requirements()
-PERMITTED = Permitted(REQUIREMENTS)
+BOOK = load()
+REQUIREMENTS = BOOK.requirements()
+PERMITTED = Permitted(BOOK.requirements)
 POSIX = script.command(MARK, arguments(REQUIREMENTS.linux), form="gzip", deep=True, sudo="sudo")
 SHELL = shell.command(all_queries(REQUIREMENTS), MARK)
 POWERSHELL = powershell.command(all_queries(REQUIREMENTS), MARK, True)

@@ -32,8 +32,8 @@ from auditor.model.facts import (
 )
 from auditor.model.finding import Attestation, Waiver
 from auditor.model.policy import Policy
-from auditor.rulebook.loader import checks
 from auditor.rulebook.rule import Rule
+from auditor.rulebook.rulebook import checks
 from tests.given import LINUX, NODE, NOTES, RULES, WHEN, find, package, platform
 
 TODAY = WHEN.date()
@@ -262,4 +262,5 @@ def test_hosts_in_the_same_state_are_judged_once_and_never_by_others_words() -> 
     said = Attestation(rule="Q181350", targets=("other",), state="done", by="kim", date=TODAY, expires=None, reference="")
     assert states.evaluate(other, rules, today=TODAY, attestations=(said,)) is not first
     assert states.evaluate(host, rules, today=TODAY, attestations=(said,)) is first
-    assert len(states.evaluate(host, rules[:1], today=TODAY).findings) == 1
+    one = tuple(r for r in rules if r.id == "Q238009")
+    assert len(states.evaluate(host, one, today=TODAY).findings) == 1

@@ -36,7 +36,7 @@ class History:
         context = AuditContext(rulebook=BOOK, clock=lambda: now, marker=lambda: "m4rk3r", advisories=db)
         summary = db.summary if db else None
         run = Run(id=f"r{self.nights}", started=now, auditor="x", rulebook=BOOK.summary(), advisories=summary)
-        self.store.begin(run, BOOK.rules)
+        self.store.begin(run, BOOK.ids)
         for facts in hosts:
             if isinstance(facts, HostFacts):
                 target = Target(name=facts.target, connection="replay")

@@ -31,7 +31,7 @@ from auditor.model.past import Change
 from auditor.model.run import RulebookSummary, Run, TargetResult
 from tests.conftest import Run as Auditor
 from tests.given import WHEN, package
-from tests.history.test_queries import SOME, result, told
+from tests.history.test_queries import IDS, result, told
 
 KIM = WaiverNote("kim", "till the new rack", date(2027, 1, 1))
 
@@ -41,7 +41,7 @@ def nights(path: Path, *of: list[TargetResult], listed: bool = True) -> Store:
     with Store(path) as s:
         for n, results in enumerate(of):
             run = Run(id=f"r{n}", started=WHEN + timedelta(days=n), auditor="0", rulebook=RulebookSummary("d", 3, "2026-01-01"))
-            s.begin(run, SOME)
+            s.begin(run, IDS)
             for r in results:
                 s.add(run, r, listed=listed)
             s.finish(
@@ -169,7 +169,7 @@ def with_one_off(path: Path) -> Store:
     nights(path, [result("web1", "mc", WHEN, "m1")]).close()
     with Store(path) as s:
         run = Run(id="once", started=WHEN + timedelta(days=1), auditor="0", rulebook=RulebookSummary("d", 3, "2026-01-01"))
-        s.begin(run, SOME)
+        s.begin(run, IDS)
         for r in (result("ssh-web1", "mm", run.started, "m1"), result("wbe1", "-", run.started)):
             s.add(run, r)
         s.finish(replace(run, finished=run.started))
@@ -193,7 +193,7 @@ def test_an_entry_that_was_renamed_counts_once(tmp_path: Path) -> None:
     nights(path, [result("old", "m", WHEN, "m1"), result("other", "c", WHEN, "m2")]).close()
     with Store(path) as s:
         run = Run(id="part", started=WHEN + timedelta(days=1), auditor="0", rulebook=RulebookSummary("d", 3, "2026-01-01"))
-        s.begin(run, SOME)
+        s.begin(run, IDS)
         s.add(run, result("new", "m", run.started, "m1"), listed=True)
         s.finish(replace(run, finished=run.started))
         assert [h.host for h in fleet.members(s.db, fleet.last(s.db))] == ["new", "other"]
@@ -236,7 +236,7 @@ def test_what_began_and_ended_in_one_day_says_when(auditor: Auditor, home: Path)
             run = Run(
                 id=f"r{n}", started=WHEN + timedelta(hours=3 * n), auditor="0", rulebook=RulebookSummary("d", 3, "2026-01-01")
             )
-            s.begin(run, SOME)
+            s.begin(run, IDS)
             s.add(run, result("h", letter, run.started), listed=True)
             s.finish(replace(run, finished=run.started))
     said = auditor("history", "host", "h").stdout
@@ -262,7 +262,7 @@ def written(path: Path, *of: tuple[str, list[str] | None, list[TargetResult]]) -
         for n, (kind, inventory, results) in enumerate(of):
             run = Run(id=f"r{n}", started=WHEN + timedelta(days=n), auditor="0", rulebook=RulebookSummary("d", 3, "2026-01-01"))
             night = ScheduledRun(kind, run.started) if kind not in ("audit", "scan") else None
-            s.begin(run, SOME, night, one_off=kind == "scan")
+            s.begin(run, IDS, night, one_off=kind == "scan")
             for r in results:
                 s.add(run, r, listed=kind != "scan")
             s.finish(

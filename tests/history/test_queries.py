@@ -17,9 +17,9 @@ from auditor.model.finding import Finding, Verdict
 from auditor.model.past import Change
 from auditor.model.run import RulebookSummary, Run, TargetError, TargetResult
 from auditor.model.target import Target
-from tests.given import LINUX, RULES, WHEN, package
+from tests.given import LINUX, WHEN, package
 
-SOME = [replace(RULES[0], id=f"rule-{n}") for n in range(9)]
+IDS = [f"rule-{n}" for n in range(9)]
 PACKAGES = tuple(package(f"library{n}", "1.0-1") for n in range(20))
 Day = dict[str, str]  # host: the verdicts of its rules, a letter each; "-" where the host could not be assessed
 LETTERS: dict[str, Verdict] = {"m": "noncompliant", "p": "pending", "u": "unknown", "c": "compliant", "n": "not_applicable"}
@@ -47,7 +47,7 @@ def after(path: Path, *days: Day, machines: dict[str, str] | None = None) -> Sto
         when = WHEN + timedelta(days=n)
         run = Run(id=f"day{n}", started=when, auditor="0", rulebook=RulebookSummary("d", 3, "2026-01-01"))
         with Store(path) as s:
-            s.begin(run, SOME)
+            s.begin(run, IDS)
             for name, letters in day.items():
                 s.add(run, result(name, letters, when, (machines or {}).get(name)), listed=True)
             s.finish(replace(run, finished=when + timedelta(minutes=1)), day)
@@ -110,7 +110,7 @@ def test_two_machines_that_shared_a_name_are_not_mixed(tmp_path: Path) -> None:
     when = WHEN + timedelta(days=1)
     run = Run(id="day1", started=when, finished=when, auditor="0", rulebook=RulebookSummary("d", 3, "2026-01-01"))
     with Store(path) as s:
-        s.begin(run, SOME)
+        s.begin(run, IDS)
         s.add(run, result("h", "m", when, "two"))
         s.finish(run)
         rows = queries.of_host(s.db, "h")
@@ -128,7 +128,7 @@ def test_another_machine_neither_fixes_nor_goes_on(tmp_path: Path) -> None:
         for n, letters in ((3, "cm"), (4, "mm")):
             when = WHEN + timedelta(days=n)
             run = Run(id=f"day{n}", started=when, finished=when, auditor="0", rulebook=RulebookSummary("d", 3, "2026-01-01"))
-            s.begin(run, SOME)
+            s.begin(run, IDS)
             s.add(run, result("h", letters, when, "two"), listed=True)
             s.finish(run)
         assert changes(s, 2, 3) == [("new", "h", "rule-1"), ("another machine", "h", "")]

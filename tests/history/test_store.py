@@ -28,7 +28,7 @@ from auditor.model.facts import HostFacts, Setting, Volatile
 from auditor.model.finding import Waiver
 from auditor.model.run import RulebookSummary, Run, TargetError, TargetResult
 from auditor.model.target import Target
-from tests.given import LINUX, NODE, RULES, WHEN
+from tests.given import IDS, LINUX, NODE, RULES, WHEN
 from tests.places import ROOT
 
 if sys.version_info >= (3, 14):
@@ -62,7 +62,7 @@ def result(facts: HostFacts, name: str = "web1") -> TargetResult:
 
 def store(path: Path, run: Run, finish: bool = True) -> None:
     with Store(path) as s:
-        s.begin(run, RULES)
+        s.begin(run, IDS)
         for r in run.results:
             s.add(run, r)
         if finish:
@@ -159,7 +159,7 @@ def test_another_rulebook_closes_nothing_of_this_one(tmp_path: Path) -> None:
     one = replace(result(LINUX), findings=evaluate(LINUX, few, today=WHEN.date()))
     run = replace(run_of(one, number=3), rulebook=RulebookSummary("few", 1, "2026-01-01"))
     with Store(path) as s:
-        s.begin(run, few)
+        s.begin(run, [r.id for r in few])
         s.add(run, one)
         s.finish(run)
         assert [f.rule for f in s.run("r3").results[0].findings] == [f.rule for f in one.findings]
@@ -179,7 +179,7 @@ def test_a_host_that_left_the_inventory_is_closed_and_comes_back(tmp_path: Path)
     for number, kept in ((1, ("web1", "web2")), (3, ("web1",)), (5, ("web1", "web2"))):
         run = run_of(*[result(LINUX, name) for name in kept], number=number)
         with Store(path) as s:
-            s.begin(run, RULES)
+            s.begin(run, IDS)
             for r in run.results:
                 s.add(run, r, listed=True)
             s.finish(run, kept)
@@ -371,7 +371,7 @@ for n in range(12):
     results = [result(changed(LINUX) if (n + k) % 3 else LINUX, f"h{k}") for k in range(4)]
     run = replace(run_of(*results), id=f"{name}-{n:02}")
     with Store(path) as s:
-        s.begin(run, RULES)
+        s.begin(run, IDS)
         for r in results:
             time.sleep(0.004)
             s.add(run, r)
@@ -411,7 +411,7 @@ def test_locked_by_another_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     other = real(tmp_path / "a.db", isolation_level=None)
     other.execute("begin exclusive")
     with Store(tmp_path / "a.db", create=False) as s, pytest.raises(HistoryError, match="another run holds it"):
-        s.begin(run_of(number=7), RULES)
+        s.begin(run_of(number=7), IDS)
     other.close()
 
 
@@ -475,7 +475,7 @@ def test_what_another_program_drops_meanwhile_is_stored_again(tmp_path: Path) ->
     second = replace(first, target=replace(first.target, name="b"), facts=None)
     run = run_of(first, second)
     with Store(path) as s:
-        s.begin(run, RULES)
+        s.begin(run, IDS)
         s.add(run, first)
         with Store(path) as other, other.guard("written"):
             maintenance.forget(other.db, "a")

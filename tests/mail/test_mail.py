@@ -29,7 +29,7 @@ from auditor.model.past import Change, Past
 from auditor.model.run import RulebookSummary, Run
 from tests.conftest import Run as Auditor
 from tests.given import WHEN
-from tests.history.test_queries import SOME, result
+from tests.history.test_queries import IDS, result
 from tests.mail.exim import exim
 from tests.mail.server import Inbox, certificate, login, odd, smtp
 from tests.places import RECORDINGS
@@ -202,7 +202,7 @@ def night(path: Path, number: int, letters: str, mail_to: tuple[str, ...] = ("ki
     when = WHEN + timedelta(days=number)
     run = replace(run_of(letters, ident=f"night{number}"), started=when, finished=when)
     with Store(path) as s:
-        s.begin(run, SOME)
+        s.begin(run, IDS)
         for r in run.results:
             s.add(run, r, listed=True)
         s.finish(run, mail_to=mail_to)

@@ -22,7 +22,7 @@ from auditor.report.formats import render
 from auditor.report.xccdf import NAMESPACE
 from tests.conftest import Run as Auditor
 from tests.given import WHEN
-from tests.history.test_queries import SOME, result
+from tests.history.test_queries import IDS, result
 
 MAILING = Mailing(server="mx.example.com", sender="auditor@example.com", to=("kim@example.com",))
 WORDS: dict[str, Obligation] = {"A": "advised", "S": "situational"}
@@ -227,7 +227,7 @@ def test_the_history_agrees(auditor: Auditor, home: Path) -> None:
     run = run_of(FLEETS["of every kind"])
     n = truth([json.loads(line) for line in render(run, "jsonl").splitlines()], run.started.date())
     with Store(home / "auditor.db") as s:
-        s.begin(run, SOME)
+        s.begin(run, IDS)
         for r in run.results:
             s.add(run, r, listed=True)
         s.finish(run, [r.target.name for r in run.results])
@@ -257,7 +257,7 @@ def test_both_sides_of_a_comparison_are_the_same_hosts_and_rules(tmp_path: Path)
     with Store(tmp_path / "a.db") as s:
         for ident, fleet, hours in (("r0", BEFORE, 0), ("r1", NOW, 24)):
             run = run_of(fleet, ident, hours)
-            s.begin(run, SOME)
+            s.begin(run, IDS)
             for r in run.results:
                 s.add(run, r, listed=True)
             s.finish(run, list(fleet))

@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from auditor.errors import FileFaults
-from auditor.rulebook.loader import Rulebook, load
+from auditor.rulebook.loader import load
 from auditor.rulebook.rule import Rule
+from auditor.rulebook.rulebook import Rulebook
 
 GOOD = """
 id: my-rule

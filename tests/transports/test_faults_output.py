@@ -12,7 +12,7 @@ from auditor.audit.context import AuditContext
 from auditor.audit.scan import collect_from, scan
 from auditor.foundation.deadline import Stop
 from auditor.model.run import TargetResult
-from auditor.rulebook.loader import Rulebook
+from auditor.rulebook.rulebook import Rulebook
 from tests.conftest import NOW
 from tests.lab.hostile import Host
 

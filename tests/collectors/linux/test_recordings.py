@@ -15,7 +15,7 @@ from auditor.collectors.linux import LINUX
 from auditor.foundation.deadline import Stop
 from auditor.inventory.inventory import Inventory
 from auditor.inventory.selection import select
-from auditor.rulebook.loader import Rulebook
+from auditor.rulebook.rulebook import Rulebook
 from tests.lab.recordings import HOST_NAMED
 from tests.places import RECORDINGS
 

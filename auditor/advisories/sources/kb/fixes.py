@@ -49,7 +49,8 @@ IS_IN = re.compile(
 )
 # "Support for the chipset has been added in Service Pack 2", where that is the answer.
 ADDED = re.compile(
-    r"\bsupport\b[^.;]{0,80}?\b(?:has been|was|is|have been) (?:added|provided)\b[^.;]{0,60}?\b(?:in|with|by)\b", re.I
+    r"\bsupport\b[^.;]{0,80}?\b(?:has been|was|is|have been) (?:added|provided)\b(?:[^.;]|\.(?=\d)){0,60}?\b(?:in|with|by)\b(?= (?:[A-Z][\w.]* |\d[\d.]* )*Service Pack)",
+    re.I,
 )
 TO_RESOLVE = re.compile(
     r"\b(?:to|can|will|should|may|that|permanently) (?:permanently )?(?:resolve|correct|fix|eliminate|solve|address|prevent|avoid|remedy|cure|get around|work ?around|be (?:resolved|corrected|fixed|avoided|eliminated|solved|addressed|worked around|prevented) by)\b(?: [\w-]+){0,5}? (?:problems?|issues?|behaviors?|errors?|situations?|bugs?|vulnerabilit(?:y|ies)|messages?|this|these|it|symptoms?|limitations?|leaks?|crash|hang|failures?|installing|obtaining|applying|upgrading)\b",
@@ -155,7 +156,7 @@ def _read(article: Structure, sentence: Sentence, before: Sentence | None, lines
     if start is None:
         return
     named = mentions(text)
-    packs = [p for p in PACK.finditer(text, start, _clause_end(text, start)) if not _no_fix(text, p)]
+    packs = [p for p in PACK.finditer(text, start, _clause_end(text, start)) if not _no_fix(text, p, start)]
     previous: list[tuple[str, ...]] = []
     for p in packs:
         products = _products(text, p, named)
@@ -216,9 +217,10 @@ def _clause_end(text: str, start: int) -> int:
     return turn.start() if turn else len(text)
 
 
-def _no_fix(text: str, pack: re.Match[str]) -> bool:
+def _no_fix(text: str, pack: re.Match[str], start: int) -> bool:
     """A pack that is named for something else than the fix: a rollup, "post-Service Pack 3", an update to it."""
-    return bool(_BEFORE_NO.search(text[: pack.start()]) or _AFTER_NO.match(text, pack.end()))
+    before = text[start if ADDED.search(text) else 0 : pack.start()]
+    return bool(_BEFORE_NO.search(before) or _AFTER_NO.match(text, pack.end()))
 
 
 def _products(text: str, pack: re.Match[str], named: tuple[Mention, ...]) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ _SUPPORT = re.compile(
     re.I,
 )
 _NONE = re.compile(
-    r"\b(?:no\s+(?:hot\s?fix|fix|patch)|is\s+not\s+(?:yet\s+)?available|(?:in|under)\s+development|before\s+you\s+(?:install|apply)|after\s+you\s+(?:install|apply)|how\s+to\s+obtain\s+the\s+latest)\b",
+    r"\b(?:no\s+(?:hot\s?fix|fix|patch)|is\s+not\s+(?:yet\s+)?available|(?:in|under)\s+development|(?:before|if|when)\s+you\s+(?:install|apply)|after\s+you\s+(?:install|apply)|how\s+to\s+obtain\s+the\s+latest)\b",
     re.I,
 )
 # The article that holds the package stands on a line of its own below the sentence that sends there.
