@@ -73,7 +73,8 @@ class Article(Struct, frozen=True, kw_only=True):
     `backlog` is the listen backlog that the article calls too small; `security`: it is about a vulnerability.
     `bulletins` announced its correction; `offers` are the packages to be had, `contains` what these hold of other articles, `fix_lists` what the article says of service packs' contents,
     `brought_by` the service pack that brought the fault, `before_packs` the service packs that were to have the fix when a keyword was written (kbWinNT400PreSP7Fix), `needs_pack` the lowest service pack of a product line on which they install. `confidence` is low where the reader is not sure, with its `doubts` in plain words. `hotfix`: the article offers a
-    hotfix of its own (as well), for `hotfix_lines` where it names them; `file_versions` maps the files of the fix to their versions."""
+    hotfix of its own (as well), for `hotfix_lines` where it names them; `file_versions` maps the files of the fix to their versions; `builds` are what
+    these are known by (name, size, day; else name, version)."""
 
     id: str
     title: str
@@ -96,6 +97,7 @@ class Article(Struct, frozen=True, kw_only=True):
     component_services: tuple[str, ...] = ()
     products: tuple[ProductVersion, ...] = ()
     file_versions: dict[str, str] = {}
+    builds: tuple[str, ...] = ()
     offers: tuple[ArticleOffer, ...] = ()
     contains: tuple[ArticleContent, ...] = ()
     bulletins: tuple[str, ...] = ()

@@ -46,7 +46,6 @@ PACKS = {
 }
 NUMBERS = {
     "Q233303": "HFNetChk looks for Q230681, the package for RAS of the same bulletin; Q233303 is the one for RRAS",
-    "Q214840": "HFNetChk looks for Q195734, the rollup after Service Pack 4, which no list in the article's own words ties to it",
     "Q246401": "HFNetChk looks for Q246400, a slip or the number that the package really writes; no article says so",
     "Q241407": "HFNetChk takes Q241805, the combined patch; the article offers its own of a month before",
     "Q241562": "the same",

@@ -8,6 +8,7 @@ Where two statements contradict each other, the article is marked `confidence: l
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import lru_cache
 
 from auditor.advisories.article import (
@@ -24,7 +25,7 @@ from auditor.advisories.sources.kb.backlog import backlog
 from auditor.advisories.sources.kb.cause import brought_by
 from auditor.advisories.sources.kb.component import component
 from auditor.advisories.sources.kb.contents import contents
-from auditor.advisories.sources.kb.files import file_versions
+from auditor.advisories.sources.kb.files import builds, file_versions
 from auditor.advisories.sources.kb.fix_lists import fix_lists
 from auditor.advisories.sources.kb.fixes import SUPPOSED, Fix, keyword_fixes, line_of, prose_fixes
 from auditor.advisories.sources.kb.offers import Offer, needed_packs, offers
@@ -35,6 +36,8 @@ from auditor.advisories.sources.kb.severity import severity
 from auditor.advisories.sources.kb.structure import Structure
 
 _product_lines = lru_cache(maxsize=4096)(lambda bullet: tuple(product_lines(bullet)))  # the same few bullets stand everywhere
+# Release notes offer a package without a word about a problem and its resolution.
+_POSTED = re.compile(r"\bhot\s?fix\s+has\s+been\s+posted\b", re.I)
 
 
 def read(document: bytes, name: str = "") -> Article:
@@ -49,7 +52,8 @@ def read(document: bytes, name: str = "") -> Article:
     latest_sp = bool(ways.latest) and not fixes and not presp
     vendor_fix = bool(ways.vendor) and not fixes and not hotfix_only and not latest_sp
     part = component(article)
-    offered = offers(article) if ways.hotfix or presp or article.holds("rollup", "cumulative") else []
+    some = ways.hotfix or presp or article.holds("rollup", "cumulative") or article.near(_POSTED, "posted")
+    offered = offers(article) if some else []
     evidence: dict[str, list[Evidence]] = {}
 
     def note(field: str, text: str, start: int) -> None:
@@ -104,6 +108,7 @@ def read(document: bytes, name: str = "") -> Article:
         component_services=part.services if part else (),
         products=tuple(dict.fromkeys(ProductVersion(line.id, line.packs, line.edition) for line in lines)),
         file_versions=file_versions(article) if ways.hotfix or presp else {},
+        builds=tuple(sorted(builds(article))) if offered else (),
         offers=tuple(_offer(o, ways.latest_lines) for o in offered),
         contains=tuple(ArticleContent(c.package, tuple(sorted(c.lines)), tuple(sorted(c.items)), c.without) for c in held),
         bulletins=bulletins(article),

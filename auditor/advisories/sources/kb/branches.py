@@ -139,7 +139,7 @@ def _hotfix(article: Article, line: str, known: Packages, beside_a_pack: bool) -
         return None
     direct = dict.fromkeys(o.package for o in sorted(offered, key=lambda o: (o.elsewhere, o.package != article.id)))
     same = known.same(article)
-    direct |= dict.fromkeys(same)
+    direct |= dict.fromkeys((*same, *known.with_its_files(article, line)))
     ids = list(direct) + [p for p in known.containing(frozenset({article.id, *direct}), line) if p not in direct]
     best = max(ids, key=lambda p: known.size(p, line))
     step = best if known.size(best, line) else max((ids[0], *same))  # of articles with one package the newest tells of it

@@ -24,6 +24,10 @@ _SENDS = re.compile(
     r"\bclick\s+the|\bsection\s+of\s+the|\bfor\s+(?:more|additional)\s+information|\bplease\s+see\b|\bbefore\s+you\b|\brequires?\b|\bis\s+included\s+in\b|\bintroduce",
     re.I,
 )
+# "For information on what fixes are included with this package, please see the following articles": stands under SYMPTOMS.
+_WHAT_IS_IN = re.compile(r"\bwhat\s+fixes\s+are\s+(?:included|contained)\b[^.:]{0,120}:\n", re.I)
+# "This issue is documented at: http://support.microsoft.com/support/kb/articles/q179/1/07.asp"
+_DOCUMENTED = re.compile(r"\bis\s+documented\s+at:\s+http://\S{1,60}/q(\d{3})/(\d)/(\d\d)\.asp", re.I)
 _WITHOUT = re.compile(r"\bdo(?:es)?\s+not\s+(?:include|contain|supersede|replace)|\bnot\s+included\b", re.I)
 _FUNCTIONALITY = re.compile(
     r"includes\s+the\s+functionality\s+from\s(?:[^.]|\.(?=\d)){0,200}\([^)\s]{0,120}\bID=(\d{6})\)", re.I
@@ -49,7 +53,7 @@ class Content(NamedTuple):
 def contents(article: Structure, offered: Iterable[Offer]) -> list[Content]:
     """What the packages that an article offers itself contain; empty where it has no such list."""
     own = [o for o in offered if not o.elsewhere]
-    if not own or not article.holds("contain", "includ", "supersede", "replace"):
+    if not own or not article.holds("contain", "includ", "supersede", "replace", "documented at"):
         return []
     found = []
     for part in parts(article, anywhere=True):
@@ -61,12 +65,18 @@ def contents(article: Structure, offered: Iterable[Offer]) -> list[Content]:
                 or {o.package for o in own}
             )
             found += [Content(p, part.lines, items - {p}, without, part.start + start) for p in sorted(here) if items - {p}]
+    for m in _WHAT_IS_IN.finditer(article.text, article.begin, article.end):
+        if run := _RUN.match(article.text, article.text.find("\n", m.end()) + 1, article.end):
+            items = frozenset(r[1] for r in REFERENCE.finditer(run[0]))
+            found += [Content(o.package, frozenset(), items - {o.package}, False, run.start()) for o in own]
     return found
 
 
 def _lists(text: str) -> Iterator[tuple[frozenset[str], bool, int]]:
     for m in _FUNCTIONALITY.finditer(text):
         yield frozenset({f"Q{m[1]}"}), False, m.start()
+    for m in _DOCUMENTED.finditer(text):
+        yield frozenset({f"Q{m[1]}{m[2]}{m[3]}"}), False, m.start()
     for run in _RUN.finditer(f"{text}\n\n"):
         yield from _told(text, run, frozenset(r[1] for r in REFERENCE.finditer(run[0])))
     for run in _LIST_OF_IDS.finditer(f"{text}\n\n"):

@@ -1,15 +1,42 @@
-"""The files of a fix and their versions, where an article lists them with versions for the Intel platform."""
+"""The files of a fix, where an article lists them for the Intel platform: their versions, and by what a build is known."""
 
 from __future__ import annotations
 
 import re
 
-from auditor.advisories.sources.kb.structure import Structure
+from auditor.advisories.sources.kb.structure import MONTHS, Structure
 
 _FILE = re.compile(r"\b([A-Za-z][\w-]{0,30}\.(?:dll|exe|sys|ocx|drv|cpl))\b", re.I)
 _VERSION = re.compile(r"(?<![\d./:,-])(\d{1,2}\.\d{1,2}\.\d{1,5}\.\d{1,5})(?![\d.])")
 _ATTRIBUTES = re.compile(r"file\s+attributes|following\s+files|following\s+file|file information|component\W+file name", re.I)
 _ALPHA = re.compile(r"\balpha\b", re.I)
+_ROW = re.compile(
+    r"^\s+(?:(\d{1,2})/(\d{1,2})/(?:\d\d)?(\d\d)|(\d{1,2})-([A-Za-z]{3})-(?:\d\d)?(\d\d))\s+\d{1,2}:\d\d\s?(?:[ap]m?)?\s"
+    r"[\s\d.]*?\s(\d{1,3}(?:,\d{3})+|\d{4,9})\s+([\w$-]{1,40}\.\w{2,3})\b",
+    re.I,
+)  # 10/11/00  01:55pm  4.0.1381.298     166,160  Gdi32.dll
+_INTEL = re.compile(r"\b(?:intel|x86|i386)\b", re.I)
+
+
+def builds(article: Structure) -> frozenset[str]:
+    """What the files' builds are known by: name, size in bytes and day, as `gdi32.dll 166160 2000-10-11`, else name and version. A table
+    under the name of another platform is left out."""
+    found, other = set[str](), False
+    for line in article.text[article.begin : article.end].split("\n") if article.holds("file name", "filename") else ():
+        if row := _ROW.match(line[:200]):
+            if not other and not _ALPHA.search(line):
+                found.add(_build(row))
+        elif _INTEL.search(line):
+            other = False
+        elif _ALPHA.search(line):
+            other = True
+    return frozenset(found) or frozenset(map(" ".join, file_versions(article).items()))
+
+
+def _build(row: re.Match[str]) -> str:
+    month, day, year = (row[1], row[2], row[3]) if row[1] else (MONTHS.get(row[5].upper(), 0), row[4], row[6])
+    century = 1900 if int(year) >= 80 else 2000
+    return f"{row[8].lower()} {row[7].replace(',', '')} {century + int(year)}-{int(month):02}-{int(day):02}"
 
 
 def file_versions(article: Structure) -> dict[str, str]:

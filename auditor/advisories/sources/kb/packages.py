@@ -36,6 +36,7 @@ class Packages:
         self._announced: defaultdict[str, list[str]] = defaultdict(list)
         self._held: defaultdict[str, list[tuple[frozenset[str], tuple[str, ...]]]] = defaultdict(list)
         self._without: defaultdict[str, list[tuple[frozenset[str], tuple[str, ...]]]] = defaultdict(list)
+        self._built: defaultdict[str, set[str]] = defaultdict(set)  # by a build, the articles whose packages have it
         self._posted: defaultdict[str, set[str]] = defaultdict(set)
         self._fixed: dict[tuple[str, str], str] = dict(_ELSEWHERE)
         self._security: set[str] = set()
@@ -65,6 +66,8 @@ class Packages:
         for offer in article.offers:
             if offer.posted and not offer.superseded:
                 self._posted[offer.posted].add(article.id)
+        for build in {*article.builds, *map(" ".join, article.file_versions.items())}:
+            self._built[build].add(article.id)
         self._handed_out |= {(o.package, line) for o in article.offers if not o.elsewhere for line in (o.lines or lines)}
         for package in own:
             for line, pack in article.needs_pack.items():
@@ -87,6 +90,14 @@ class Packages:
             if o.superseded or i > article.id
         }
         return tuple(sorted(found - {article.id}))
+
+    def with_its_files(self, article: Article, line: str) -> tuple[str, ...]:
+        """The packages for a product line that bring every file of this article's in the very same build, beside others perhaps."""
+        if not article.builds:
+            return ()
+        others = set.intersection(*(self._built[build] for build in article.builds)) - {article.id}
+        found = {p for other in others for p in self._articles[other].packages if self.handed_out(p, line)}
+        return tuple(sorted(found))
 
     def fixed_in(self, idents: tuple[str, ...], line: str) -> str:
         """The first service pack of a product line that has one of these fixes or packages, by an article about it or by the vendor's

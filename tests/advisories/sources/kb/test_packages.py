@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from auditor.advisories.article import Article
 from auditor.advisories.sources.kb.packages import Packages
 from tests.advisories.made import NT4, article
@@ -118,3 +120,50 @@ def test_what_a_rollup_of_security_fixes_names_is_about_security() -> None:
     assert not known(package("Q299444", many)).in_security_rollup("Q190030")
     assert not known(package("Q299444", many, title="Rollup of Fixes for the Spooler")).in_security_rollup("Q190010")
     assert NT4
+
+
+SUPPORT = "A supported fix is now available from Microsoft.\nTo resolve this problem, contact Microsoft Product Support Services to obtain the fix.\n\n"
+TABLE = "   Date      Time     Version        Size       File name\n   ----------------------------------------------------\n"
+WIN32K = "   10/23/00  06:01pm  4.0.1381.7086  1,254,512  Win32k.sys\n"
+GDI32 = "   10/11/00  01:55pm  4.0.1381.298     166,160  Gdi32.dll\n"
+BY_VERSION = "The English version of this fix should have the following file attributes or later:\n\n   File name   Version\n   ----------------------\n   Store.exe   5.5.2655.{}\n"
+
+
+@pytest.mark.parametrize(
+    ("mine", "other", "brings"),
+    [
+        (TABLE + WIN32K, TABLE + WIN32K, True),
+        (TABLE + WIN32K, TABLE + GDI32 + WIN32K, True),  # with others
+        (TABLE + GDI32 + WIN32K, TABLE + WIN32K, False),  # one is lacking
+        (TABLE + WIN32K, TABLE + WIN32K.replace("512", "528"), False),
+        (TABLE + WIN32K, TABLE + WIN32K.replace("10/23", "10/24"), False),
+        (TABLE + WIN32K, f"{TABLE}   23-Oct-2000  17:01  1,254,512  Win32k.sys  Intel\n", True),  # another zone's hour
+        (TABLE + WIN32K, f"{TABLE}   10/23/2000 06:01p             1,254,512  Win32k.sys     x86\n", True),
+        (TABLE + WIN32K + WIN32K.replace("512", "896").replace("sys", "sys  (Alpha)"), TABLE + WIN32K, True),
+        (f"{TABLE}{WIN32K}\nAlpha:\n\n{GDI32}", TABLE + WIN32K, True),
+        (BY_VERSION.format(37), BY_VERSION.format(37), True),
+        (BY_VERSION.format(37), BY_VERSION.format(38), False),  # which may lack it, as far as the articles tell
+        ("No table.", "No table.", False),
+    ],
+)
+def test_a_package_with_every_file_in_the_same_build_has_the_fix(mine: str, other: str, brings: bool) -> None:
+    first, second = (
+        article(id=q, RESOLUTION=f"{SUPPORT}{table}", keywords=PRE) for q, table in (("Q190041", mine), ("Q190042", other))
+    )
+    assert known(first, second).with_its_files(first, NT) == (("Q190042",) if brings else ())
+    assert known(first, second).with_its_files(first, "windows-2000") == ()
+
+
+def test_a_fix_list_that_stands_under_symptoms() -> None:
+    words = "For information on what fixes are included with this package, please see the\nfollowing articles in the Microsoft Knowledge Base:\n\n   Q190010 Ten\n\n   Q190011 Eleven\n\nIt has no others.\n"
+    posted = "This hotfix has been posted to the following Internet location as Sp4hfixi.exe (x86)"
+    rollup = article(id="Q195734", SYMPTOMS=words, RESOLUTION=posted, keywords=PRE)
+    assert known(rollup).containing(frozenset({"Q190011"}), NT) == ("Q195734",)
+    assert known(rollup).containing(frozenset({"Q190012"}), NT) == ()
+
+
+def test_release_notes_that_point_to_articles() -> None:
+    words = "The English version of this post-SP3 hotfix\nhas been posted to the following Internet location.\n\n   ftp://ftp.microsoft.com/bussys/winnt/winnt-public/fixes/usa/nt40/hotfixes-postSP3/pptp3-fix/"
+    more = "A header has been corrected. This issue is documented at:\n\n   http://support.microsoft.com/support/kb/articles/q190/0/10.asp"
+    notes = article(id="Q189595", SUMMARY=words, MORE_INFORMATION=more)
+    assert known(notes).containing(frozenset({"Q190010"}), NT) == ("Q189595",)
