@@ -204,7 +204,7 @@ def _text(d: Digest) -> list[str]:
     if d.actions:
         lines += ["What to do first:"]
         for number, a in enumerate(d.actions, 1):
-            lines += [f"  {number}. {a.title} ({a.severity})", f"     {a.remediation}", f"     on {_hosts(a)}; {a.effect}"]
+            lines += [f"  {number}. {a.title} ({a.rating})", f"     {a.remediation}", f"     on {_hosts(a)}; {a.effect}"]
         lines += [f"  and {d.more_actions} more, in the report", ""] if d.more_actions else [""]
     if d.run.remarks:
         lines += ["To be looked at:", *(f"  {remark}" for remark in d.run.remarks[:_SHOWN]), ""]

@@ -43,6 +43,11 @@ class PackageState(Struct, frozen=True):
     hold: bool = False
 
 
+def rating(severity: Severity, security: bool) -> str:
+    """The severity in words: a flaw in security that nobody rated is not like any other unrated fault."""
+    return "security, unrated" if security and severity == "unrated" else severity
+
+
 class Finding(Struct, frozen=True, kw_only=True):
     """One rule on one target. The texts are plain strings for people; `evidence` says how it was read, and from what
     document the requirement is; `remedy` is what settles it together with others of its kind; `generated`: from a rule that an
@@ -72,6 +77,11 @@ class Finding(Struct, frozen=True, kw_only=True):
     packages: tuple[PackageState, ...] = ()
     url: str = ""
     security: bool = False
+
+    @property
+    def rating(self) -> str:
+        """The severity in words."""
+        return rating(self.severity, self.security)
 
     def overdue(self, today: datetime.date) -> int:
         """Days since it was due; 0 where it is not, or not yet."""

@@ -10,7 +10,7 @@ from msgspec import Struct
 from auditor.checks.packages import upgrade
 from auditor.checks.stale_processes import ROOT_RIGHTS
 from auditor.foundation.sanitize import counted
-from auditor.model.finding import SEVERITIES, Finding
+from auditor.model.finding import SEVERITIES, Finding, Severity, rating
 from auditor.model.run import TargetResult
 from auditor.report import grouping
 from auditor.report.required import required_open, states
@@ -23,13 +23,19 @@ class Action(Struct, frozen=True):
     """What to do, on which hosts. `rule` is the one rule that it is about, or empty; `waived`: on how many more hosts it is waived."""
 
     title: str
-    severity: str
+    severity: Severity
     remediation: str
     targets: tuple[str, ...]
     settled: int
     rules: int = 1
     rule: str = ""
     waived: int = 0
+    security: bool = False
+
+    @property
+    def rating(self) -> str:
+        """The severity in words."""
+        return rating(self.severity, self.security)
 
     @property
     def effect(self) -> str:
@@ -64,7 +70,7 @@ def actions(results: Iterable[TargetResult]) -> tuple[Action, ...]:
     done += [_rule(rule, found, waived[rule]) for rule, found in by_rule.items()]
     done += [_restart(restart)] if restart else []
     done += [_right(what, found) for what, found in rights.items()]
-    return tuple(sorted(done, key=lambda a: (-a.settled, _ORDER[a.severity], a.title)))
+    return tuple(sorted(done, key=lambda a: (-a.settled, _ORDER[a.severity], not a.security, a.title)))
 
 
 def _alone(found: _Found) -> bool:
@@ -75,7 +81,7 @@ def _alone(found: _Found) -> bool:
 
 def _rule(rule: str, found: _Found, waived: int) -> Action:
     f = found[0][1]
-    return Action(f.title, f.severity, f.remediation, _hosts(found), len(found), rule=rule, waived=waived)
+    return Action(f.title, f.severity, f.remediation, _hosts(found), len(found), rule=rule, waived=waived, security=f.security)
 
 
 def _restart(found: _Found) -> Action:
@@ -108,12 +114,15 @@ def _step(found: _Found) -> Action:
         names = sorted({p.name for _, f in found for p in f.packages})
         return Action(title, _worst(found), upgrade(remedy.of, names), _hosts(found), len(found), count)
     title = grouping.Bundle(remedy, tuple({f.rule: f for _, f in found}.values())).what
-    return Action(title, _worst(found), "Apply it and restart the host.", _hosts(found), len(found), len(rules))
+    security = any(f.security for _, f in found)
+    return Action(
+        title, _worst(found), "Apply it and restart the host.", _hosts(found), len(found), len(rules), security=security
+    )
 
 
 def _hosts(found: _Found) -> tuple[str, ...]:
     return tuple(sorted({name for name, _ in found}))
 
 
-def _worst(found: _Found) -> str:
+def _worst(found: _Found) -> Severity:
     return min((f.severity for _, f in found), key=_ORDER.__getitem__)

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from auditor.model.past import Change, Compared, Past
 from auditor.model.run import RulebookSummary, Run
+from auditor.report.actions import actions
 from auditor.report.curve import curve
 from auditor.report.deduplicate import fold
 from auditor.report.formats import render
@@ -110,3 +111,14 @@ def test_the_curve() -> None:
     assert [label for _, label in drawn.grid] == ["50 %", "75 %", "100 %"]
     assert [y for _, y, _ in drawn.dots] == [112.0, 8.0]
     assert drawn.dots[0][2] == "2026-11-23 00:00 UTC: 2 of 4 met, 50.0%"
+
+
+def test_a_flaw_in_security_that_nobody_rated_goes_before_what_is_only_unrated() -> None:
+    """Among deeds that settle as much: "security, unrated" before "unrated", whatever their titles."""
+    host = result("h1", "mmccc", WHEN)
+    first, second = (replace(f, severity="unrated", remedy=None, title=t) for f, t in zip(host.findings, "AZ", strict=False))
+    findings = (first, replace(second, security=True), *host.findings[2:])
+    told = [(a.title, a.rating) for a in actions([replace(host, findings=findings)])]
+    assert told == [("Z", "security, unrated"), ("A", "unrated")]
+    rated = (first, replace(second, security=True, severity="low"), *host.findings[2:])
+    assert [a.rating for a in actions([replace(host, findings=rated)])] == ["low", "unrated"]
