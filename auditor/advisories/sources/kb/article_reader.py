@@ -28,7 +28,7 @@ from auditor.advisories.sources.kb.contents import contents
 from auditor.advisories.sources.kb.files import builds, file_versions
 from auditor.advisories.sources.kb.fix_lists import fix_lists
 from auditor.advisories.sources.kb.fixes import SUPPOSED, Fix, keyword_fixes, line_of, prose_fixes
-from auditor.advisories.sources.kb.offers import Offer, needed_packs, offers
+from auditor.advisories.sources.kb.offers import Offer, needed_packs, offers, own_file
 from auditor.advisories.sources.kb.outcome import ArticleOutcome, outcome
 from auditor.advisories.sources.kb.products import product_lines
 from auditor.advisories.sources.kb.security import bulletins, is_security
@@ -53,7 +53,7 @@ def read(document: bytes, name: str = "") -> Article:
     vendor_fix = bool(ways.vendor) and not fixes and not hotfix_only and not latest_sp
     part = component(article)
     some = ways.hotfix or presp or article.holds("rollup", "cumulative") or article.near(_POSTED, "posted")
-    offered = offers(article) if some else []
+    offered = offers(article) if some or own_file(article) else []
     evidence: dict[str, list[Evidence]] = {}
 
     def note(field: str, text: str, start: int) -> None:

@@ -17,7 +17,7 @@ from auditor.advisories.sources.kb.structure import Structure
 
 _INTRODUCES = re.compile(
     r"\b(?:roll-?up|SRP|cumulative|package|patch(?:es)?|hot\s?fix(?:es)?|this\s+fix|pack)\b(?:[^.]|\.(?=\d)){0,200}?\b(?:includes?|contains?|supersedes?|replaces?)\b"
-    r"|\bfixes\s+(?:that\s+are\s+)?included\s+in\s+the\b|\bfollowing\s+fixes\s+are\s+included\b",
+    r"|\bfixes\s+(?:that\s+are\s+)?included\s+in\s+the\b|\bfollowing\s+fixes\s+are\s+included\b|\bincludes?\s+the\s+binary\s+files\b",
     re.I,
 )
 _SENDS = re.compile(

@@ -96,9 +96,34 @@ def offers(article: Structure) -> list[Offer]:
             for offer in _of_part(article, part):
                 if offer.elsewhere or not found:
                     found.setdefault((offer.package, offer.lines), offer)
+    found |= {(o.package, o.lines): o for o in _named_anywhere(article, list(found.values()))}
     none = _forthcoming(article) | (specific & {TSE})  # what has a section of its own is not offered what stands before it
     listed = frozenset(line_of(p.id) for bullet in article.applies_to for p in product_lines(bullet.text))
     return [_limited(o, none, listed) for o in found.values()] if found else []
+
+
+_NUMBERED = re.compile(r"\b(Q\d{6})\w{0,20}\.exe\b", re.I)
+_KEY_AWAY = re.compile(r"\b(?:delete|remove)\s+the\s+(Q\d{6})\s+key\s+from:?\s[^.]{0,120}\\\s*Hotfix\b", re.I)
+
+
+def own_file(article: Structure) -> re.Match[str] | None:
+    """A program with the article's own number for a name, wherever it is told how to run it."""
+    number = article.id.lower()
+    if not article.holds(f"{number}.exe", f"{number}_", f"{number}i.exe"):
+        return None
+    named = _NUMBERED.finditer(article.text, article.begin, article.end)
+    return next((m for m in named if m[1].upper() == article.id), None)
+
+
+def _named_anywhere(article: Structure, found: list[Offer]) -> Iterator[Offer]:
+    """The package by what is done with it: "Run Q243179.exe", "delete the Q184017 key from …\\Hotfix"."""
+    own = [o for o in found if o.package == article.id]
+    if not own and (m := own_file(article)):
+        latest = bool(LATEST.search(fold(article.text[article.begin : article.end])))
+        yield Offer(article.id, frozenset(), False, latest, "", False, article.line_text(m.start()), m.start())
+    if own and article.holds("key from"):
+        for m in _KEY_AWAY.finditer(article.text, article.begin, article.end):
+            yield own[0]._replace(package=m[1], text=fold(m[0]), start=m.start())
 
 
 TSE = "windows-nt-4.0-terminal-server"

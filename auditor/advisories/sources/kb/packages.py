@@ -92,11 +92,14 @@ class Packages:
         return tuple(sorted(found - {article.id}))
 
     def with_its_files(self, article: Article, line: str) -> tuple[str, ...]:
-        """The packages for a product line that bring every file of this article's in the very same build, beside others perhaps."""
+        """The packages of later articles, for a product line, that bring every file of this article's in the very same build, beside others
+        perhaps. An earlier article's table may have been brought up to date where its package was not."""
         if not article.builds:
             return ()
-        others = set.intersection(*(self._built[build] for build in article.builds)) - {article.id}
-        found = {p for other in others for p in self._articles[other].packages if self.handed_out(p, line)}
+        others = set.intersection(*(self._built[build] for build in article.builds))
+        found = {
+            p for other in others if other > article.id for p in self._articles[other].packages if self.handed_out(p, line)
+        }
         return tuple(sorted(found))
 
     def fixed_in(self, idents: tuple[str, ...], line: str) -> str:

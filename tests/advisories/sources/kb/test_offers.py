@@ -28,6 +28,12 @@ CASES = [
     ("Obtain the latest service pack or the individual software update.", {"Q190001"}),
     ("This hotfix has been posted to the following Internet location:\n\n   ftp://ftp.microsoft.com/bussys/winnt/winnt-public/fixes/usa/NT40/hotfixes-postSP3/lsa-fix/", {"Q190001"}),
     ("The Intel version of this hotfix has been posted to the following Internet\nlocation as:\n\n   Q262694i.exe", {"Q262694"}),
+    # by what is done with it
+    ("2. Run the Q190001.exe SMS Installer script, and follow the wizard.\n", {"Q190001"}),
+    ("Copy the hotfix folder structure to a share. Q190001_i386.exe is an installer.\n", {"Q190001"}),
+    ("Run the Q190002.exe program, which another article is about.\n", set()),
+    (DOWNLOAD.format("Lsa2fixi.exe") + "\n\nTo remove it, delete the Q184017 key from:\n\n   HKEY_LOCAL_MACHINE\\SOFTWARE\\Microsoft\\Windows NT\n   \\CurrentVersion\\Hotfix\n", {"Q190001", "Q184017"}),
+    ("To start afresh, delete the Q184017 key from:\n\n   HKEY_LOCAL_MACHINE\\SOFTWARE\\Microsoft\\Hotfix\n", set()),
     # another article holds it
     ("To resolve this problem, obtain the Windows NT 4.0 Security Rollup Package. For\nadditional information, click the article number below:" + ROLLUP, {"Q299444"}),
     ("To resolve this problem, obtain the individual package referenced below or obtain\nthe Windows NT 4.0 Security Rollup Package. See:" + ROLLUP + "\n" + DOWNLOAD.format("Q190001i.exe"), {"Q299444", "Q190001"}),

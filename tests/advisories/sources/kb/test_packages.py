@@ -152,6 +152,12 @@ def test_a_package_with_every_file_in_the_same_build_has_the_fix(mine: str, othe
     )
     assert known(first, second).with_its_files(first, NT) == (("Q190042",) if brings else ())
     assert known(first, second).with_its_files(first, "windows-2000") == ()
+    assert known(first, second).with_its_files(second, NT) == ()  # an earlier article's package may not be its table's
+
+
+def test_binary_files_of_another_fix() -> None:
+    words = "NOTE: The C2 Update also includes the binary files required in the Spooler-fix\ndescribed in the following article in the Microsoft Knowledge Base:\n\n   Q190010 Ten\n\n"
+    assert known(package("Q244599", words)).containing(frozenset({"Q190010"}), NT) == ("Q244599",)
 
 
 def test_a_fix_list_that_stands_under_symptoms() -> None:
