@@ -14,6 +14,9 @@ from auditor.model.finding import SEVERITIES, VERDICTS, Finding, Obligation, Rem
 from auditor.versions import package_version, service_pack
 from auditor.versions.product_label import label
 
+_SOME = 24  # ids, before the rest is counted
+_MOST = 60  # ids of what is required that are all told: the security rollup's are, a service pack's hundreds are not
+
 
 class Bundle(Struct, frozen=True):
     """`remedy` is the highest that any of the findings asks for; packs hold what the packs before them held."""
@@ -70,6 +73,14 @@ class Bundle(Struct, frozen=True):
     def obligation(self) -> Obligation:
         """Required where any of its findings is."""
         return min((f.obligation for f in self.findings), key=get_args(Obligation).index)
+
+    @property
+    def rules(self) -> str:
+        """The rules' ids, the gravest first; where there are hundreds the rest is counted, and the report has each."""
+        shown = [f.rule for f in self.weighed]
+        if len(shown) <= (_MOST if self.obligation == "required" else _SOME):
+            return ", ".join(shown)
+        return f"{', '.join(shown[:_SOME])} and {len(shown) - _SOME} more of no higher severity (the HTML report and JSON have each)"
 
     @property
     def by_severity(self) -> list[tuple[str, list[Finding]]]:

@@ -55,7 +55,7 @@ def _host(r: TargetResult) -> Iterator[str]:
         yield _row(
             b.verdict,
             "",
-            f"{b.what} ({b.settles}: {', '.join(f.rule for f in b.weighed)})",
+            f"{b.what} ({b.settles}: {b.rules})",
             b.observed,
             b.what,
         )

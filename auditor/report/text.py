@@ -11,7 +11,6 @@ from auditor.model.run import Run, TargetResult
 from auditor.report.figures import figures, knowledge, particular, sentence, settle, state, system
 from auditor.report.grouping import Bundle, by_obligation
 
-_MANY = 24  # ids of what is not required, before the rest is counted
 SHORT = {"noncompliant": "MISSING", "pending": "PENDING", "unknown": "UNKNOWN", "compliant": "ok", "not_applicable": "n/a"}
 
 
@@ -91,7 +90,8 @@ def _bundle(b: Bundle) -> Iterator[str]:
     """What one step settles, with the rules' ids."""
     mark = "" if b.obligation == "required" else f" ({b.obligation})"
     of_packages = b.remedy.kind == "package"
-    sure = f", {b.open} of them only if the part they are about is there" if b.open and not of_packages else ""
+    some = "all" if b.open == len(b.findings) else str(b.open)
+    sure = f", {some} of them only if the part they are about is there" if b.open and not of_packages else ""
     yield f"  {SHORT[b.verdict]:8} {one_line(b.what)}{mark}: {b.settles}{sure}"
     if not of_packages or "; " in b.observed:
         yield f"           found:    {one_line(b.observed, 240)}"
@@ -99,11 +99,7 @@ def _bundle(b: Bundle) -> Iterator[str]:
         for severity, found in b.by_severity:
             yield from _ids(f"{severity}: {', '.join(f.rule for f in found)}")
         return
-    shown = [f.rule for f in b.weighed]
-    if len(shown) > _MANY and b.obligation != "required":
-        yield from _ids(f"{', '.join(shown[:_MANY])} and {len(shown) - _MANY} more of no higher severity")
-    else:
-        yield from _ids(", ".join(shown))
+    yield from _ids(b.rules)
 
 
 def _ids(text: str) -> Iterator[str]:

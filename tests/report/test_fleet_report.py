@@ -7,14 +7,17 @@ from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
 
+from auditor.model.finding import Obligation, Remedy
 from auditor.model.past import Change, Compared, Past
 from auditor.model.run import RulebookSummary, Run
 from auditor.report.actions import actions
 from auditor.report.curve import curve
 from auditor.report.deduplicate import fold
 from auditor.report.formats import render
+from auditor.report.grouping import Bundle
 from tests.given import WHEN
 from tests.history.test_queries import after, result
 
@@ -122,3 +125,14 @@ def test_a_flaw_in_security_that_nobody_rated_goes_before_what_is_only_unrated()
     assert told == [("Z", "security, unrated"), ("A", "unrated")]
     rated = (first, replace(second, security=True, severity="low"), *host.findings[2:])
     assert [a.rating for a in actions([replace(host, findings=rated)])] == ["low", "unrated"]
+
+
+@pytest.mark.parametrize(
+    ("count", "obligation", "told"), [(60, "required", 60), (61, "required", 24), (24, "situational", 24), (25, "advised", 24)]
+)
+def test_a_step_that_settles_hundreds_names_some_and_counts_the_rest(count: int, obligation: Obligation, told: int) -> None:
+    one = result("h1", "m", WHEN).findings[0]
+    many = tuple(replace(one, rule=f"Q{190000 + n}", obligation=obligation) for n in range(count))
+    words = Bundle(Remedy("service_pack", "windows-nt-4.0", "6a"), many).rules
+    assert len(re.findall(r"Q\d{6}", words)) == told
+    assert (f" and {count - told} more" in words) is (told < count)
