@@ -10,6 +10,7 @@ _FILE = re.compile(r"\b([A-Za-z][\w-]{0,30}\.(?:dll|exe|sys|ocx|drv|cpl))\b", re
 _VERSION = re.compile(r"(?<![\d./:,-])(\d{1,2}\.\d{1,2}\.\d{1,5}\.\d{1,5})(?![\d.])")
 _ATTRIBUTES = re.compile(r"file\s+attributes|following\s+files|following\s+file|file information|component\W+file name", re.I)
 _ALPHA = re.compile(r"\balpha\b", re.I)
+_COLUMNS = 9  # words of a table's row, bars among them; with more it is a sentence about some version
 _ROW = re.compile(
     r"^\s+(?:(\d{1,2})/(\d{1,2})/(?:\d\d)?(\d\d)|(\d{1,2})-([A-Za-z]{3})-(?:\d\d)?(\d\d))\s+\d{1,2}:\d\d\s?(?:[ap]m?)?\s"
     r"[\s\d.]*?\s(\d{1,3}(?:,\d{3})+|\d{4,9})\s+([\w$-]{1,40}\.\w{2,3})\b",
@@ -48,6 +49,12 @@ def file_versions(article: Structure) -> dict[str, str]:
         return {}
     found: dict[str, set[str]] = {}
     for line in text[article.begin : article.end].split("\n"):
-        if "." in line and (version := _VERSION.search(line)) and (file := _FILE.search(line)) and not _ALPHA.search(line):
+        if (
+            "." in line
+            and len(line.split()) <= _COLUMNS
+            and (version := _VERSION.search(line))
+            and (file := _FILE.search(line))
+            and not _ALPHA.search(line)
+        ):
             found.setdefault(file[1].lower(), set()).add(version[1])
     return {name: versions.pop() for name, versions in found.items() if len(versions) == 1}

@@ -38,7 +38,7 @@ _SUPPORT = re.compile(
     r"\bsupported\s+(?:hot\s?fix|fix|patch|feature|update|bundle\s+of\s+fixes)(?:\s+that[^.]{0,60})?\s+is\s+(?:now\s+)?available(?:\s+from\s+Microsoft)?\b"
     r"|\bcontact\s+(?:Microsoft\s+)?(?:Product|Technical|PSS)\s+Support(?:\s+Services)?\s+(?:\w+\s+){0,3}(?:to\s+obtain|for)\s+(?:the|this)\s+(?:\w+\s+){0,2}(?:hot\s?fix|fix|patch|update)"
     # "the fix mentioned below" may be anything, and is mostly a service pack
-    r"|\b(?:obtain|obtaining|install|apply)\s+(?:the\s+|this\s+)?(?:following\s+)?(?:hot\s?fix|fix\s+from\s+Microsoft)\b(?!\s+(?:that\s+is\s+)?(?:mentioned|referenced|described|listed|discussed|below|above))"
+    r"|\b(?:obtain|obtaining|install|apply)\s+(?:the\s+|this\s+)?(?:following\s+)?(?:hot\s?fix|fix\s+from\s+Microsoft)\b(?!\s+(?:that\s+is\s+)?(?:mentioned|referenced|described|listed|discussed|below|above|included|for\s+article))"
     r"|\bindividual\s+(?:software\s+update|package|update)\b(?!\s+(?:referenced|mentioned|described|listed))"
     r"|\bMicrosoft\s+has\s+(?:made\s+available|released|provided|posted|issued)\s+(?:a|an|the)\s+(?:\w+\s+){0,2}(?:hot\s?fix|fix|patch)\b",
     re.I,
@@ -253,8 +253,19 @@ def _files(text: str) -> Iterator[tuple[str, re.Match[str]]]:
             yield "", found
 
 
+# "To resolve this problem, install the hotfix that is included in Microsoft Knowledge Base article Q324204."
+_BY_NUMBER = re.compile(
+    r"\b(?:install|apply|obtain)\s+the\s+(?:hot\s?fix|fix|patch|update)\s+(?:for|in|that\s+is\s+(?:included|described)\s+in)\s+(?:the\s+)?(?:Microsoft\s+Knowledge\s+Base\s+)?article\s+(Q\d{6})\b",
+    re.I,
+)
+_ONCE = re.compile(r"\b(?:after|before|when|if|once|until)\s+you\s+$", re.I)
+
+
 def _references(text: str) -> Iterator[tuple[re.Match[str], str]]:
     """References to articles that hold the package, each with the paragraph that sends there."""
+    for m in _BY_NUMBER.finditer(text):
+        if not _ONCE.search(text[max(0, m.start() - 20) : m.start()]):
+            yield m, ""
     for m in REFERENCE.finditer(text):
         if _NO_PACKAGE.match(m[2]):
             continue

@@ -38,7 +38,10 @@ CASES = [
     ("To resolve this problem, obtain the Windows NT 4.0 Security Rollup Package. For\nadditional information, click the article number below:" + ROLLUP, {"Q299444"}),
     ("To resolve this problem, obtain the individual package referenced below or obtain\nthe Windows NT 4.0 Security Rollup Package. See:" + ROLLUP + "\n" + DOWNLOAD.format("Q190001i.exe"), {"Q299444", "Q190001"}),
     ('The update is included in the "April 2002 Cumulative Patch". For how to obtain\nthis patch, see:\n\n   Q319733 April 2002 Cumulative Patch for IIS\n', {"Q319733"}),
+    ("To resolve this problem, install the hotfix that is included in Microsoft\nKnowledge Base article Q324204.", {"Q324204"}),
+    ("You must install the hotfix for article Q324204.", {"Q324204"}),
     # told of, and not offered
+    ("The service stops after you install the hotfix for article Q324204.", set()),
     ("To work around this problem, restart the service. For more information, see:" + ROLLUP, set()),
     ("The rollup may introduce new problems. To fix these, install the patch in:\n\n   Q299273 Logon Does Not Work\n", set()),
     ("To resolve this problem, obtain the latest service pack. For more information:\n\n   Q152734 How to Obtain the Latest Windows NT 4.0 Service Pack\n", set()),

@@ -143,6 +143,15 @@ BY_VERSION = "The English version of this fix should have the following file att
         (f"{TABLE}{WIN32K}\nAlpha:\n\n{GDI32}", TABLE + WIN32K, True),
         (BY_VERSION.format(37), BY_VERSION.format(37), True),
         (BY_VERSION.format(37), BY_VERSION.format(38), False),  # which may lack it, as far as the articles tell
+        (
+            *[
+                BY_VERSION.format("37").replace(
+                    "   Store.exe   5", "You can restore the Store.exe file on the server, but only if it is of version 5"
+                )
+            ]
+            * 2,
+            False,
+        ),
         ("No table.", "No table.", False),
     ],
 )
