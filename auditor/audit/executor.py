@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from auditor.audit.context import AuditContext
 from auditor.audit.isolated import IsolatedAssessor
 from auditor.audit.scan import Assessor, prepared, scan
-from auditor.errors import ErrorKind, HostError
+from auditor.errors import ErrorKind, FileFaults, HostError
 from auditor.foundation.deadline import Stop
 from auditor.foundation.memory import share_one_heap
 from auditor.model.run import TargetError, TargetResult
@@ -140,6 +140,9 @@ def _scan_safely(target: Target, context: AuditContext, stop: Stop, assessor: As
         return TargetResult(target=target, outcome="unreachable", error=error)
     try:
         return scan(target, context, stop, assessor)
+    except FileFaults as e:  # of rules that are read only when a host of their family is met
+        message = f"the rules for this host cannot be read: {e.faults[0]}; `auditor rules lint` tells every fault"
+        return TargetResult(target=target, outcome="unreachable", error=TargetError("internal", message))
     except Exception as e:
         return _own_fault(target, e)
 

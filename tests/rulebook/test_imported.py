@@ -5,16 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from auditor.advisories.rule_files import write
+from auditor.audit.context import AuditContext
+from auditor.audit.executor import scan_all
 from auditor.errors import FileFaults
+from auditor.foundation.deadline import Stop
+from auditor.model.run import TargetResult
+from auditor.model.target import Target
 from auditor.rulebook.imported import SUMS, ImportedFile, as_written
 from auditor.rulebook.loader import load
 from tests.advisories.sources.kb.test_rule import some
 from tests.conftest import Run
+from tests.given import WHEN
 from tests.places import ROOT
 
 NAME = "windows-nt-4.0.jsonl"
@@ -115,3 +122,27 @@ def test_lint_judges_what_is_read_later(folder: Path, auditor: Run) -> None:
     done = auditor("rules", "lint", str(folder))
     assert done.returncode == 2
     assert f"{NAME}:1: {line['id']}: has no branch" in done.stderr
+
+
+def test_rules_that_cannot_be_read_cost_the_hosts_they_are_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are read in the midst of a run: their file and line are told at each such host, and the others are audited."""
+    body = b'{"id":"Q190001","family":"windows","nonsense":1}\n'
+    (folder / NAME).write_bytes(body)
+    (folder / SUMS).write_text(f"{hashlib.sha256(body).hexdigest()} {NAME}\n")
+    book = load([str(ROOT / "rules" / "linux"), str(folder)])
+
+    def scan(target: Target, context: AuditContext, *rest: object) -> TargetResult:
+        assert context.rulebook.of("linux" if target.name == "web1" else "windows")
+        return TargetResult(target=target, outcome="assessed")
+
+    monkeypatch.setattr("auditor.audit.executor.scan", scan)
+    targets = [Target(name=name, connection="local") for name in ("web1", "nt1")]
+    context = AuditContext(rulebook=book, clock=lambda: WHEN, marker=lambda: "m4rk3r")
+    with ThreadPoolExecutor(1) as pool:
+        found = {r.target.name: r for r in scan_all(targets, context, pool, Stop())}
+    assert found["web1"].outcome == "assessed"
+    error = found["nt1"].error
+    assert error
+    assert f"{NAME}:1: " in error.message
+    assert "rules lint" in error.message
+    assert "fault of auditor" not in error.message
