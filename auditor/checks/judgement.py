@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -11,12 +12,15 @@ from auditor.model.advisory import Coverage
 from auditor.model.facts import HostFacts, Package
 from auditor.model.finding import Attestation, PackageState, Remedy, Verdict
 
+if TYPE_CHECKING:
+    from auditor.checks.support import Support
+
 
 class Case(Struct, frozen=True):
     """One host before one rule. `attestation` is the newest one for this rule and target, whatever its dates;
     `today` is the date of judging; `packages` gives the installed packages of a name, `sources` those of a source, `articles` are
-    the numbers of the listed hotfixes, None where nobody looked. `coverage`: what the distribution's advisories know of this host,
-    None where no advisory database was asked."""
+    the numbers of the listed hotfixes, None where nobody looked. `coverage`: what the vendor's advisories know of this host,
+    None where no advisory database was asked; `support`: until when its release gets fixes, None where no rule tells."""
 
     facts: HostFacts
     attestation: Attestation | None
@@ -25,6 +29,7 @@ class Case(Struct, frozen=True):
     sources: Callable[[str], list[Package]]
     articles: frozenset[str] | None = None
     coverage: Coverage | None = None
+    support: Support | None = None
 
 
 class Judgement(Struct, frozen=True):

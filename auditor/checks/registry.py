@@ -25,6 +25,7 @@ from auditor.checks.service_pack import ServicePackCheck
 from auditor.checks.setting import SettingCheck
 from auditor.checks.stale_processes import StaleProcessesCheck
 from auditor.checks.support import SupportCheck
+from auditor.checks.windows_update import WindowsUpdateCheck
 
 
 class AllOf(CheckKind, frozen=True, tag="all_of"):
@@ -53,7 +54,7 @@ class AnyOf(CheckKind, frozen=True, tag="any_of"):
 
 Check = (
     ServicePackCheck | ProductPackCheck | BuildCheck | HotfixCheck | FileVersionCheck | PackageCheck | PackagesCheck | KernelCheck | SettingCheck | ListenBacklogCheck | CounterCheck
-    | SecurityUpdatesCheck | MissingUpdatesCheck | RebootCheck | StaleProcessesCheck | SupportCheck | PatchLevelCheck | AttestedCheck | AllOf | AnyOf
+    | SecurityUpdatesCheck | MissingUpdatesCheck | WindowsUpdateCheck | RebootCheck | StaleProcessesCheck | SupportCheck | PatchLevelCheck | AttestedCheck | AllOf | AnyOf
 )  # fmt: skip
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Literal
 
 from auditor.checks.attested import AttestedCheck
 from auditor.checks.check_kind import CheckKind, Strict
 from auditor.checks.judgement import Case, Judgement, unread
+from auditor.foundation.sanitize import counted
+from auditor.model.update_line import UpdateLine, second_tuesday
 
 
 class Support(Strict, frozen=True):
@@ -45,6 +48,7 @@ class SupportCheck(CheckKind, frozen=True, tag="support"):
             return Judgement("compliant", f"{product}, {support.program} until {support.long_term.isoformat()}", required, why)
         if self.subscribed and (attested := self.subscribed.judge(case, ended)).verdict == "compliant":
             return attested
+        ended += _later(case, support)
         if support.paid and today <= support.paid:
             why = f"only {support.program} subscribers get fixes until {support.paid.isoformat()}, and that cannot be read here"
             return Judgement(
@@ -55,3 +59,32 @@ class SupportCheck(CheckKind, frozen=True, tag="support"):
     @property
     def attestable(self) -> bool:
         return self.subscribed is not None
+
+
+Owed = Literal["yes", "no", "unknown"]
+EXTENDED = "Extended Security Updates"  # a program that is bought; any other narrows by edition
+
+
+def owed(released: date, case: Case, reached: int, line: UpdateLine) -> Owed:
+    """Is an update of a day owed to a host? After the end of free support only where extended updates are taken: an update of the time after it is in
+    force (the first `reached` of the line are), or a licence for them was found. Where no rule knows the end, everything is."""
+    support = case.support
+    if support is None:
+        return "yes"
+    free = support.long_term or support.ends
+    if released <= free:
+        return "yes"
+    if support.paid is None or released > support.paid:
+        return "no"
+    if support.program != EXTENDED:
+        return "unknown"
+    if any(second_tuesday(u.month) > free for u in line.updates[:reached]):
+        return "yes"
+    return "no"
+
+
+def _later(case: Case, support: Support) -> str:
+    """How many monthly updates came after the end, that only subscribers get."""
+    free = support.long_term or support.ends
+    count = sum(1 for day in case.coverage.released if day > free) if case.coverage else 0
+    return f"; {counted(count, 'later update')} {'exists' if count == 1 else 'exist'} for subscribers" if count else ""

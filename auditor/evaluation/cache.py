@@ -67,7 +67,7 @@ class EvaluationCache:
         if found is None:
             if len(self._findings) >= self._MOST_STATES:
                 self._findings.pop(next(iter(self._findings)), None)  # another thread may have been quicker
-            knowledge = known(facts) if known and facts.platform.family == "linux" else None
+            knowledge = known(facts) if known and facts.platform.family else None
             findings = evaluate(
                 facts,
                 rules,
@@ -86,6 +86,8 @@ class EvaluationCache:
 
 
 def _evaluation(findings: tuple[Finding, ...], facts: HostFacts, coverage: Coverage | None) -> Evaluation:
+    if coverage and coverage.fulfilled is not None:
+        return Evaluation(findings, coverage.releases, coverage.fulfilled)
     if coverage is None or facts.packages is None:
         return Evaluation(findings)
     open_ones = sum(1 for f in findings if f.packages and f.obligation == "required")

@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from auditor.checks.judgement import Case, Judgement
+from auditor.checks.support import Support, SupportCheck
 from auditor.evaluation.applicability import Applies, Host, applies, is_about
 from auditor.evaluation.knowledge import Knowledge
 from auditor.model.advisory import Coverage
@@ -46,13 +47,16 @@ def evaluate(
     host's distribution; of these only what is not fulfilled becomes a finding, and a loaded rule of the same id stands for one."""
     family, host = facts.platform.family, Host(facts)
     kept = {} if other_product is None or waivers else other_product  # a waiver may name one host of many
-    by = _Circumstances(today, groups, attestations, waivers, policy, failing_since, None)
+    by = _Circumstances(
+        today, groups, attestations, waivers, policy, failing_since, None, _support(rules, host) if knowledge else None
+    )
     of_advisories = []
     if knowledge:
         own = {rule.id for rule in rules}
         judged = (_finding(host, rule, Applies(True, "", rule.branches), by) for rule in knowledge.rules if rule.id not in own)
         of_advisories = [f for f in judged if f.verdict in ("noncompliant", "pending", "unknown")]
-        by = replace(by, coverage=replace(knowledge.coverage, open=len(of_advisories), max_age=policy.max_age))
+        open_ = len(of_advisories) if family == "linux" else sum(1 for f in of_advisories if f.obligation == "required")
+        by = replace(by, coverage=replace(knowledge.coverage, open=open_, max_age=policy.max_age))
     found = []
 
     def wanted(obligation: Obligation) -> bool:
@@ -82,13 +86,24 @@ class _Circumstances(Struct, frozen=True):
     policy: Policy
     failing_since: Mapping[str, date]
     coverage: Coverage | None
+    support: Support | None
+
+
+def _support(rules: Sequence[Rule], host: Host) -> Support | None:
+    """Until when a host's release gets fixes, by the rule that tells; None where none does."""
+    product = (host.facts.platform.product or "").lower()
+    for rule in rules:
+        if rule.family == host.facts.platform.family and isinstance(rule.branches[0].check, SupportCheck):
+            checks = [b.check for b in applies(rule, host).branches]
+            return next((c.products[product] for c in checks if isinstance(c, SupportCheck) and product in c.products), None)
+    return None
 
 
 def _finding(host: Host, rule: Rule, applicable: Applies, by: _Circumstances) -> Finding:
     """The one finding of one rule on one host; `applicable` says whether it applies there."""
     facts = host.facts
     attestation = _attestation(rule, facts.target, by.groups, by.attestations)
-    case = Case(facts, attestation, by.today, host.packages, host.sources, host.articles, by.coverage)
+    case = Case(facts, attestation, by.today, host.packages, host.sources, host.articles, by.coverage, by.support)
     judged = _aged(_judge(applicable, case), rule, by.policy, by.today)
     return Finding(
         rule=rule.id,
@@ -112,6 +127,7 @@ def _finding(host: Host, rule: Rule, applicable: Applies, by: _Circumstances) ->
         generated=rule.generated,
         offending=judged.offending[:_MOST_ITEMS],
         cves=rule.cves,
+        exploited=rule.exploited,
         security=rule.security,
         packages=judged.packages[:_MOST_ITEMS],
         url=rule.references[0].url if judged.packages and rule.references else "",

@@ -248,7 +248,7 @@ class CollectorOutcome(Record, frozen=True):
 
 class HostFacts(Record, frozen=True, kw_only=True):
     """Everything read from one host at one time. `method` names how it was read (the transport). `module_streams`: the streams
-    that dnf has enabled, as `nodejs:18`."""
+    that dnf has enabled, as `nodejs:18`. `hotpatch`: is a Windows host set up to take updates without restarts?"""
 
     schema: Literal["auditor.facts/1"] = "auditor.facts/1"
     target: str
@@ -266,6 +266,7 @@ class HostFacts(Record, frozen=True, kw_only=True):
     settings: dict[str, Setting | None] | None = field(default_factory=dict)
     listeners: tuple[Listener, ...] | None = None
     reboot: Reboot | None = None
+    hotpatch: bool | None = None
     stale_processes: tuple[StaleProcess, ...] | None = None
     updates: Updates | None = None
     containers: tuple[str, ...] | None = None

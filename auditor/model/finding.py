@@ -25,9 +25,9 @@ class WaiverNote(Struct, frozen=True):
 class Remedy(Struct, frozen=True):
     """What would settle a finding, where one thing settles many: a service pack of a product line (`windows-nt-4.0`,
     `6a`), a hotfix, a package (its source's name, the highest version that is needed) `of` a
-    release, or a restart (of the `kernel`)."""
+    release, a cumulative update of a product line (`windows-server-2022`, `KB5078766`, of build `20348.4893`), or a restart (of the `kernel`)."""
 
-    kind: Literal["service_pack", "hotfix", "package", "restart"]
+    kind: Literal["service_pack", "hotfix", "package", "update", "restart"]
     line: str
     level: str
     of: str = ""
@@ -55,7 +55,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     `offending`: what is not as required, item by item, where `observed` says more; without what changes by itself.
     `due` is the last day on which a required finding may be open, by the policy. `cves`: the flaws that the rule's advisory is about;
     `packages`: those that are not as it asks; `url`: the advisory as its vendor shows it, "" where none is known; `security`: it is
-    about a flaw in security, rated or not."""
+    about a flaw in security, rated or not; `exploited`: those of the flaws that attacks have been seen on."""
 
     rule: str
     title: str
@@ -77,6 +77,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     packages: tuple[PackageState, ...] = ()
     url: str = ""
     security: bool = False
+    exploited: tuple[str, ...] = ()
 
     @property
     def rating(self) -> str:

@@ -30,9 +30,10 @@ class MonthlyFlaw(Struct, frozen=True):
 
 
 class MonthlyRelease(Struct, frozen=True, kw_only=True):
-    """`month` is its first day; `released` when the document first came, `revised` its last revision. `products`: the names of each product
+    """`document` is its id as written ("2022-Mar", "2017-May-B", "Oct-OOB"), since a month may have several; `month` is its first day; `released` when the document first came, `revised` its last revision. `products`: the names of each product
     id, which may be several; `unread`: fixes without an update's number (links, packages of other systems)."""
 
+    document: str
     month: datetime.date
     released: datetime.date | None
     revised: datetime.date | None

@@ -70,7 +70,7 @@ class Rule(Strict, frozen=True, kw_only=True):
     """`meaning` says what the rule asks, `matters` why, `remediation` what to do; all three in plain words. A generated
     rule may leave the first two to its title. `application` is the server application that the advisory is about,
     `component` the optional part that must be there for the problem to exist, `cves` the flaws that it is about, `bulletins` what announced it (MS01-026); `security`: it
-    is about a flaw in security, whether or not anybody rated it."""
+    is about a flaw in security, whether or not anybody rated it; `exploited`: those of `cves` on which attacks have been seen."""
 
     id: RuleId
     title: str
@@ -86,6 +86,7 @@ class Rule(Strict, frozen=True, kw_only=True):
     remediation: str
     references: tuple[Reference, ...] = ()
     cves: tuple[str, ...] = ()
+    exploited: tuple[str, ...] = ()
     bulletins: tuple[str, ...] = ()
     security: bool = False
     provenance: Provenance

@@ -52,13 +52,18 @@ class UpdateOrder(NamedTuple):
 FAMILIES = ((18362, 18363), (19041, 19042, 19043, 19044, 19045), (22621, 22631), (26100, 26200))
 
 
+def family_of(line: int) -> tuple[int, ...]:
+    """The lines that share a line's updates, itself among them."""
+    return next((f for f in FAMILIES if line in f), (line,))
+
+
 _MOST = 5_000  # updates of one line, which gets some fifteen a year
 
 
 def order(updates: Iterable[CumulativeUpdate], line: int, documents: Collection[date]) -> UpdateOrder:
     """The order of the updates of a build line; `documents` are the first days of the months of which a document is known. ValueError where there are
     more updates than any line can have."""
-    family = next((f for f in FAMILIES if line in f), (line,))
+    family = family_of(line)
     by_kb = {u.kb: u for u in sorted(updates, key=lambda u: u.kb)}
     if len(by_kb) > _MOST:
         raise ValueError(f"build line {line} has {len(by_kb):,} updates, more than {_MOST:,}")

@@ -18,9 +18,10 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, field
 
-from auditor.advisories.database import schema
+from auditor.advisories.database import months, schema
 from auditor.advisories.database.writing import AdvisoryWriter, told_until
 from auditor.advisories.documents import Refusal, documents
+from auditor.advisories.feeds import msrc_cvrf
 from auditor.advisories.feeds.authority import Feed, Form, feed_of, is_for
 from auditor.advisories.feeds.document import form_of, read
 from auditor.advisories.feeds.fields import OtherDocument
@@ -137,6 +138,7 @@ class _Import:
         self._force, self._today = force, now.date()
         self._report = Imported()
         self._writer = AdvisoryWriter(db, now)
+        self._months = months.MonthWriter(db, self._writer.number, force)
         self.feeds: set[str] = set()
         self._whole: set[str] = set()  # feeds that came as a whole
         self._parts: set[str] = set()  # feeds of which a part came that is not all
@@ -168,11 +170,16 @@ class _Import:
             raise UsageFault(f"{'; '.join(faults)} Nothing was changed; --partial only adds, --force takes it as it is")
         for feed in closing:
             report.closed[feed] = self._writer.close_missing(feed)
-        self._writer.finish(whole, self._broken, self._today, as_of)
+        for name, done in self._months.finish(self._writer):
+            (report.added if done == "added" else report.changed)[name] += 1
+        self._writer.finish(whole | (self.feeds & {months.FEED}), self._broken, self._today, as_of)
         return report
 
     def _document(self, name: str, content: bytes, single: bool, only: str) -> None:
         digest = hashlib.blake2b(content, digest_size=16).digest()
+        if self._months.stands(digest):
+            self._came({months.FEED}, lone=True)
+            return
         if not self._force and (feeds := self._writer.unchanged(digest)):
             self._came(feeds, lone=single and content.lstrip()[:1] == b"{")
             return
@@ -184,6 +191,9 @@ class _Import:
                 if single or name.lower().endswith(_DOCUMENTS):
                     raise
                 self._report.aside["files beside them that are no advisories, by name and content"] += 1
+                return
+            if form == "msrc-cvrf":
+                self._month(content, digest)
                 return
             for advisory in read(form, content):
                 count += 1
@@ -201,6 +211,12 @@ class _Import:
             before = f"after its first {count} advisories: " if count else ""
             self._report.refuse(Refusal(name, f"{before}{e}"))
             self._broken.add(digest)
+
+    def _month(self, content: bytes, digest: bytes) -> None:
+        """A monthly document of Microsoft's; each is published by itself, so what a folder lacks stands as it did."""
+        if not self._months.take(msrc_cvrf.read(content), digest):
+            self._report.aside["an older revision of a month than stands already"] += 1
+        self._came({months.FEED}, lone=True)
 
     def _came(self, feeds: set[str], *, lone: bool) -> None:
         """Something of these feeds was read; `lone`: one advisory by itself."""

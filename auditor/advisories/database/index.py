@@ -9,23 +9,26 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
-from auditor.advisories.database import schema
+from auditor.advisories.database import months, schema
 from auditor.advisories.database.writing import AdvisoryText
 from auditor.advisories.feeds.authority import BY_NAME, chosen
 from auditor.errors import UsageFault
 from auditor.model.advisory import Kind
 from auditor.model.finding import Severity
+from auditor.model.update_line import UpdateLine
 
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
 
+T = TypeVar("T")
 _decode_text = msgspec.msgpack.Decoder(AdvisoryText).decode
 
 
@@ -121,6 +124,8 @@ class AdvisoryIndex:
         self._fixes: dict[tuple[str, str], NameFixes | None] = {}
         self._stored: dict[str, Stored] = {}
         self._coverage: list[Covered] | None = None
+        self._lines: dict[str, UpdateLine | None] = {}
+        self._known: frozenset[int] | None = None
         self._covering: dict[str, list[Covered]] = {}
 
     def _ask(self, question: str, given: Iterable[object] = ()) -> Iterator[tuple[Any, ...]]:
@@ -172,6 +177,24 @@ class AdvisoryIndex:
             feeds = self._feeds(release)
             self._covering[release] = [c for c in self._covered() if c.release == release and c.feed in feeds]
         return self._covering[release]
+
+    def line(self, product: str) -> UpdateLine | None:
+        """The updates of a Windows; None where no monthly document is about it."""
+        if product not in self._lines:
+            line = self._stored_line(product, UpdateLine)
+            self._lines[product] = line and replace(line, known=self._numbers())
+        return self._lines[product]
+
+    def _numbers(self) -> frozenset[int]:
+        """The numbers of all updates that any monthly document names."""
+        if self._known is None:
+            self._known = self._stored_line(months.ALL, frozenset[int]) or frozenset()
+        return self._known
+
+    def _stored_line(self, product: str, type_: type[T]) -> T | None:
+        question = "select body from lines where product=? and since<=? and (until is null or until>?)"
+        row = next(self._ask(question, (product, self.number, self.number)), None)
+        return None if row is None else msgspec.msgpack.decode(zstd.decompress(row[0]), type=type_)
 
     def advisories(self, idents: Iterable[str]) -> dict[str, Stored]:
         """Advisories by their ids."""

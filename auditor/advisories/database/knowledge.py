@@ -12,6 +12,7 @@ from collections.abc import Set as AbstractSet
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from auditor.advisories.database import windows_knowledge
 from auditor.advisories.database.index import AdvisoryIndex, Stored, StoredFix
 from auditor.advisories.feeds.authority import BY_NAME
 from auditor.advisories.feeds.host_releases import releases
@@ -53,6 +54,8 @@ class AdvisoryDatabase:
 
     def about(self, facts: HostFacts) -> Knowledge:
         """What is known of a host."""
+        if facts.platform.family == "windows":
+            return windows_knowledge.about(facts, self.index())
         return _Host(facts, self.index(), self._rules).knowledge()
 
 

@@ -1,6 +1,7 @@
 """The tables of the advisory database, one SQLite file.
 
-What is compared are bytes (`versions.key`), what is repeated are numbers. An advisory is an interval of imports, so that what was
+What is compared are bytes (`versions.key`), what is repeated are numbers. Microsoft's monthly documents lie as they were read (`months`) beside what
+follows from all of them together for each Windows (`lines`; the line of no product has the numbers of all updates), compressed msgpack of model/. An advisory is an interval of imports, so that what was
 known on a day is one comparison: `since <= import and (until is null or until > import)`. The whole file can be made anew from
 the feeds, so it has no migrations: one of another form is refused, or made anew by an import with --force.
 """
@@ -13,7 +14,7 @@ from pathlib import Path
 from auditor.errors import UsageFault
 
 APPLICATION = 0x61756461  # "auda", pragma application_id
-FORM = 1  # pragma user_version
+FORM = 2  # pragma user_version
 
 _CREATE = """
 create table imports (n integer primary key, at text not null, digest text not null default '');
@@ -35,6 +36,10 @@ create table texts (advisory integer primary key references advisories(n), body 
 create table coverage (feed integer not null references feeds(n), release integer not null references releases(n), import integer not null
     references imports(n), since text, as_of text, advisories integer not null, whole integer not null,
     primary key (release, feed, import)) without rowid;
+create table months (name text not null, month text not null, since integer not null references imports(n), until integer references imports(n),
+    revised text, fixes integer not null, document blob not null, body blob not null, primary key (name, since)) without rowid;
+create table lines (product text not null, since integer not null references imports(n), until integer references imports(n),
+    digest blob not null, body blob not null, primary key (product, since)) without rowid;
 create table sources (path blob primary key, signature blob not null, feeds text not null) without rowid;
 """
 

@@ -51,11 +51,11 @@ class _Numbers(dict[Any, int]):
 
 
 class AdvisoryWriter:
-    """Writes the advisories of one import, within its caller's transaction."""
+    """Writes the advisories of one import, within its caller's transaction. `number`: the import's."""
 
     def __init__(self, db: sqlite3.Connection, now: datetime) -> None:
         self._db = db
-        self._import = int(
+        self.number = int(
             db.execute("insert into imports (at) values (?)", (now.isoformat(timespec="seconds"),)).lastrowid or 0
         )
         self._feeds, self._releases, self._names, self._words = (
@@ -112,7 +112,7 @@ class AdvisoryWriter:
                 number,
                 a.id,
                 self._feeds[feed],
-                self._import,
+                self.number,
                 None,
                 a.kind,
                 a.severity,
@@ -187,7 +187,7 @@ class AdvisoryWriter:
         return len(gone)
 
     def _close(self, numbers: Iterable[int]) -> None:
-        self._closed += [(self._import, n) for n in numbers]
+        self._closed += [(self.number, n) for n in numbers]
 
     def finish(self, whole: set[str], broken: set[bytes], today: date, as_of: date | None) -> None:
         """Close what stands in another form now, and note what the feeds cover. `whole`: the feeds that came as a whole; `broken`:
@@ -212,9 +212,11 @@ class AdvisoryWriter:
         return {name for (name,) in self._db.execute("select name from fixes where advisory=?", (number,))}
 
     def _seal(self) -> None:
-        rows = self._db.execute("select digest from advisories where until is null order by digest")
+        rows = self._db.execute(
+            "select digest from advisories where until is null union all select digest from lines where until is null order by digest"
+        )
         digest = hashlib.sha256(b"".join(d for (d,) in rows)).hexdigest()
-        self._db.execute("update imports set digest=? where n=?", (digest, self._import))
+        self._db.execute("update imports set digest=? where n=?", (digest, self.number))
 
     def _cover(self, feed: str, whole: bool, today: date, as_of: date | None) -> None:
         number = self._feeds[feed]
@@ -236,7 +238,7 @@ class AdvisoryWriter:
                 (
                     number,
                     release,
-                    self._import,
+                    self.number,
                     since,
                     told if whole or not was_whole else before,
                     count,

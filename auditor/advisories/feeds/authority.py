@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 from msgspec import Struct
 
-Form = Literal["osv", "csaf", "debian-list", "updateinfo"]
+Form = Literal["osv", "csaf", "debian-list", "updateinfo", "msrc-cvrf"]
 
 
 class Feed(Struct, frozen=True):
@@ -44,6 +44,7 @@ FEEDS: tuple[Feed, ...] = (
     Feed("epel-updateinfo", "updateinfo", "EPEL", r"FEDORA-EPEL-", ("epel-*",)),
     Feed("fedora-updateinfo", "updateinfo", "Fedora", r"FEDORA-(?!EPEL)", ("fedora-*",)),
     Feed("amazon-updateinfo", "updateinfo", "Amazon", r"ALAS", ("amazon-*",)),
+    Feed("msrc-cvrf", "msrc-cvrf", "Microsoft's monthly documents", r"MSRC-", ("windows-*",)),
     Feed("oracle-updateinfo", "updateinfo", "Oracle", r"EL[SBE]A-", ("oracle-*",)),
 )
 RANK = {feed.name: rank for rank, feed in enumerate(FEEDS)}

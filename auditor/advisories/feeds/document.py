@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from auditor.advisories.feeds import csaf, debian_lists, osv, updateinfo
+from auditor.advisories.feeds import csaf, debian_lists, msrc_cvrf, osv, updateinfo
 from auditor.advisories.feeds.authority import Form
 from auditor.model.advisory import Advisory
 
@@ -28,13 +28,18 @@ def form_of(content: bytes) -> Form:
         if debian_lists.FIRST_LINE.match(start):
             return "debian-list"
         raise ValueError("is a list of other things; a JSON document of one advisory begins with {")
+    if start.startswith(b"<") and msrc_cvrf.FIRST_ELEMENT.search(start):
+        return "msrc-cvrf"
     if start.startswith(b"<") and updateinfo.FIRST_ELEMENT.search(start):
         return "updateinfo"
-    raise ValueError("is of none of the forms that are read: OSV, CSAF, updateinfo.xml, Debian's DSA or DLA list")
+    raise ValueError(
+        "is of none of the forms that are read: OSV, CSAF, updateinfo.xml, Debian's DSA or DLA list, Microsoft's monthly CVRF"
+    )
 
 
 def read(form: Form, content: bytes) -> Iterator[Advisory]:
-    """The advisories of a document, in its order; what was read before a fault is given. ValueError with the fault in words."""
+    """The advisories of a document, in its order; what was read before a fault is given. ValueError with the fault in words. (A monthly document of
+    Microsoft's is one thing as a whole: `msrc_cvrf.read`.)"""
     if form in ("osv", "csaf"):
         content = content.removeprefix(b"\xef\xbb\xbf")
     if content.count(_OPENING[form]) > _MOST_ELEMENTS:

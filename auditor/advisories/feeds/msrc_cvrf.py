@@ -44,6 +44,8 @@ def read(content: bytes) -> MonthlyRelease:
         reader.parser.Parse(content, True)
     except (expat.ExpatError, LookupError) as e:  # a LookupError: an encoding that there is not
         raise ValueError(f"is no whole XML: {e}") from None
+    finally:
+        reader.let_go()
     return reader.release()
 
 
@@ -87,6 +89,11 @@ class _Reader:
         self._exploited = False
         self._flaws: dict[str, MonthlyFlaw] = {}
         self._count = self._unread = 0
+
+    def let_go(self) -> None:
+        """Part from the parser, which holds this: a circle would stay in memory until somebody looks for such."""
+        parser = self.parser
+        parser.StartElementHandler = parser.EndElementHandler = parser.CharacterDataHandler = None
 
     def _start(self, name: str, given: dict[str, str]) -> None:
         local = self._local[name]
@@ -171,6 +178,7 @@ class _Reader:
         )
         names = {product: tuple(found) for product, found in self._names.items()}
         return MonthlyRelease(
+            document=self._document.get("ID", "")[:40],
             month=month,
             released=released,
             revised=revised,

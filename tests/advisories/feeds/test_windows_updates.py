@@ -8,12 +8,16 @@ from datetime import date
 import pytest
 
 from auditor.advisories.feeds.msrc_cvrf import read
-from auditor.advisories.feeds.windows_updates import UpdateKind, kind, of_product
+from auditor.advisories.feeds.windows_updates import UpdateKind, WindowsDocuments, WindowsUpdates, kind
 from auditor.model.monthly_release import MonthlyFix, MonthlyRelease
 from auditor.versions.windows_build import Build
 from tests.advisories.feeds.test_msrc_cvrf import SAMPLES
 
 SERVER = "windows-server-2022"
+
+
+def of_product(releases: list[MonthlyRelease], product: str) -> WindowsUpdates:
+    return WindowsDocuments(releases).updates(product)
 
 
 def fix(kb: int, build: str = "", supersedes: int = 0, subtype: str = "Security Update", flaws: int = 30) -> MonthlyFix:
@@ -24,7 +28,7 @@ def fix(kb: int, build: str = "", supersedes: int = 0, subtype: str = "Security 
 
 def month(number: int, *fixes: MonthlyFix, name: str = "Windows Server 2022") -> MonthlyRelease:
     return MonthlyRelease(
-        month=date(2023, number, 1), released=None, revised=None, products={"1": (name,), "2": ("Windows RT 8.1",)}, fixes=fixes, flaws={}
+        document=f"2023-{number}", month=date(2023, number, 1), released=None, revised=None, products={"1": (name,), "2": ("Windows RT 8.1",)}, fixes=fixes, flaws={}
     )  # fmt: skip
 
 

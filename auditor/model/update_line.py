@@ -1,0 +1,92 @@
+"""What Microsoft's monthly documents together say of one Windows, put in order once, when they are imported."""
+
+from __future__ import annotations
+
+import datetime
+
+from msgspec import Struct
+
+from auditor.model.finding import Severity
+
+
+class OrderedUpdate(Struct, frozen=True, array_like=True):
+    """An update that holds all before it. `month` is the first day of the month that it belongs to; `revision` the UBR that it brings, None where
+    none is known or trusted, and then `doubt` may say why. `sure`: that it belongs to its month, and to no later one of which there is no document.
+    `holds`: how many of the line's updates, from the first, it is sure to hold beside itself."""
+
+    kb: int
+    month: datetime.date
+    revision: int | None = None
+    sure: bool = True
+    doubt: str = ""
+    holds: int = 0
+
+
+class Hotpatch(Struct, frozen=True, array_like=True):
+    """An update without a restart, whose UBR is lower than that of the cumulative update that it stands for, the one at `level` in the line's
+    order."""
+
+    kb: int
+    revision: int | None
+    level: int
+
+
+class MonthFix(Struct, frozen=True, array_like=True):
+    """Flaws that are mended by the same updates. `level`: the place in the line's order from which on they are mended, None where no cumulative
+    update mends them; `alone`: updates any of which mends them by being listed. `severity` is the gravest; `exploited`: those that were attacked."""
+
+    level: int | None
+    alone: tuple[int, ...]
+    cves: tuple[str, ...]
+    severity: Severity
+    exploited: tuple[str, ...] = ()
+
+
+class UpdateMonth(Struct, frozen=True, array_like=True):
+    """A month's updates of one Windows. `month` is its first day, `released` the day on which they came."""
+
+    month: datetime.date
+    released: datetime.date | None
+    fixes: tuple[MonthFix, ...]
+
+    @property
+    def ident(self) -> str:
+        """The id of the monthly release, as `MSRC-2026-Mar`."""
+        return ident(self.month)
+
+
+class UpdateLine(Struct, frozen=True, array_like=True):
+    """One Windows, by its product id. `updates`: the oldest first; `beside`: what mends flaws by being listed alone, and in no cumulative update;
+    `gaps`: months of which no document is known; `newest`: the last month of which one is; `told`: the day of its last revision. `known`: the
+    numbers of all updates that any document names, for any product."""
+
+    product: str
+    line: int
+    updates: tuple[OrderedUpdate, ...]
+    hotpatches: tuple[Hotpatch, ...]
+    months: tuple[UpdateMonth, ...]
+    beside: tuple[UpdateMonth, ...]
+    gaps: tuple[datetime.date, ...]
+    newest: datetime.date
+    told: datetime.date | None
+    known: frozenset[int] = frozenset()
+
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def ident(month: datetime.date) -> str:
+    """The id of a monthly release, in the words of its document."""
+    return f"MSRC-{month.year}-{_MONTHS[month.month - 1]}"
+
+
+def second_tuesday(month: datetime.date) -> datetime.date:
+    """The day of a month on which Microsoft publishes its updates."""
+    first = month.replace(day=1)
+    return first + datetime.timedelta(days=(1 - first.weekday()) % 7 + 7)
+
+
+def last_release(today: datetime.date) -> datetime.date:
+    """The last such day that is over, as a month's first day: what came today may not be published everywhere yet."""
+    month = today.replace(day=1)
+    return month if second_tuesday(month) < today else (month - datetime.timedelta(days=1)).replace(day=1)
