@@ -78,7 +78,7 @@ def owed(released: date, case: Case, reached: int, line: UpdateLine) -> Owed:
         return "no"
     if support.program != EXTENDED:
         return "unknown"
-    if any(second_tuesday(u.month) > free for u in line.updates[:reached]):
+    if any(u.sure and second_tuesday(u.month) > free for u in line.updates[:reached]):
         return "yes"
     return "no"
 

@@ -103,8 +103,7 @@ def _by_list(line: UpdateLine, e: Evidence) -> Standing:
     last = line.updates[held - 1] if held else None
     if e.ubr is not None and last and last.revision is not None:
         if last.revision > e.ubr:
-            both = min(_reached(line, e.ubr), 1 + max((n for n in listed.places if n < held - 1), default=-1))
-            return _contradicted(both, listed, e.ubr, e, held, lost)._replace(doubt=doubt)
+            return _contradicted(_reached(line, e.ubr), listed, e.ubr, e, held, lost)._replace(doubt=doubt)  # what both tell of
         if (by_ubr := _reached(line, e.ubr)) > held:
             why = f"UBR {e.ubr} is that of a newer update than any that is listed, and before Windows 10 it does not decide"
             return Standing(held, held, by_ubr, max(lost, by_ubr), listed.newest, doubt=why)

@@ -90,3 +90,12 @@ def last_release(today: datetime.date) -> datetime.date:
     """The last such day that is over, as a month's first day: what came today may not be published everywhere yet."""
     month = today.replace(day=1)
     return month if second_tuesday(month) < today else (month - datetime.timedelta(days=1)).replace(day=1)
+
+
+def month_of(name: str) -> datetime.date | None:
+    """The month of a monthly release's id; None for any other rule's."""
+    prefix, _, rest = name.partition("-")
+    year, _, month = rest.partition("-")
+    if prefix != "MSRC" or month not in _MONTHS or not year.isdecimal():
+        return None
+    return datetime.date(int(year), _MONTHS.index(month) + 1, 1)

@@ -76,7 +76,7 @@ def actions(results: Iterable[TargetResult]) -> tuple[Action, ...]:
 def _alone(found: _Found) -> bool:
     """Does a step settle one rule only, so that the rule's own words tell more? What a package needs is told by the package."""
     remedy = found[0][1].remedy
-    return len({f.rule for _, f in found}) == 1 and (remedy is None or remedy.kind != "package")
+    return len({f.rule for _, f in found}) == 1 and (remedy is None or remedy.kind not in ("package", "update"))
 
 
 def _rule(rule: str, found: _Found, waived: int) -> Action:

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from auditor.foundation.sanitize import counted
 from auditor.model.finding import SEVERITIES, VERDICTS, Finding, Obligation, Remedy, Verdict
+from auditor.report import months
 from auditor.versions import package_version, service_pack
 from auditor.versions.product_label import label
 
@@ -30,6 +31,8 @@ class Bundle(Struct, frozen=True):
         if self.remedy.kind == "package":
             have = {p.installed for f in self.findings for p in f.packages}
             return f"{self.remedy.line} {f'{have.pop()} → ' if len(have) == 1 else 'to '}{self.remedy.level}"
+        if self.remedy.kind == "update":
+            return months.what(self.remedy, self.findings, self.verdict)
         if self.question:
             return f"Which version and service pack of {label(self.remedy.line).rpartition(' ')[0]} is here"
         if self.remedy.kind == "hotfix" and len(self.levels) == 1:
@@ -50,6 +53,8 @@ class Bundle(Struct, frozen=True):
     @property
     def settles(self) -> str:
         """What the step settles, in words: findings, or advisories with their severities and CVEs."""
+        if self.remedy.kind == "update":
+            return months.settles(self.findings)
         if self.question:
             return f"leaves {counted(len(self.findings), 'finding')} open"
         if self.remedy.kind not in ("package", "restart"):
@@ -77,6 +82,8 @@ class Bundle(Struct, frozen=True):
     @property
     def rules(self) -> str:
         """The rules' ids, the gravest first; where there are hundreds the rest is counted, and the report has each."""
+        if self.remedy.kind == "update":
+            return months.names(self.findings)
         shown = [f.rule for f in self.weighed]
         if len(shown) <= (_MOST if self.obligation == "required" else _SOME):
             return ", ".join(shown)
@@ -113,8 +120,8 @@ class Bundle(Struct, frozen=True):
 
     @property
     def open(self) -> int:
-        """How many of them could not be told for certain."""
-        return sum(1 for f in self.findings if f.verdict == "unknown")
+        """How many of them hang on a part that may not be there."""
+        return 0 if self.remedy.kind in ("package", "update") else sum(1 for f in self.findings if f.verdict == "unknown")
 
 
 def said(remedy: Remedy, count: int = 1) -> str:
@@ -123,6 +130,8 @@ def said(remedy: Remedy, count: int = 1) -> str:
         return f"{remedy.line} to {remedy.level}" + (f" ({remedy.of})" if remedy.of else "")
     if remedy.kind == "restart":
         return "a restart"
+    if remedy.kind == "update":
+        return f"{remedy.level}{f' (build {remedy.of})' if remedy.of else ''}"
     if remedy.kind == "service_pack":
         return f"{label(remedy.line)} Service Pack {remedy.level}"
     after = f" (needs Service Pack {remedy.of})" if remedy.of else ""
@@ -140,13 +149,13 @@ def _is_application(remedy: Remedy) -> bool:
 
 def bundles(findings: Iterable[Finding]) -> tuple[list[Bundle], list[Finding]]:
     """Bundles of findings that are not met and the other findings in their order. A bundle has two findings
-    at least, but for packages: what is missing is told by package, however many advisories ask for it."""
+    at least, but for packages and monthly updates: what is missing is told by package, however many advisories ask for it."""
     given = list(findings)
     found: dict[tuple[str, ...], list[Finding]] = {}
     for f in given:
         if f.remedy and not f.waiver and f.verdict in ("noncompliant", "pending", "unknown"):
             found.setdefault(_key(f, f.remedy), []).append(f)
-    together = [fs for k, fs in found.items() if len(fs) > 1 or k[0] == "package"]
+    together = [fs for k, fs in found.items() if len(fs) > 1 or k[0] in ("package", "update")]
     taken = {f.rule for fs in together for f in fs}
     made = [Bundle(highest([f.remedy for f in fs if f.remedy]), tuple(fs)) for fs in together]
     return sorted(made, key=_order), [f for f in given if f.rule not in taken]
@@ -177,6 +186,8 @@ def _key(f: Finding, remedy: Remedy) -> tuple[str, ...]:
     """As for the step; but the findings that one question leaves open are told once, and hotfixes for particular problems as one."""
     if f.verdict == "unknown" and remedy.kind == "service_pack" and _is_application(remedy):
         return "question", remedy.line.rpartition("-")[0]
+    if remedy.kind == "update":
+        return *key(remedy), f.verdict
     if f.obligation == "situational" and remedy.kind == "hotfix":
         return "hotfix", ""
     return key(remedy)
@@ -184,7 +195,12 @@ def _key(f: Finding, remedy: Remedy) -> tuple[str, ...]:
 
 def key(remedy: Remedy) -> tuple[str, ...]:
     """Steps with the same key are done by the highest of them; each package is one of its own."""
-    return remedy.kind, remedy.line, remedy.of, remedy.level if remedy.kind == "hotfix" else ""
+    return (
+        remedy.kind,
+        remedy.line,
+        "" if remedy.kind == "update" else remedy.of,
+        remedy.level if remedy.kind == "hotfix" else "",
+    )
 
 
 def highest(steps: list[Remedy]) -> Remedy:

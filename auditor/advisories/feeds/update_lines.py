@@ -63,7 +63,9 @@ def _ordered(known: WindowsUpdates, releases: dict[date, MonthlyRelease]) -> Ite
     for n, u in enumerate(order.updates):
         month = order.months[u.kb]
         is_main = main[month] == u.kb and len(known.flaws[u.kb]) >= OF_A_MONTH
+        before = (month - timedelta(days=1)).replace(day=1)
         late = month in seen_main or (main[month] == u.kb and not is_main)
+        early = not late and not is_main and (before in order.gaps or before not in releases)
         if main[month] == u.kb:
             seen_main.add(month)
         trusted = u.kb not in order.distrusted
@@ -71,7 +73,12 @@ def _ordered(known: WindowsUpdates, releases: dict[date, MonthlyRelease]) -> Ite
         of_month = _is_of_month(u, n, month, releases[month].revised, main, order)
         holds = n if is_main or revision is not None else max((places[s] + 1 for s in u.supersedes if s in places), default=0)
         yield OrderedUpdate(
-            u.kb, month, revision, not late or (trusted and of_month), order.distrusted.get(u.kb, ""), min(holds, n)
+            u.kb,
+            month,
+            revision,
+            not (late or early) or (trusted and of_month and not early),
+            order.distrusted.get(u.kb, ""),
+            min(holds, n),
         )
 
 
