@@ -6,7 +6,7 @@
 3. A listed update is there, and everything before it on its line. It is in force where no UBR says otherwise and no restart is waited for.
 4. What is newer than the newest listed cumulative update is missing, where the line's order is known without a gap and the data know every listed
    update of a higher number: an update that nobody knows may hold all of it.
-5. Whatever is left is not known. Evidence that contradicts itself is not known either, unless a restart explains it: then it is pending.
+5. Whatever is left is not known. UpdateEvidence that contradicts itself is not known either, unless a restart explains it: then it is pending.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Set as AbstractSet
 from typing import Literal, NamedTuple
 
 from auditor.model.facts import Reboot
-from auditor.model.update_line import OrderedUpdate, UpdateLine
+from auditor.model.update_line import UpdateLine
 
 State = Literal["fixed", "pending", "unknown", "missing"]
 _WINDOWS_10 = 10240  # its first build line; from then on one UBR tells of everything
@@ -23,7 +23,7 @@ _WINDOWS_10 = 10240  # its first build line; from then on one UBR tells of every
 _SERVER_SERIES, _SHARED_LINES = 30_000, (26100, 26200)
 
 
-class Evidence(NamedTuple):
+class UpdateEvidence(NamedTuple):
     """What a host tells of its updates. `ubr` is None where it is not known; `listed`: the numbers of the updates that it lists, None where the list is
     not known; `hotpatch`: does it take updates without restarts, None where that is not known."""
 
@@ -47,21 +47,21 @@ class Standing(NamedTuple):
     doubt: str = ""
     hotpatched: int = 0
 
-    def of(self, level: int, update: OrderedUpdate | None) -> State:
-        """The state of the update at a place; None stands for one that is later than all."""
+    def of(self, level: int) -> State:
+        """The state of the update at a place in the order."""
         if level < self.reached:
             return "fixed"
         if level < self.waiting:
             return "pending"
-        return "unknown" if level < self.open or level >= self.lost or update is None or not update.sure else "missing"
+        return "unknown" if level < self.open or level >= self.lost else "missing"
 
 
-def standing(line: UpdateLine, evidence: Evidence) -> Standing:
+def standing(line: UpdateLine, evidence: UpdateEvidence) -> Standing:
     """Where a host stands on its line."""
     return _by_ubr(line, evidence) if line.line >= _WINDOWS_10 and evidence.ubr is not None else _by_list(line, evidence)
 
 
-def _by_ubr(line: UpdateLine, e: Evidence) -> Standing:
+def _by_ubr(line: UpdateLine, e: UpdateEvidence) -> Standing:
     """UBR first; the list lifts what the UBR leaves open, and contradicts."""
     ubr, end = e.ubr or 0, len(line.updates)
     if line.line in _SHARED_LINES and "server" not in line.product and ubr >= _SERVER_SERIES:
@@ -80,6 +80,8 @@ def _by_ubr(line: UpdateLine, e: Evidence) -> Standing:
     if reached < higher:  # updates whose UBR nobody knows
         reached = max(reached, listed.held)
         lost, doubt = _ordered_until(line, e, listed)
+        if not doubt and line.updates[listed.held - 1].revision != ubr:
+            lost, doubt = 0, f"UBR {ubr} is that of no update that is listed and known, and the UBRs of some are not known"
         open_ = higher if doubt and lost < higher else reached
     if line.hotpatches and not hotpatched and e.hotpatch is not False and higher == reached < end and not _is_one(line, ubr):
         open_ = reached + 1
@@ -91,7 +93,7 @@ def _by_ubr(line: UpdateLine, e: Evidence) -> Standing:
     return Standing(reached, reached, max(open_, reached), end, listed.newest, doubt=doubt, hotpatched=hotpatched)
 
 
-def _by_list(line: UpdateLine, e: Evidence) -> Standing:
+def _by_list(line: UpdateLine, e: UpdateEvidence) -> Standing:
     """The list of updates alone, with the UBR of an older Windows beside it."""
     end = len(line.updates)
     listed = _listed(line, e.listed)
@@ -117,7 +119,7 @@ def _by_list(line: UpdateLine, e: Evidence) -> Standing:
 _NONE_LISTED = "no cumulative update of this Windows is listed, and absence from the list proves little"
 
 
-def _contradicted(reached: int, listed: _Listed, ubr: int, e: Evidence, held: int, lost: int) -> Standing:
+def _contradicted(reached: int, listed: _Listed, ubr: int, e: UpdateEvidence, held: int, lost: int) -> Standing:
     """A listed update brings a higher UBR than there is: a restart explains it, or nothing does."""
     asked = e.reboot is not None and e.reboot.required is True
     told = f"KB{listed.newest} is listed, and the UBR is {ubr}, lower than it brings"
@@ -145,16 +147,16 @@ class _Listed(NamedTuple):
 
 def _listed(line: UpdateLine, listed: AbstractSet[int] | None) -> _Listed:
     """Cumulative updates, and hotpatches that stand for them."""
-    found = [(n, u.kb, u.holds) for n, u in enumerate(line.updates) if u.kb in (listed or ())]
-    found += [(h.level, h.kb, h.level) for h in line.hotpatches if h.kb in (listed or ())]
+    found = [(n, u.kb, u.placed, u.holds) for n, u in enumerate(line.updates) if u.kb in (listed or ())]
+    found += [(h.level, h.kb, True, h.level) for h in line.hotpatches if h.kb in (listed or ())]
     if not found:
         return _Listed(0, 0, (), 0)
-    held, newest = max((n + 1 if holds == n else holds, kb) for n, kb, holds in found)
-    unsure = next((kb for n, kb, holds in found if holds < n and n >= held), 0)
-    return _Listed(held, newest, tuple(sorted(n for n, _, _ in found)), unsure)
+    held, newest = max((n + 1 if placed else holds, kb) for n, kb, placed, holds in found)
+    unsure = next((kb for n, kb, placed, _ in found if not placed and (n >= held or kb > newest)), 0)
+    return _Listed(held, newest, tuple(sorted(n for n, _, _, _ in found)), unsure)
 
 
-def _ordered_until(line: UpdateLine, e: Evidence, listed: _Listed) -> tuple[int, str]:
+def _ordered_until(line: UpdateLine, e: UpdateEvidence, listed: _Listed) -> tuple[int, str]:
     """From which place on an update that is not listed cannot be called missing, and why."""
     end = len(line.updates)
     if e.listed is None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from auditor.checks.check_kind import CheckKind
 from auditor.checks.judgement import Case, Judgement
 from auditor.checks.support import owed
-from auditor.checks.windows_standing import Evidence, Standing, State, standing
+from auditor.checks.windows_standing import Standing, State, UpdateEvidence, standing
 from auditor.model.facts import HostFacts
 from auditor.model.finding import Remedy, Verdict
 from auditor.model.update_line import MonthFix, UpdateLine, UpdateMonth
@@ -58,21 +58,23 @@ class WindowsUpdateCheck(CheckKind, frozen=True, tag="windows_update"):
         )
 
 
-def evidence_of(facts: HostFacts) -> Evidence:
+def evidence_of(facts: HostFacts) -> UpdateEvidence:
     """What a host tells of its updates."""
     try:
         ubr = parse(facts.platform.build).revision if facts.platform.build else None
     except ValueError:
         ubr = None
     numbers = None if facts.hotfixes is None else frozenset(int(n) for h in facts.hotfixes if (n := article(h.id)).isdecimal())
-    return Evidence(ubr, numbers, facts.reboot, facts.hotpatch)
+    return UpdateEvidence(ubr, numbers, facts.reboot, facts.hotpatch)
 
 
-def state(fix: MonthFix, line: UpdateLine, at: Standing, evidence: Evidence) -> State:
+def state(fix: MonthFix, line: UpdateLine, at: Standing, evidence: UpdateEvidence) -> State:
     """The state of some flaws: by the line, or by an update that is listed and mends them alone."""
     if fix.level is None:
         return "fixed" if _listed(fix, evidence) else "unknown"
-    by_line = at.of(fix.level, line.updates[fix.level] if fix.level < len(line.updates) else None)
+    by_line = at.of(fix.level)
+    if by_line == "missing" and not (fix.sure and fix.level < len(line.updates)):
+        by_line = "unknown"
     if by_line in ("missing", "unknown") and fix.alone:
         if _listed(fix, evidence):
             return "pending" if evidence.reboot and evidence.reboot.required else "fixed"
@@ -81,7 +83,7 @@ def state(fix: MonthFix, line: UpdateLine, at: Standing, evidence: Evidence) -> 
     return by_line
 
 
-def _listed(fix: MonthFix, evidence: Evidence) -> bool:
+def _listed(fix: MonthFix, evidence: UpdateEvidence) -> bool:
     return evidence.listed is not None and any(kb in evidence.listed for kb in fix.alone)
 
 
@@ -107,17 +109,19 @@ def _observed(facts: HostFacts, at: Standing) -> str:
     return f"{build}; {f'newest listed cumulative update KB{at.newest}' if at.newest else listed}"
 
 
-def _why(worst: State, fixes: list[MonthFix], line: UpdateLine, at: Standing, e: Evidence) -> str:
+def _why(worst: State, fixes: list[MonthFix], line: UpdateLine, at: Standing, e: UpdateEvidence) -> str:
     levels = [f.level for f in fixes if f.level is not None]
     update = line.updates[max(levels)] if levels and max(levels) < len(line.updates) else None
     if worst == "pending":
         return at.contradiction or "the update is listed, and the host asks for a restart"
     if worst == "unknown":
-        if update is None:
+        if not levels:
             return "only being listed would tell, and none of these is listed; absence from the list proves little"
-        if not update.sure and not (at.contradiction or at.doubt):
-            return f"KB{update.kb} stands in this month's document, and may be a later month's, whose document is missing"
-        return at.contradiction or at.doubt or f"the UBR that KB{update.kb} brings is not known"
+        if not all(f.sure for f in fixes) and not (at.contradiction or at.doubt):
+            return "what mends it stands in this month's document, and may be of another month, whose document is missing"
+        return (
+            at.contradiction or at.doubt or "no update that is known to hold it is in force, and none that would tell is listed"
+        )
     if worst == "missing":
         if e.ubr is not None and update is not None and update.revision is not None and update.revision > e.ubr:
             return f"UBR {e.ubr} is lower than {update.revision}, which KB{update.kb} brings" + (
@@ -137,7 +141,7 @@ def _why(worst: State, fixes: list[MonthFix], line: UpdateLine, at: Standing, e:
     )
 
 
-def _evidence(facts: HostFacts, at: Standing, e: Evidence) -> tuple[str, ...]:
+def _evidence(facts: HostFacts, at: Standing, e: UpdateEvidence) -> tuple[str, ...]:
     """What each step rests on."""
     told = [
         "UBR: not known" if e.ubr is None else f"UBR {e.ubr} (registry)",
@@ -151,7 +155,7 @@ def _evidence(facts: HostFacts, at: Standing, e: Evidence) -> tuple[str, ...]:
     return tuple(told)
 
 
-def _settles(at: Standing, e: Evidence) -> str:
+def _settles(at: Standing, e: UpdateEvidence) -> str:
     if at.contradiction:
         return "windows_update: a restart, then another look at the build"
     if e.ubr is None:

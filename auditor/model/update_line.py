@@ -11,15 +11,17 @@ from auditor.model.finding import Severity
 
 class OrderedUpdate(Struct, frozen=True, array_like=True):
     """An update that holds all before it. `month` is the first day of the month that it belongs to; `revision` the UBR that it brings, None where
-    none is known or trusted, and then `doubt` may say why. `sure`: that it belongs to its month, and to no later one of which there is no document.
-    `holds`: how many of the line's updates, from the first, it is sure to hold beside itself."""
+    none is known or trusted, and then `doubt` may say why. `placed`: that its place in the order is right, by its build or as its month's main
+    update; `holds`: how many of the line's updates, from the first, it is sure to hold beside itself; `sure`: that it is of its month, and of no
+    other one of which there is no document."""
 
     kb: int
     month: datetime.date
     revision: int | None = None
-    sure: bool = True
     doubt: str = ""
+    placed: bool = True
     holds: int = 0
+    sure: bool = True
 
 
 class Hotpatch(Struct, frozen=True, array_like=True):
@@ -33,9 +35,11 @@ class Hotpatch(Struct, frozen=True, array_like=True):
 
 class MonthFix(Struct, frozen=True, array_like=True):
     """Flaws that are mended by the same updates. `level`: the place in the line's order from which on they are mended, None where no cumulative
-    update mends them; `alone`: updates any of which mends them by being listed. `severity` is the gravest; `exploited`: those that were attacked."""
+    update mends them; `sure`: that they can be missing, and do not belong to a month of which there is no document; `alone`: updates any of which mends
+    them by being listed. `severity` is the gravest; `exploited`: those that were attacked."""
 
     level: int | None
+    sure: bool
     alone: tuple[int, ...]
     cves: tuple[str, ...]
     severity: Severity
@@ -69,6 +73,7 @@ class UpdateLine(Struct, frozen=True, array_like=True):
     gaps: tuple[datetime.date, ...]
     newest: datetime.date
     told: datetime.date | None
+    unplaced: tuple[int, ...] = ()
     known: frozenset[int] = frozenset()
 
 

@@ -7,7 +7,7 @@ it takes the place of, else by its month. Months of which no document is known a
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from typing import NamedTuple
@@ -75,7 +75,12 @@ def order(updates: Iterable[CumulativeUpdate], line: int, documents: Collection[
         if u.build and u.build.line not in family
     }
     built = [u for u in found if u.kb not in distrusted and _revision(u) is not None]
-    placed = _longest_rising(built)
+    times = Counter(_revision(u) for u in built)
+    for u in built:
+        if times[_revision(u)] > 1 and u.build:
+            distrusted[u.kb] = f"build {u.build.line}.{u.build.revision} is that of another update, too"
+    built = [u for u in built if u.kb not in distrusted]
+    placed = _weightiest_rising(built, months)
     fitting = {u.kb for u in placed}
     for u in built:
         if u.kb not in fitting and u.build:
@@ -109,22 +114,33 @@ def _revision(update: CumulativeUpdate) -> int | None:
     return update.build.revision if update.build else None
 
 
-def _longest_rising(updates: list[CumulativeUpdate]) -> list[CumulativeUpdate]:
-    """The longest run of updates, in their order, whose revisions never fall: what does not fit in it is the exception, not the rule."""
-    ends: list[int] = []  # by length less one, the lowest revision with which such a run ends
-    last: list[int] = []  # the place of that update
-    before: list[int | None] = []
+def _weightiest_rising(updates: list[CumulativeUpdate], months: Mapping[int, date]) -> list[CumulativeUpdate]:
+    """Of all runs of updates, in their order, whose revisions rise, the one that mends most in its updates' own months: what does not fit in it is the
+    exception, not the rule, and what a document merely repeats of another month weighs little."""
+    rank = {revision: n for n, revision in enumerate(sorted({_revision(u) or 0 for u in updates}), 1)}
+    best: list[tuple[int, int]] = [(0, -1)] * (
+        len(rank) + 1
+    )  # Fenwick tree: by rank, the greatest weight of a run that ends there, and its end
+    before: list[int] = []
+    ends = (0, -1)
     for n, update in enumerate(updates):
-        revision = _revision(update) or 0
-        length = bisect_right(ends, revision)
-        before.append(last[length - 1] if length else None)
-        ends[length : length + 1] = [revision]
-        last[length : length + 1] = [n]
-    run = []
-    at = last[-1] if last else None
-    while at is not None:
-        run.append(updates[at])
-        at = before[at]
+        at = rank[_revision(update) or 0]
+        weight, last = 0, -1
+        k = at - 1
+        while k > 0:
+            weight, last = max((weight, last), best[k])
+            k -= k & -k
+        before.append(last)
+        reached = (weight + max(1, update.mended.get(months[update.kb], 0)), n)
+        ends = max(ends, reached)
+        k = at
+        while k < len(best):
+            best[k] = max(best[k], reached)
+            k += k & -k
+    run, n = [], ends[1]
+    while n >= 0:
+        run.append(updates[n])
+        n = before[n]
     return run[::-1]
 
 

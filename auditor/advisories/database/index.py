@@ -182,7 +182,7 @@ class AdvisoryIndex:
         """The updates of a Windows; None where no monthly document is about it."""
         if product not in self._lines:
             line = self._stored_line(product, UpdateLine)
-            self._lines[product] = line and replace(line, known=self._numbers())
+            self._lines[product] = line and replace(line, known=self._numbers().difference(line.unplaced))
         return self._lines[product]
 
     def _numbers(self) -> frozenset[int]:

@@ -9,7 +9,7 @@ from auditor.advisories.database.index import AdvisoryIndex
 from auditor.advisories.database.months import FEED
 from auditor.advisories.feeds.authority import BY_NAME
 from auditor.advisories.feeds.update_lines import CORE
-from auditor.checks.windows_standing import Evidence, Standing, standing
+from auditor.checks.windows_standing import Standing, UpdateEvidence, standing
 from auditor.checks.windows_update import WindowsUpdateCheck, evidence_of, state
 from auditor.evaluation.knowledge import Knowledge
 from auditor.model.advisory import Coverage
@@ -50,7 +50,7 @@ def about(facts: HostFacts, index: AdvisoryIndex) -> Knowledge:
     return Knowledge((*rules, *([_beside(line, beside)] if beside else ())), coverage)
 
 
-def _open(fixes: Iterable[MonthFix], line: UpdateLine, at: Standing, evidence: Evidence) -> tuple[MonthFix, ...]:
+def _open(fixes: Iterable[MonthFix], line: UpdateLine, at: Standing, evidence: UpdateEvidence) -> tuple[MonthFix, ...]:
     return tuple(fix for fix in fixes if state(fix, line, at, evidence) != "fixed")
 
 

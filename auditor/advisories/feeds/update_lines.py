@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
+from itertools import pairwise
+from statistics import median
 
 from auditor.advisories.feeds.windows_updates import OF_A_MONTH, ProductFix, UpdateKind, WindowsDocuments, WindowsUpdates
 from auditor.model.finding import SEVERITIES, Severity
@@ -33,68 +35,78 @@ def update_lines(releases: Iterable[MonthlyRelease]) -> Iterator[UpdateLine]:
 
 def _line(product: str, name: str, documents: WindowsDocuments, known: WindowsUpdates, fixes: list[ProductFix]) -> UpdateLine:
     levels = {u.kb: n for n, u in enumerate(known.order.updates)}
-    months, beside = _months(fixes, known, levels, {r.month: r for r in documents.releases})
+    releases = {r.month: r for r in documents.releases}
+    updates = tuple(_ordered(known, releases))
+    months, beside = _months(fixes, known, updates, releases)
     newest = documents.releases[-1]
     return UpdateLine(
         product=name,
         line=next(p.builds[-1] for p in PRODUCTS if p.id == product),
-        updates=tuple(_ordered(known, {r.month: r for r in documents.releases})),
+        updates=updates,
         hotpatches=tuple(_hotpatches(fixes, known, levels)),
         months=months,
         beside=beside,
         gaps=known.order.gaps,
         newest=newest.month,
         told=newest.revised,
+        unplaced=tuple(sorted(known.unplaced)),
     )
 
 
 def _ordered(known: WindowsUpdates, releases: dict[date, MonthlyRelease]) -> Iterator[OrderedUpdate]:
     """The order, with what is sure of each. Documents repeat updates of other months; where the document of the right month is missing, such an
-    update looks like one out of band. It is none where a month's own main update with a higher build follows without a gap, or where the document
-    was last revised before the next month's updates came. Its place is sure by its build, and else only behind what it takes the place of."""
+    update looks like one out of band."""
     order = known.order
-    main: dict[date, int] = {}
+    main: dict[date, CumulativeUpdate] = {}
     for u in order.updates:
         month = order.months[u.kb]
-        if month not in main or len(known.flaws[u.kb]) > len(known.flaws[main[month]]):
-            main[month] = u.kb
-    places = {u.kb: n for n, u in enumerate(order.updates)}
-    seen_main = set[date]()
+        weight = u.mended.get(month, 0)
+        if weight >= OF_A_MONTH and (month not in main or weight > main[month].mended[month]):
+            main[month] = u
+    holds: dict[int, int] = {}
+    after_main = set[date]()
     for n, u in enumerate(order.updates):
         month = order.months[u.kb]
-        is_main = main[month] == u.kb and len(known.flaws[u.kb]) >= OF_A_MONTH
-        before = (month - timedelta(days=1)).replace(day=1)
-        late = month in seen_main or (main[month] == u.kb and not is_main)
-        early = not late and not is_main and (before in order.gaps or before not in releases)
-        if main[month] == u.kb:
-            seen_main.add(month)
-        trusted = u.kb not in order.distrusted
-        revision = u.build.revision if u.build and trusted else None
-        of_month = _is_of_month(u, n, month, releases[month].revised, main, order)
-        holds = n if is_main or revision is not None else max((places[s] + 1 for s in u.supersedes if s in places), default=0)
-        yield OrderedUpdate(
-            u.kb,
-            month,
-            revision,
-            not (late or early) or (trusted and of_month and not early),
-            order.distrusted.get(u.kb, ""),
-            min(holds, n),
-        )
+        is_main = main.get(month) is u
+        if is_main:
+            after_main.add(month)
+        revision = u.build.revision if u.build and u.kb not in order.distrusted else None
+        placed = is_main or revision is not None
+        holds[u.kb] = n if placed else min(n, max((holds[s] for s in u.supersedes if s in holds), default=0))
+        sure = is_main
+        if not is_main and month in after_main:
+            sure = revision is not None and (
+                _follows(n, main, order) or (_is_fresh(releases[month]) and _is_near(revision, main[month], main, order))
+            )
+        elif not is_main:
+            before = (month - timedelta(days=1)).replace(day=1)
+            sure = revision is not None and before in releases
+        yield OrderedUpdate(u.kb, month, revision, order.distrusted.get(u.kb, ""), placed, holds[u.kb], sure)
 
 
-def _is_of_month(
-    update: CumulativeUpdate, place: int, month: date, revised: date | None, main: dict[date, int], order: UpdateOrder
-) -> bool:
-    if revised is not None and revised < second_tuesday(_next(month)):
-        return True
-    follows = next((f for f in order.updates[place + 1 :] if main[order.months[f.kb]] == f.kb), None)
-    if update.build is None or follows is None or follows.build is None or follows.kb in order.distrusted:
-        return False
-    return not any(month < gap < order.months[follows.kb] for gap in order.gaps)
+def _follows(place: int, main: dict[date, CumulativeUpdate], order: UpdateOrder) -> bool:
+    """Does another month's main update with a higher build come after an update, without a gap between?"""
+    month = order.months[order.updates[place].kb]
+    for later in order.updates[place + 1 :]:
+        until = order.months[later.kb]
+        if until > month and main.get(until) is later:
+            return bool(later.build) and later.kb not in order.distrusted and not any(month < gap < until for gap in order.gaps)
+    return False
 
 
-def _next(month: date) -> date:
-    return (month.replace(day=1) + timedelta(days=32)).replace(day=1)
+def _is_fresh(release: MonthlyRelease) -> bool:
+    """Was a document last revised before the updates of the next month came, so that it can hold none of them?"""
+    following = (release.month + timedelta(days=32)).replace(day=1)
+    return release.revised is not None and release.revised < second_tuesday(following)
+
+
+def _is_near(revision: int, own: CumulativeUpdate, main: dict[date, CumulativeUpdate], order: UpdateOrder) -> bool:
+    """Is a revision no further from its month's main update than one month's is from the next? A digit that was mistyped usually is."""
+    known = [
+        u.build.revision for u in main.values() if u.build and u.kb not in order.distrusted and u.build.revision is not None
+    ]
+    steps = [b - a for a, b in pairwise(sorted(known))]
+    return bool(own.build and steps) and revision - ((own.build and own.build.revision) or 0) <= median(steps)
 
 
 def _hotpatches(fixes: list[ProductFix], known: WindowsUpdates, levels: dict[int, int]) -> Iterator[Hotpatch]:
@@ -112,33 +124,40 @@ def _hotpatches(fixes: list[ProductFix], known: WindowsUpdates, levels: dict[int
 
 
 def _months(
-    fixes: list[ProductFix], known: WindowsUpdates, levels: dict[int, int], releases: dict[date, MonthlyRelease]
+    fixes: list[ProductFix], known: WindowsUpdates, updates: tuple[OrderedUpdate, ...], releases: dict[date, MonthlyRelease]
 ) -> tuple[tuple[UpdateMonth, ...], tuple[UpdateMonth, ...]]:
     """What each month asks for, and what stands beside the cumulative updates. An update's month decides, not the document that repeats it."""
+    levels = {u.kb: n for n, u in enumerate(updates)}
     mending: defaultdict[tuple[date, str], set[int]] = defaultdict(set)
     for f in fixes:
         for cve in f.fix.cves:
             mending[f.release.month, cve].add(f.fix.kb)
-    found: defaultdict[tuple[date, int | None, tuple[int, ...]], dict[str, MonthlyFlaw]] = defaultdict(dict)
+    found: defaultdict[tuple[date, int | None, bool, tuple[int, ...]], dict[str, MonthlyFlaw]] = defaultdict(dict)
     for (document, cve), kbs in mending.items():
         level = min((levels[kb] for kb in kbs if kb in levels), default=None)
         alone = {kb for kb in kbs if known.beside.get(kb) in _ALONE}
-        kb = known.order.updates[level].kb if level is not None else min(kbs)
-        month = known.order.months[kb] if level is not None else known.months[kb]
-        if level is None and any(known.beside.get(k) in ("security-only", "hotpatch") for k in kbs):
-            level = next((n for n, u in enumerate(known.order.updates) if known.order.months[u.kb] >= month), None)
-            level = len(known.order.updates) if level is None else level  # only being listed will tell
-        if level is None:
-            alone |= _successors(alone, known)
-        flaw = releases[document].flaws.get(cve, _NO_FLAW)
-        found[month, level, tuple(sorted(alone))][cve] = flaw
+        sure = True
+        if level is not None:
+            update = updates[level]
+            month, sure = update.month, update.sure
+            if not update.placed:  # whatever its place is, the main update of a later month holds it
+                alone.add(update.kb)
+                level = next((n for n, u in enumerate(updates) if u.placed and u.month > month), len(updates))
+        else:
+            month = known.months[min(kbs)]
+            if any(known.beside.get(k) in ("security-only", "hotpatch") for k in kbs):
+                level = next((n for n, u in enumerate(updates) if u.placed and u.month >= month), len(updates))
+            else:
+                alone |= _successors(alone, known)
+        found[month, level, sure, tuple(sorted(alone))][cve] = releases[document].flaws.get(cve, _NO_FLAW)
     by_month: dict[bool, defaultdict[date, list[MonthFix]]] = {True: defaultdict(list), False: defaultdict(list)}
-    for (month, level, alternatives), flaws in sorted(
-        found.items(), key=lambda pair: (pair[0][0], pair[0][1] or 0, pair[0][2])
+    for (month, level, sure, alternatives), flaws in sorted(
+        found.items(), key=lambda pair: (pair[0][0], pair[0][1] or 0, pair[0][3])
     ):
         severity: Severity = min((f.severity for f in flaws.values()), key=SEVERITIES.index)
         exploited = tuple(sorted(cve for cve, f in flaws.items() if f.exploited))
-        by_month[level is not None][month].append(MonthFix(level, alternatives, tuple(sorted(flaws)), severity, exploited))
+        fix = MonthFix(level, sure, alternatives, tuple(sorted(flaws)), severity, exploited)
+        by_month[level is not None][month].append(fix)
 
     def told(of: dict[date, list[MonthFix]]) -> tuple[UpdateMonth, ...]:
         return tuple(UpdateMonth(m, releases[m].released, tuple(of[m])) for m in sorted(of))

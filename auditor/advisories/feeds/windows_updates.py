@@ -44,7 +44,8 @@ class ProductFix(NamedTuple):
 
 class WindowsUpdates(NamedTuple):
     """`order`: of the cumulative updates; `beside`: the kind of every other update; `builds`: as most rows write them; `flaws`: what each update is
-    said to mend; `months`: in whose document most of it stands; `replaces`: what each takes the place of."""
+    said to mend; `months`: in whose document most of it stands; `replaces`: what each takes the place of; `unplaced`: those
+    of which nothing tells whether they are cumulative, so small they are and so little is said of them."""
 
     order: UpdateOrder
     beside: dict[int, UpdateKind]
@@ -52,6 +53,7 @@ class WindowsUpdates(NamedTuple):
     flaws: dict[int, frozenset[str]]
     months: dict[int, date]
     replaces: dict[int, frozenset[int]]
+    unplaced: frozenset[int]
 
 
 def kind(subtype: str, line: int) -> UpdateKind:
@@ -131,6 +133,7 @@ class WindowsDocuments:
             {kb: frozenset(found) for kb, found in flaws.items()},
             {kb: min(counts, key=lambda month: (-counts[month], month)) for kb, counts in mended.items()},
             {kb: frozenset(found) for kb, found in replaced.items()},
+            frozenset(alone),
         )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from auditor.collectors.windows import (
     hotfixes,
+    hotpatch,
     missing_updates,
     operating_system,
     processes,
@@ -23,6 +24,7 @@ WINDOWS: tuple[WindowsCollector, ...] = (
     services.COLLECTOR,
     settings.COLLECTOR,
     reboot.COLLECTOR,
+    hotpatch.COLLECTOR,
     programs.COLLECTOR,
     processes.COLLECTOR,
     missing_updates.COLLECTOR,
