@@ -15,12 +15,11 @@ from collections.abc import Set as AbstractSet
 from typing import Literal, NamedTuple
 
 from auditor.model.facts import Reboot
-from auditor.model.update_line import UpdateLine
+from auditor.model.update_line import SERVER_SERIES, UpdateLine
 
 State = Literal["fixed", "pending", "unknown", "missing"]
 _WINDOWS_10 = 10240  # its first build line; from then on one UBR tells of everything
-# On line 26100 the updates of Windows Server have UBRs from here on since 2026-01 (KB5073379), Windows 11's go on below.
-_SERVER_SERIES, _SHARED_LINES = 30_000, (26100, 26200)
+_SHARED_LINES = (26100, 26200)
 
 
 class UpdateEvidence(NamedTuple):
@@ -64,7 +63,7 @@ def standing(line: UpdateLine, evidence: UpdateEvidence) -> Standing:
 def _by_ubr(line: UpdateLine, e: UpdateEvidence) -> Standing:
     """UBR first; the list lifts what the UBR leaves open, and contradicts."""
     ubr, end = e.ubr or 0, len(line.updates)
-    if line.line in _SHARED_LINES and "server" not in line.product and ubr >= _SERVER_SERIES:
+    if line.line in _SHARED_LINES and "server" not in line.product and ubr >= SERVER_SERIES:
         why = f"UBR {ubr} is of the series of Windows Server on build line {line.line}, not of this product"
         return Standing(0, 0, end, end, contradiction=why)
     reached = _reached(line, ubr)
@@ -128,11 +127,13 @@ def _contradicted(reached: int, listed: _Listed, ubr: int, e: UpdateEvidence, he
 
 
 def _reached(line: UpdateLine, ubr: int) -> int:
-    return 1 + max((n for n, u in enumerate(line.updates) if u.revision is not None and u.revision <= ubr), default=-1)
+    own = (n for n, u in enumerate(line.updates) if u.revision is not None and u.revision <= ubr)
+    others = (o.level for o in line.others if o.revision is not None and o.revision <= ubr)
+    return 1 + max((*own, *others), default=-1)
 
 
 def _is_one(line: UpdateLine, ubr: int) -> bool:
-    return any(u.revision == ubr for u in line.updates)
+    return any(u.revision == ubr for u in line.updates) or any(u.revision == ubr for u in line.others)
 
 
 class _Listed(NamedTuple):
@@ -146,9 +147,9 @@ class _Listed(NamedTuple):
 
 
 def _listed(line: UpdateLine, listed: AbstractSet[int] | None) -> _Listed:
-    """Cumulative updates, and hotpatches that stand for them."""
+    """Cumulative updates, and what stands for them."""
     found = [(n, u.kb, u.placed, u.holds) for n, u in enumerate(line.updates) if u.kb in (listed or ())]
-    found += [(h.level, h.kb, True, h.level) for h in line.hotpatches if h.kb in (listed or ())]
+    found += [(h.level, h.kb, True, h.level) for h in (*line.hotpatches, *line.others) if h.kb in (listed or ())]
     if not found:
         return _Listed(0, 0, (), 0)
     held, newest = max((n + 1 if placed else holds, kb) for n, kb, placed, holds in found)

@@ -24,9 +24,9 @@ class OrderedUpdate(Struct, frozen=True, array_like=True):
     sure: bool = True
 
 
-class Hotpatch(Struct, frozen=True, array_like=True):
-    """An update without a restart, whose UBR is lower than that of the cumulative update that it stands for, the one at `level` in the line's
-    order."""
+class StandIn(Struct, frozen=True, array_like=True):
+    """An update that stands for the one at `level` in the line's order, and holds what that one does (-1: none of them). A hotpatch needs no restart and has
+    a lower UBR than the cumulative update that it stands for."""
 
     kb: int
     revision: int | None
@@ -60,14 +60,15 @@ class UpdateMonth(Struct, frozen=True, array_like=True):
 
 
 class UpdateLine(Struct, frozen=True, array_like=True):
-    """One Windows, by its product id. `updates`: the oldest first; `beside`: what mends flaws by being listed alone, and in no cumulative update;
+    """One Windows, by its product id. `updates`: the oldest first; `hotpatches`, and `others` such as previews, stand for them; `beside`: what mends flaws by being listed alone, and in no cumulative update;
     `gaps`: months of which no document is known; `newest`: the last month of which one is; `told`: the day of its last revision. `known`: the
     numbers of all updates that any document names, for any product."""
 
     product: str
     line: int
     updates: tuple[OrderedUpdate, ...]
-    hotpatches: tuple[Hotpatch, ...]
+    hotpatches: tuple[StandIn, ...]
+    others: tuple[StandIn, ...]
     months: tuple[UpdateMonth, ...]
     beside: tuple[UpdateMonth, ...]
     gaps: tuple[datetime.date, ...]
@@ -77,6 +78,8 @@ class UpdateLine(Struct, frozen=True, array_like=True):
     known: frozenset[int] = frozenset()
 
 
+# On build line 26100 the updates of Windows Server have UBRs from here on since 2026-01 (KB5073379), while Windows 11's went on below.
+SERVER_SERIES = 30_000
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 

@@ -17,16 +17,19 @@ from auditor.versions.windows_build import Build
 
 class CumulativeUpdate(NamedTuple):
     """`mended`: by the first day of a document's month, how many flaws that document says it mends. `build` as the documents have it, None
-    where they have none (before 2021)."""
+    where they have none (before 2021); `day`: when it came, where Microsoft's release information tells it, and then the build is from there too."""
 
     kb: int
     mended: Mapping[date, int]
     build: Build | None = None
     supersedes: frozenset[int] = frozenset()
+    day: date | None = None
 
     @property
     def month(self) -> date:
-        """The month whose document has most of its flaws, the earlier of equals: others repeat some, years before or after."""
+        """That of its day, else the month whose document has most of its flaws, the earlier of equals: others repeat some, years before or after."""
+        if self.day:
+            return self.day.replace(day=1)
         return min(self.mended, key=lambda month: (-self.mended[month], month))
 
 
@@ -77,7 +80,7 @@ def order(updates: Iterable[CumulativeUpdate], line: int, documents: Collection[
     built = [u for u in found if u.kb not in distrusted and _revision(u) is not None]
     times = Counter(_revision(u) for u in built)
     for u in built:
-        if times[_revision(u)] > 1 and u.build:
+        if times[_revision(u)] > 1 and u.build and not u.day:
             distrusted[u.kb] = f"build {u.build.line}.{u.build.revision} is that of another update, too"
     built = [u for u in built if u.kb not in distrusted]
     placed = _weightiest_rising(built, months)
@@ -106,7 +109,8 @@ def _months(by_kb: Mapping[int, CumulativeUpdate]) -> dict[int, date]:
                 waiting += open_
                 continue
             waiting.pop()
-            months.setdefault(at.kb, max([at.month, *(months[s] for s in at.supersedes if s in months)]))
+            replaced = () if at.day else (months[s] for s in at.supersedes if s in months)
+            months.setdefault(at.kb, max([at.month, *replaced]))
     return months
 
 
@@ -116,7 +120,7 @@ def _revision(update: CumulativeUpdate) -> int | None:
 
 def _weightiest_rising(updates: list[CumulativeUpdate], months: Mapping[int, date]) -> list[CumulativeUpdate]:
     """Of all runs of updates, in their order, whose revisions rise, the one that mends most in its updates' own months: what does not fit in it is the
-    exception, not the rule, and what a document merely repeats of another month weighs little."""
+    exception, not the rule, and what a document merely repeats of another month weighs little. Release information outweighs everything."""
     rank = {revision: n for n, revision in enumerate(sorted({_revision(u) or 0 for u in updates}), 1)}
     best: list[tuple[int, int]] = [(0, -1)] * (
         len(rank) + 1
@@ -131,7 +135,8 @@ def _weightiest_rising(updates: list[CumulativeUpdate], months: Mapping[int, dat
             weight, last = max((weight, last), best[k])
             k -= k & -k
         before.append(last)
-        reached = (weight + max(1, update.mended.get(months[update.kb], 0)), n)
+        own = _MOST * _MOST if update.day else max(1, update.mended.get(months[update.kb], 0))
+        reached = (weight + own, n)
         ends = max(ends, reached)
         k = at
         while k < len(best):

@@ -24,6 +24,7 @@ from auditor.model.advisory import Advisory, FixedPackage
 from auditor.model.finding import SEVERITIES, Severity
 from auditor.model.monthly_release import MonthlyRelease
 from auditor.model.update_line import ident
+from auditor.versions.windows_revisions import all_numbers
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -89,7 +90,7 @@ class MonthWriter:
         """Write the advisories of the months that came, and what follows from all of them; by the feed, what was added or changed."""
         if not self._changed:
             return
-        parts, numbers = [], set[int]()
+        parts, numbers = [], set(all_numbers())
         for month, several in groupby(self._documents(), key=lambda r: r.month):
             (release,) = merged(several)
             numbers |= {fix.kb for fix in release.fixes}

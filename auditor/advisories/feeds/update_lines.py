@@ -11,10 +11,11 @@ from statistics import median
 from auditor.advisories.feeds.windows_updates import OF_A_MONTH, ProductFix, UpdateKind, WindowsDocuments, WindowsUpdates
 from auditor.model.finding import SEVERITIES, Severity
 from auditor.model.monthly_release import MonthlyFlaw, MonthlyRelease
-from auditor.model.update_line import Hotpatch, MonthFix, OrderedUpdate, UpdateLine, UpdateMonth, second_tuesday
-from auditor.versions.update_order import CumulativeUpdate, UpdateOrder
+from auditor.model.update_line import SERVER_SERIES, MonthFix, OrderedUpdate, StandIn, UpdateLine, UpdateMonth, second_tuesday
+from auditor.versions.update_order import CumulativeUpdate, UpdateOrder, family_of
 from auditor.versions.windows_build import Build
 from auditor.versions.windows_products import PRODUCTS
+from auditor.versions.windows_revisions import revisions
 
 CORE = " core"  # behind the product's id: the line of its Server Core installations
 _ALONE: tuple[UpdateKind, ...] = ("security-only", "separate")
@@ -44,6 +45,7 @@ def _line(product: str, name: str, documents: WindowsDocuments, known: WindowsUp
         line=next(p.builds[-1] for p in PRODUCTS if p.id == product),
         updates=updates,
         hotpatches=tuple(_hotpatches(fixes, known, levels)),
+        others=tuple(_others(product, updates)),
         months=months,
         beside=beside,
         gaps=known.order.gaps,
@@ -72,16 +74,18 @@ def _ordered(known: WindowsUpdates, releases: dict[date, MonthlyRelease]) -> Ite
             after_main.add(month)
         revision = u.build.revision if u.build and u.kb not in order.distrusted else None
         placed = is_main or revision is not None
+        doubt = order.distrusted.get(u.kb, "") or known.corrected.get(u.kb, "")
         holds[u.kb] = n if placed else min(n, max((holds[s] for s in u.supersedes if s in holds), default=0))
         sure = is_main
         if not is_main and month in after_main:
             sure = revision is not None and (
-                _follows(n, main, order) or (_is_fresh(releases[month]) and _is_near(revision, main[month], main, order))
+                _follows(n, main, order)
+                or ((month in releases and _is_fresh(releases[month])) and _is_near(revision, main[month], main, order))
             )
         elif not is_main:
             before = (month - timedelta(days=1)).replace(day=1)
             sure = revision is not None and before in releases
-        yield OrderedUpdate(u.kb, month, revision, order.distrusted.get(u.kb, ""), placed, holds[u.kb], sure)
+        yield OrderedUpdate(u.kb, month, revision, doubt, placed, holds[u.kb], sure or u.day is not None)
 
 
 def _follows(place: int, main: dict[date, CumulativeUpdate], order: UpdateOrder) -> bool:
@@ -109,7 +113,7 @@ def _is_near(revision: int, own: CumulativeUpdate, main: dict[date, CumulativeUp
     return bool(own.build and steps) and revision - ((own.build and own.build.revision) or 0) <= median(steps)
 
 
-def _hotpatches(fixes: list[ProductFix], known: WindowsUpdates, levels: dict[int, int]) -> Iterator[Hotpatch]:
+def _hotpatches(fixes: list[ProductFix], known: WindowsUpdates, levels: dict[int, int]) -> Iterator[StandIn]:
     """Each hotpatch stands for the cumulative update that mends what it mends, in the same document."""
     mending: defaultdict[tuple[date, str], set[int]] = defaultdict(set)
     for f in fixes:
@@ -120,13 +124,27 @@ def _hotpatches(fixes: list[ProductFix], known: WindowsUpdates, levels: dict[int
             together = {levels[k] for kbs in mending.values() if kb in kbs for k in kbs if k in levels}
             build: Build | None = known.builds.get(kb)
             if together:
-                yield Hotpatch(kb, build.revision if build else None, min(together))
+                yield StandIn(kb, build.revision if build else None, min(together))
+
+
+def _others(product: str, updates: tuple[OrderedUpdate, ...]) -> Iterator[StandIn]:
+    """Previews, and what else no document names: each holds the updates that its revision reaches."""
+    line = next(p.builds[-1] for p in PRODUCTS if p.id == product)
+    known = {u.kb for u in updates}
+    for kb, told in revisions(family_of(line)[0]).items():
+        if kb not in known and (told.revision >= SERVER_SERIES) <= ("server" in product):
+            month = told.day.replace(day=1)
+            held = [
+                n for n, u in enumerate(updates) if (u.month < month if u.revision is None else u.revision <= told.revision)
+            ]
+            yield StandIn(kb, told.revision, max(held, default=-1))
 
 
 def _months(
     fixes: list[ProductFix], known: WindowsUpdates, updates: tuple[OrderedUpdate, ...], releases: dict[date, MonthlyRelease]
 ) -> tuple[tuple[UpdateMonth, ...], tuple[UpdateMonth, ...]]:
-    """What each month asks for, and what stands beside the cumulative updates. An update's month decides, not the document that repeats it."""
+    """What each month asks for, and what stands beside the cumulative updates. A flaw is of its document's month, and of its update's where that came
+    later: documents repeat updates of later months."""
     levels = {u.kb: n for n, u in enumerate(updates)}
     mending: defaultdict[tuple[date, str], set[int]] = defaultdict(set)
     for f in fixes:
@@ -139,16 +157,18 @@ def _months(
         sure = True
         if level is not None:
             update = updates[level]
-            month, sure = update.month, update.sure
+            month, sure = max(document, update.month), update.sure
             if not update.placed:  # whatever its place is, the main update of a later month holds it
                 alone.add(update.kb)
-                level = next((n for n, u in enumerate(updates) if u.placed and u.month > month), len(updates))
+                level = next((n for n, u in enumerate(updates) if u.placed and u.sure and u.month > month), len(updates))
         else:
-            month = known.months[min(kbs)]
+            month = max(document, known.months[min(kbs)])
             if any(known.beside.get(k) in ("security-only", "hotpatch") for k in kbs):
-                level = next((n for n, u in enumerate(updates) if u.placed and u.month >= month), len(updates))
+                level = next((n for n, u in enumerate(updates) if u.placed and u.sure and u.month > month), len(updates))
             else:
                 alone |= _successors(alone, known)
+        if month not in releases:  # its own document is missing, so nobody knows what else it asks for
+            continue
         found[month, level, sure, tuple(sorted(alone))][cve] = releases[document].flaws.get(cve, _NO_FLAW)
     by_month: dict[bool, defaultdict[date, list[MonthFix]]] = {True: defaultdict(list), False: defaultdict(list)}
     for (month, level, sure, alternatives), flaws in sorted(

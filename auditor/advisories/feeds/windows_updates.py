@@ -17,6 +17,7 @@ from auditor.model.monthly_release import MonthlyFix, MonthlyFlaw, MonthlyReleas
 from auditor.versions.update_order import CumulativeUpdate, UpdateOrder, family_of, order
 from auditor.versions.windows_build import Build, parse
 from auditor.versions.windows_products import PRODUCTS
+from auditor.versions.windows_revisions import revisions
 
 UpdateKind = Literal["cumulative", "security-only", "hotpatch", "separate"]
 _KINDS: tuple[tuple[UpdateKind, re.Pattern[str]], ...] = (
@@ -45,7 +46,8 @@ class ProductFix(NamedTuple):
 class WindowsUpdates(NamedTuple):
     """`order`: of the cumulative updates; `beside`: the kind of every other update; `builds`: as most rows write them; `flaws`: what each update is
     said to mend; `months`: in whose document most of it stands; `replaces`: what each takes the place of; `unplaced`: those
-    of which nothing tells whether they are cumulative, so small they are and so little is said of them."""
+    of which nothing tells whether they are cumulative, so small they are and so little is said of them; `corrected`: whose
+    build in the documents is another than Microsoft's release information has."""
 
     order: UpdateOrder
     beside: dict[int, UpdateKind]
@@ -54,6 +56,7 @@ class WindowsUpdates(NamedTuple):
     months: dict[int, date]
     replaces: dict[int, frozenset[int]]
     unplaced: frozenset[int]
+    corrected: dict[int, str]
 
 
 def kind(subtype: str, line: int) -> UpdateKind:
@@ -117,12 +120,17 @@ class WindowsDocuments:
             replaced[fix.kb] |= set(fix.supersedes)
             if m := _WINDOWS_BUILD.fullmatch(fix.build):
                 written[fix.kb][parse(m[1] or m[2])] += len(fix.cves)
+        told = {kb: r for kb, r in revisions(family_of(line)[0]).items() if kb in kinds}
         usual = {kb: counts.most_common(1)[0][0] for kb, counts in kinds.items()}
-        rolling = {kb for kb, k in usual.items() if k == "cumulative" and self._family.get(kb, ()) is not None}
+        rolling = told.keys() | {kb for kb, k in usual.items() if k == "cumulative" and self._family.get(kb, ()) is not None}
         chained = {kb for kb in rolling if replaced[kb] & rolling} | {s for kb in rolling for s in replaced[kb] & rolling}
-        alone = {kb for kb in rolling - chained if len(flaws[kb]) < OF_A_MONTH}
-        builds = {kb: _build(counts, line) for kb, counts in written.items()}
-        updates = [CumulativeUpdate(kb, mended[kb], builds.get(kb), frozenset(replaced[kb])) for kb in rolling - alone]
+        alone = {kb for kb in rolling - chained - told.keys() if len(flaws[kb]) < OF_A_MONTH}
+        said = {kb: _build(counts, line) for kb, counts in written.items()}
+        builds = said | {kb: Build(line, r.revision) for kb, r in told.items()}
+        updates = [
+            CumulativeUpdate(kb, mended[kb], builds.get(kb), frozenset(replaced[kb]), told[kb].day if kb in told else None)
+            for kb in rolling - alone
+        ]
         beside: dict[int, UpdateKind] = {
             kb: "separate" if k == "cumulative" else k for kb, k in usual.items() if kb not in rolling - alone
         }
@@ -134,6 +142,11 @@ class WindowsDocuments:
             {kb: min(counts, key=lambda month: (-counts[month], month)) for kb, counts in mended.items()},
             {kb: frozenset(found) for kb, found in replaced.items()},
             frozenset(alone),
+            {
+                kb: f"build {said[kb].line}.{said[kb].revision} in the documents, {line}.{r.revision} by release information"
+                for kb, r in told.items()
+                if kb in said and (said[kb].revision != r.revision or said[kb].line not in family_of(line))
+            },
         )
 
 
