@@ -60,6 +60,9 @@ def family_of(line: int) -> tuple[int, ...]:
     return next((f for f in FAMILIES if line in f), (line,))
 
 
+# Flaws: the smallest cumulative update of a month, of the documents of 2016 to 2026, mends ten. Servicing stacks, Secure Boot's lists, and what a
+# document repeats of another month mend one to four.
+OF_A_MONTH = 10
 _MOST = 5_000  # updates of one line, which gets some fifteen a year
 
 
@@ -95,7 +98,8 @@ def order(updates: Iterable[CumulativeUpdate], line: int, documents: Collection[
 
 
 def _months(by_kb: Mapping[int, CumulativeUpdate]) -> dict[int, date]:
-    """The month of each: its own, or that of what it takes the place of where that is later. A circle ends where it began."""
+    """The month of each: its own where it mends as much there as a month's update does, or that of what it takes the place of where that is later.
+    A circle ends where it began."""
     months: dict[int, date] = {}
     for kb in by_kb:
         waiting, seen = [kb], set[int]()
@@ -109,7 +113,8 @@ def _months(by_kb: Mapping[int, CumulativeUpdate]) -> dict[int, date]:
                 waiting += open_
                 continue
             waiting.pop()
-            replaced = () if at.day else (months[s] for s in at.supersedes if s in months)
+            settled = at.day or at.mended.get(at.month, 0) >= OF_A_MONTH
+            replaced = () if settled else (months[s] for s in at.supersedes if s in months)
             months.setdefault(at.kb, max([at.month, *replaced]))
     return months
 

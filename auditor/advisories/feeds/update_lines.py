@@ -8,11 +8,11 @@ from datetime import date, timedelta
 from itertools import pairwise
 from statistics import median
 
-from auditor.advisories.feeds.windows_updates import OF_A_MONTH, ProductFix, UpdateKind, WindowsDocuments, WindowsUpdates
+from auditor.advisories.feeds.windows_updates import ProductFix, UpdateKind, WindowsDocuments, WindowsUpdates
 from auditor.model.finding import SEVERITIES, Severity
 from auditor.model.monthly_release import MonthlyFlaw, MonthlyRelease
 from auditor.model.update_line import SERVER_SERIES, MonthFix, OrderedUpdate, StandIn, UpdateLine, UpdateMonth, second_tuesday
-from auditor.versions.update_order import CumulativeUpdate, UpdateOrder, family_of
+from auditor.versions.update_order import OF_A_MONTH, CumulativeUpdate, UpdateOrder, family_of
 from auditor.versions.windows_build import Build
 from auditor.versions.windows_products import PRODUCTS
 from auditor.versions.windows_revisions import revisions
@@ -48,7 +48,7 @@ def _line(product: str, name: str, documents: WindowsDocuments, known: WindowsUp
         others=tuple(_others(product, updates)),
         months=months,
         beside=beside,
-        gaps=known.order.gaps,
+        gaps=tuple(g for g in known.order.gaps if g not in _told_of(product)),
         newest=newest.month,
         told=newest.revised,
         unplaced=tuple(sorted(known.unplaced)),
@@ -127,6 +127,12 @@ def _hotpatches(fixes: list[ProductFix], known: WindowsUpdates, levels: dict[int
                 yield StandIn(kb, build.revision if build else None, min(together))
 
 
+def _told_of(product: str) -> set[date]:
+    """The months of which release information tells the updates of a product."""
+    line = next(p.builds[-1] for p in PRODUCTS if p.id == product)
+    return {told.day.replace(day=1) for told in revisions(family_of(line)[0]).values()}
+
+
 def _others(product: str, updates: tuple[OrderedUpdate, ...]) -> Iterator[StandIn]:
     """Previews, and what else no document names: each holds the updates that its revision reaches."""
     line = next(p.builds[-1] for p in PRODUCTS if p.id == product)
@@ -164,6 +170,7 @@ def _months(
         else:
             month = max(document, known.months[min(kbs)])
             if any(known.beside.get(k) in ("security-only", "hotpatch") for k in kbs):
+                sure = False  # the month's cumulative update mends it too, and the document does not say so
                 level = next((n for n, u in enumerate(updates) if u.placed and u.sure and u.month > month), len(updates))
             else:
                 alone |= _successors(alone, known)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from auditor.advisories.feeds.windows_names import named
 from auditor.model.finding import SEVERITIES
 from auditor.model.monthly_release import MonthlyFix, MonthlyFlaw, MonthlyRelease
-from auditor.versions.update_order import CumulativeUpdate, UpdateOrder, family_of, order
+from auditor.versions.update_order import OF_A_MONTH, CumulativeUpdate, UpdateOrder, family_of, order
 from auditor.versions.windows_build import Build, parse
 from auditor.versions.windows_products import PRODUCTS
 from auditor.versions.windows_revisions import revisions
@@ -26,9 +26,6 @@ _KINDS: tuple[tuple[UpdateKind, re.Pattern[str]], ...] = (
     ("separate", re.compile(r"servicing\s?stack|setup du|standalone|\bIE\b|preview", re.I)),
     ("cumulative", re.compile(r"update|rollup|cumulative", re.I)),
 )
-# Servicing stacks, Secure Boot's lists and the like are called "Security Update", too. They mend a flaw or three and stand in no chain; the
-# smallest cumulative update without a predecessor or successor in the documents of 2016 to 2026 mends ten.
-OF_A_MONTH = 10
 _WINDOWS_10 = 10240  # its first build line
 _ROLLUP = re.compile(r"rollup", re.I)
 _WINDOWS_BUILD = re.compile(r"10\.0\.(\d{5}\.\d{1,6})|6\.[0-3]\.(\d{4}\.\d{1,6})")
