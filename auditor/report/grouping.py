@@ -100,6 +100,8 @@ class Bundle(Struct, frozen=True):
     @property
     def weighed(self) -> list[Finding]:
         """The findings, the gravest first, and of these the newest."""
+        if self.remedy.kind == "update":
+            return months.in_order(self.findings)
         order = {s: n for n, s in enumerate(SEVERITIES)}
         newest = sorted(self.findings, key=lambda f: f.rule, reverse=True)
         return sorted(newest, key=lambda f: (VERDICTS.index(f.verdict), order[f.severity]))
@@ -117,6 +119,11 @@ class Bundle(Struct, frozen=True):
                 sorted({f"{p.name} {p.installed}{' (held)' if p.hold else ''}" for f in self.findings for p in f.packages})
             )
         return min((f.observed for f in self.findings), key=len)
+
+    @property
+    def why(self) -> str:
+        """What the verdict of monthly updates rests on, by the newest of them; "" of other steps, whose findings differ."""
+        return months.in_order(self.findings)[-1].why if self.remedy.kind == "update" else ""
 
     @property
     def open(self) -> int:

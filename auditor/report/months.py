@@ -39,8 +39,13 @@ def settles(findings: Sequence[Finding]) -> str:
 
 def names(findings: Sequence[Finding]) -> str:
     """The months in their order; of very many the first and the last, and how many."""
-    shown = [f.rule for f in sorted(findings, key=lambda f: month_of(f.rule) or date.min)]
+    shown = [f.rule for f in in_order(findings)]
     return ", ".join(shown) if len(shown) <= _SOME else f"{shown[0]} to {shown[-1]}, {len(shown)} in all"
+
+
+def in_order(findings: Sequence[Finding]) -> list[Finding]:
+    """Month by month, the oldest first."""
+    return sorted(findings, key=lambda f: month_of(f.rule) or date.min)
 
 
 def _months(findings: Sequence[Finding]) -> list[date]:

@@ -95,6 +95,8 @@ def _bundle(b: Bundle) -> Iterator[str]:
     yield f"  {SHORT[b.verdict]:8} {one_line(b.what)}{mark}: {b.settles}{sure}"
     if not of_packages or "; " in b.observed:
         yield f"           found:    {one_line(b.observed, 240)}"
+    if b.why:
+        yield f"           why:      {one_line(b.why, 400)}"
     if of_packages and len(b.by_severity) > 1:
         for severity, found in b.by_severity:
             yield from _ids(f"{severity}: {', '.join(f.rule for f in found)}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from auditor.versions.windows_products import PRODUCTS
+
 _NAMES = {
     "windows-nt": "Windows NT", "windows-server": "Windows Server", "windows": "Windows", "exchange": "Exchange Server",
     "sna-server": "SNA Server", "sms": "Systems Management Server", "sql-server": "SQL Server", "iis": "Internet Information Server",
@@ -13,8 +15,14 @@ _EDITIONS = {
 }  # fmt: skip
 
 
+# Of these the release, or R2, is a part of the name.
+_MODERN = {p.id: p.name for p in PRODUCTS if p.version == "10.0" or p.id.endswith("-r2")}
+
+
 def label(product: str) -> str:
     """The product's name for people; the id itself where it has no version."""
+    if product in _MODERN:
+        return _MODERN[product]
     m = re.fullmatch(r"(.+?)-(\d[\w.]*|xp|me|vista)(?:-(.+))?", product)
     if not m:
         return product

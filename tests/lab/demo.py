@@ -15,12 +15,14 @@ import sys
 import tempfile
 import webbrowser
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
 
 from tests.lab.sshd import free_port, keygen, user
-from tests.lab.windows.host import load_host
+from tests.lab.windows import months
+from tests.lab.windows.host import WindowsHost, load_host
 from tests.lab.windows.offline import carry_home
 from tests.lab.windows.sshd import windows_sshd
 from tests.lab.windows.wsman import WsmanServer
@@ -44,9 +46,13 @@ WINRM = {
     "dc-2019": ("windows-server-2019", "datacentre"),
     "web-2022": ("windows-server-2022", "datacentre"),
     "core-2022": ("windows-server-2022-core", "datacentre"),
+    "files-2022": ("windows-server-2022", "datacentre"),
+    "vault-2022": ("windows-server-2022", "datacentre"),
     "app-2025": ("windows-server-2025", "datacentre"),
     "laptop-11": ("windows-11-24h2", "office"),
 }
+# How many months behind; files-2022 has everything and waits for its restart, vault-2022 tells neither its UBR nor its updates.
+BEHIND = {"dc-2019": 1, "web-2022": 8, "core-2022": 0, "app-2025": 0, "laptop-11": 2}
 SSH = {"kiosk-10": ("windows-10-22h2", "office")}
 CARRIED = {
     "plant-notes-351": ("nt351-server-sp5-notes", "plant"),
@@ -68,6 +74,7 @@ def main(words: Sequence[str] | None = None) -> int:
     given = parser.parse_args(words)
     with tempfile.TemporaryDirectory(prefix="auditor-demo-") as folder, contextlib.ExitStack() as stack:
         inventory = fleet(Path(folder), stack)
+        _advisories(Path(folder))
         command = [
             sys.executable,
             "-m",
@@ -88,6 +95,37 @@ def main(words: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _posed(name: str, posed: str) -> WindowsHost:
+    """A posed host at its patch level on this day."""
+    host, today = load_host(posed), datetime.now(UTC).date()
+    of_month = months.cumulative(PRODUCTS.get(posed, "windows-server-2022"), today)
+    if name in BEHIND:
+        u = of_month[-1 - BEHIND[name]]
+        return months.at(host, u.revision, u.kb)
+    if name == "files-2022":
+        return months.at(host, of_month[-2].revision, of_month[-1].kb, restart=True)
+    if name == "vault-2022":
+        host.denied_classes.append("Win32_QuickFixEngineering")
+        return months.at(host, None)
+    return host
+
+
+PRODUCTS = {
+    "windows-server-2019": "windows-server-2019",
+    "windows-server-2025": "windows-server-2025",
+    "windows-11-24h2": "windows-11-24h2",
+}
+
+
+def _advisories(folder: Path) -> None:
+    """Microsoft's monthly documents, posed, in the advisory database beside the history."""
+    (folder / "documents").mkdir()
+    for name, content in months.documents(datetime.now(UTC).date()).items():
+        (folder / "documents" / name).write_bytes(content)
+    command = [sys.executable, "-m", "auditor", "advisories", "import", "--quiet", "documents", "--advisories", "advisories.db"]
+    subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, cwd=folder, check=True)  # our own program
+
+
 def fleet(folder: Path, stack: contextlib.ExitStack, winrm: Mapping[str, tuple[str, str]] = WINRM) -> Path:
     """Start the servers and write the inventory that reaches them."""
     authority = Authority(folder, "authority")
@@ -96,7 +134,7 @@ def fleet(folder: Path, stack: contextlib.ExitStack, winrm: Mapping[str, tuple[s
     for number, (name, (posed, group)) in enumerate(winrm.items()):
         secure = number % 2 == 1  # half of them over TLS, half with NTLM's own encryption
         server = stack.enter_context(
-            WsmanServer(load_host(posed), "audit", PASSWORDS["DEMO_PASSWORD"], tls=tls if secure else None)
+            WsmanServer(_posed(name, posed), "audit", PASSWORDS["DEMO_PASSWORD"], tls=tls if secure else None)
         )
         hosts[name] = {"connection": "winrm", "port": server.port, "scheme": "https" if secure else "http", "groups": [group]}
     hosts["web-2019"] = {**hosts["dc-2019"], "password": "env:DEMO_WRONG_PASSWORD"}

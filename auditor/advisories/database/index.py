@@ -21,6 +21,7 @@ from auditor.advisories.feeds.authority import BY_NAME, chosen
 from auditor.errors import UsageFault
 from auditor.model.advisory import Kind
 from auditor.model.finding import Severity
+from auditor.model.monthly_release import MonthlyRelease
 from auditor.model.update_line import UpdateLine
 
 if sys.version_info >= (3, 14):
@@ -184,6 +185,18 @@ class AdvisoryIndex:
             line = self._stored_line(product, UpdateLine)
             self._lines[product] = line and replace(line, known=self._numbers().difference(line.unplaced))
         return self._lines[product]
+
+    def lines(self) -> Iterator[UpdateLine]:
+        """The updates of every Windows."""
+        for (body,) in self._ask("select body from lines where product<>'' and since<=? and (until is null or until>?) order by product",
+                                 (self.number, self.number)):  # fmt: skip
+            yield msgspec.msgpack.decode(zstd.decompress(body), type=UpdateLine)
+
+    def months(self) -> Iterator[MonthlyRelease]:
+        """Microsoft's monthly documents, the oldest first."""
+        for (body,) in self._ask("select body from months where since<=? and (until is null or until>?) order by month, name",
+                                 (self.number, self.number)):  # fmt: skip
+            yield msgspec.msgpack.decode(zstd.decompress(body), type=MonthlyRelease)
 
     def _numbers(self) -> frozenset[int]:
         """The numbers of all updates that any monthly document names."""

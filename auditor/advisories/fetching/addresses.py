@@ -10,7 +10,8 @@ from msgspec import Struct
 
 # file: one file. newest: a file of one line that names the newest archive beside it (Red Hat's archive_latest.txt).
 # repomd: the repomd.xml of a repository, which names its updateinfo and what that one's bytes are.
-Kind = Literal["file", "newest", "repomd"]
+# monthly: Microsoft's list of monthly documents (`updates`), which lie beside it.
+Kind = Literal["file", "newest", "repomd", "monthly"]
 
 
 class FeedSource(Struct, frozen=True):
@@ -32,6 +33,10 @@ _TRACKER = "https://salsa.debian.org/security-tracker-team/security-tracker/-/ra
 _FEDORA = "https://dl.fedoraproject.org/pub"
 _ORACLE = "https://yum.oracle.com/repo/OracleLinux"
 
+_MSRC = "https://api.msrc.microsoft.com/cvrf/v3.0"
+# The Windows that the monthly documents are about; what is older has its rules from articles.
+_WINDOWS = ("windows-vista", "windows-7", "windows-8*", "windows-10-*", "windows-11-*", "windows-server-*")
+
 SOURCES: tuple[FeedSource, ...] = (
     FeedSource("debian-dsa", "debian-dsa", "file", f"{_TRACKER}/DSA/list", ("debian-*",)),
     FeedSource("debian-dla", "debian-dla", "file", f"{_TRACKER}/DLA/list", ("debian-*",)),
@@ -41,6 +46,7 @@ SOURCES: tuple[FeedSource, ...] = (
     FeedSource("alpine", "alpine-osv", "file", f"{_OSV}/Alpine/all.zip", ("alpine-*",)),
     FeedSource("redhat", "redhat-csaf", "newest", "https://security.access.redhat.com/data/csaf/v2/advisories/archive_latest.txt", ("rhel-*",), True, True),
     FeedSource("suse", "suse-csaf", "file", "https://ftp.suse.com/pub/projects/security/csaf.tar.bz2", ("sles-*", "opensuse-*")),
+    FeedSource("microsoft", "msrc-cvrf", "monthly", f"{_MSRC}/updates", _WINDOWS),
     *(FeedSource(f"epel-{n}", "epel-updateinfo", "repomd", f"{_FEDORA}/epel/{n}/Everything/x86_64/repodata/repomd.xml", (f"epel-{n}",)) for n in (8, 9, 10)),
     *(
         FeedSource(f"fedora-{n}", "fedora-updateinfo", "repomd", f"{_FEDORA}/fedora/linux/updates/{n}/Everything/x86_64/repodata/repomd.xml", (f"fedora-{n}",))

@@ -15,18 +15,20 @@ from msgspec.structs import replace
 
 from auditor.advisories.fetching.addresses import FeedSource
 from auditor.advisories.fetching.download import DownloadOptions, FetchFault, get
+from auditor.advisories.fetching.monthly import fetch_months
 
 _MOST_LISTED = 20_000_000  # bytes of a repomd.xml, a digest or a signature
 
 
 class Fetched(Struct, frozen=True):
-    """A file that is there now; `changed` is False where it is as it was. `checked`: by what it was held to be whole. `day`: when a
-    mirror got it from its publisher, None where it does not say."""
+    """A file, or a folder of them, that is there now; `changed` is False where it is as it was. `checked`: by what it was held to be whole. `day`: when a
+    mirror got it from its publisher, None where it does not say. `lacking`: what of it could not be had, each with the reason."""
 
     path: Path
     changed: bool
     checked: str = ""
     day: date | None = None
+    lacking: tuple[str, ...] = ()
 
 
 _DAY = "fetched"  # a mirror's file beside each feed: the day on which its publisher was asked
@@ -62,6 +64,9 @@ def _fetched(source: FeedSource, folder: Path, by: DownloadOptions, mirror: str,
     address = _address(source, mirror)
     if source.kind == "repomd":
         return _repomd(address, place, by, small)
+    if source.kind == "monthly":
+        found = fetch_months(address, place, by, small)
+        return Fetched(found.folder, bool(found.new), lacking=found.lacking)
     if source.kind == "newest":
         pointer = place / Path(urlsplit(source.address).path).name
         get(address, pointer, small)

@@ -1,4 +1,4 @@
-"""`auditor advisories fetch`: the distributions' feeds, from their publishers or a mirror, into the advisory database."""
+"""`auditor advisories fetch`: the vendors' feeds, from their publishers or a mirror, into the advisory database."""
 
 from __future__ import annotations
 
@@ -74,13 +74,16 @@ def fetch(names: tuple[str, ...], everything: bool, mirror: str, keep: str | Non
             if not quiet:
                 what = f"got {found.path.name}" if found.changed else "as it was"
                 click.echo(printable(f"{source.name}: {what}{f', checked by {found.checked}' if found.checked else ''}"))
+            for fault in found.lacking:
+                print(printable(f"{source.name}: {fault}"), file=sys.stderr)
+            failed += bool(found.lacking)
             now = utc_now()
             if keep:
                 mark(source, folder, now.date())
                 continue
             day = found.day if mirror else now.date()
             code = run_import(path, (str(found.path),), now, day, force=force, only={str(found.path): source.feed}, quiet=quiet)
-            failed += code != exits.ALL_WELL
+            failed += code != exits.ALL_WELL and not found.lacking
         except (FetchFault, AuditorError, OSError) as e:
             print(printable(f"{source.name}: {e}"), file=sys.stderr)
             failed += 1

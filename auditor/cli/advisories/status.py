@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import date
+
 import click
 
 from auditor.advisories.database.index import AdvisoryIndex
+from auditor.advisories.database.monthly_summary import MonthlySummary, ranges, summary
 from auditor.advisories.feeds.authority import BY_NAME
 from auditor.cli import options
 from auditor.cli.json_output import show_json
 from auditor.errors import UsageFault
 from auditor.foundation.clock import utc_now
-from auditor.foundation.sanitize import counted
+from auditor.foundation.sanitize import counted, printable
 from auditor.inventory.selection import open_inventory
+from auditor.model.update_line import last_release
 
 
 @click.command()
@@ -27,7 +32,7 @@ def status(advisories: str | None, inventory: str | None, history: str | None, f
     index = AdvisoryIndex(path)
     covered = index.coverage()
     if form == "json":
-        show_json({"database": str(path), "digest": index.digest, "coverage": covered})
+        show_json({"database": str(path), "digest": index.digest, "coverage": covered, "monthly": summary(index)})
         return
     today = utc_now().date()
     wide = max((len(c.release) for c in covered), default=0)
@@ -40,5 +45,24 @@ def status(advisories: str | None, inventory: str | None, history: str | None, f
             f"{c.release:{wide}}  {c.feed:20}  {c.advisories:>7,} advisories since {c.since or 'an unknown day'}, {age}"
             + (f" ({'; '.join(notes)})" if notes else "")
         )
+    if monthly := summary(index):
+        for line in _monthly(monthly, today):
+            click.echo(printable(line))
     if not covered:
         click.echo(f"{path} covers no release; the feeds that are read: {', '.join(BY_NAME)}")
+
+
+def _monthly(m: MonthlySummary, today: date) -> Iterator[str]:
+    """What there is of Microsoft's monthly documents, and what of it is not believed."""
+    yield f"Microsoft's monthly documents: {m.documents}, of {m.first:%Y-%m} to {m.newest:%Y-%m}"
+    due = last_release(today)
+    if m.newest < due:
+        yield f"  too old: the last monthly updates came in {due:%Y-%m}, so no Windows is called up to date (`auditor advisories fetch microsoft`)"
+    if m.newest > today:
+        yield f"  newer than this machine's clock, which says {today}"
+    if m.missing:
+        yield f"  {counted(len(m.missing), 'month')} missing: {ranges(m.missing)}"
+    for number, why in sorted(m.distrusted.items()):
+        yield f"  {number}: {why}"
+    if m.unread:
+        yield f"  {counted(len(m.unread), 'name')} of products that nothing here judges (--format json has them)"

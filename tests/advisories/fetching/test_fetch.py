@@ -279,3 +279,49 @@ def test_the_sources_are_sound() -> None:
         "debian-dla",
         "epel-9",
     }
+
+
+def months(folder: Path, revised: str = "2024-04-09T07:00:00Z", *idents: str) -> None:
+    """A mirror of Microsoft's: the list, and the documents that it names."""
+    place = folder / "microsoft"
+    (place / "cvrf").mkdir(parents=True, exist_ok=True)
+    listed = ", ".join(f'{{"ID": "{i}", "Alias": "x", "CurrentReleaseDate": "{revised}"}}' for i in idents)
+    (place / "updates").write_text(f'{{"@odata.context": "x", "value": [{listed}]}}')
+    for ident in idents:
+        (place / "cvrf" / ident).write_text(f"<cvrfdoc>{ident} {revised}</cvrfdoc>")
+
+
+def test_only_months_with_another_revision_are_got_again(mirror: FileServer, tmp_path: Path) -> None:
+    months(mirror.folder, "2024-04-09", "2024-Feb", "2024-Mar")
+    first = got(mirror, tmp_path, name="microsoft")
+    assert (first.changed, sorted(p.name for p in first.path.glob("*.xml"))) == (True, ["2024-Feb.xml", "2024-Mar.xml"])
+    assert not got(mirror, tmp_path, name="microsoft").changed
+    months(mirror.folder, "2024-04-10", "2024-Mar", "2024-Apr")
+    assert got(mirror, tmp_path, name="microsoft").changed
+    assert (first.path / "2024-Mar.xml").read_text() == "<cvrfdoc>2024-Mar 2024-04-10</cvrfdoc>"
+    assert [len(mirror.of(f"/microsoft/cvrf/2024-{m}")) for m in ("Feb", "Mar", "Apr")] == [1, 2, 1]
+
+
+def test_a_month_that_cannot_be_had_costs_only_itself(mirror: FileServer, tmp_path: Path) -> None:
+    months(mirror.folder, "2024-04-09", "2024-Feb", "2024-Mar")
+    (mirror.folder / "microsoft/cvrf/2024-Feb").unlink()
+    found = got(mirror, tmp_path, name="microsoft")
+    assert [p.name for p in found.path.glob("*.xml")] == ["2024-Mar.xml"]
+    assert len(found.lacking) == 1
+    assert "2024-Feb" in found.lacking[0]
+
+
+@pytest.mark.parametrize(
+    ("listed", "why"),
+    [
+        ("<html>", "is no list of monthly documents"),
+        ('{"value": 5}', "is no list of monthly documents"),
+        ('{"value": [{"ID": "../../etc/passwd"}]}', "in a way that is not taken"),
+        ('{"value": [' + ",".join(['{"ID": "2024-Jan"}'] * 1001) + "]}", "more than there can be"),
+    ],
+)
+def test_a_list_of_months_that_is_none(listed: str, why: str, mirror: FileServer, tmp_path: Path) -> None:
+    months(mirror.folder, "2024-04-09", "2024-Mar")
+    (mirror.folder / "microsoft/updates").write_text(listed)
+    with pytest.raises(FetchFault, match=why):
+        got(mirror, tmp_path, name="microsoft")
