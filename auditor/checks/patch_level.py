@@ -36,7 +36,7 @@ class PatchLevelCheck(CheckKind, frozen=True, tag="patch_level"):
         newest, due = c.newest or case.today, last_release(case.today)
         required = f"every monthly update for {', '.join(c.releases)}, by documents that cover {due:%B %Y}"
         observed = f"{counted(c.applicable, 'monthly update')} known, the last document that of {newest:%B %Y}; " + (
-            f"{c.open} of them missing or not told" if c.open else "none of them missing"
+            f"{counted(c.open, 'month')} missing or not told" if c.open else "none of them missing"
         )
         if newest < due:
             late = (due.year - newest.year) * 12 + due.month - newest.month

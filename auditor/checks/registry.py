@@ -19,6 +19,7 @@ from auditor.checks.package import PackageCheck
 from auditor.checks.packages import PackagesCheck
 from auditor.checks.patch_level import PatchLevelCheck
 from auditor.checks.product_pack import ProductPackCheck
+from auditor.checks.product_update import ProductUpdateCheck
 from auditor.checks.reboot import RebootCheck
 from auditor.checks.security_updates import SecurityUpdatesCheck
 from auditor.checks.service_pack import ServicePackCheck
@@ -54,7 +55,7 @@ class AnyOf(CheckKind, frozen=True, tag="any_of"):
 
 Check = (
     ServicePackCheck | ProductPackCheck | BuildCheck | HotfixCheck | FileVersionCheck | PackageCheck | PackagesCheck | KernelCheck | SettingCheck | ListenBacklogCheck | CounterCheck
-    | SecurityUpdatesCheck | MissingUpdatesCheck | WindowsUpdateCheck | RebootCheck | StaleProcessesCheck | SupportCheck | PatchLevelCheck | AttestedCheck | AllOf | AnyOf
+    | SecurityUpdatesCheck | MissingUpdatesCheck | WindowsUpdateCheck | ProductUpdateCheck | RebootCheck | StaleProcessesCheck | SupportCheck | PatchLevelCheck | AttestedCheck | AllOf | AnyOf
 )  # fmt: skip
 
 

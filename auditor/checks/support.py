@@ -24,7 +24,7 @@ class Support(Strict, frozen=True):
 
 class SupportCheck(CheckKind, frozen=True, tag="support"):
     """Compliant while the product gets free security fixes; unknown while only subscribers do. An attestation
-    (`subscribed`) of a paid program counts after that."""
+    (`subscribed`) of a paid program counts after that, and so does an update of the time after it that is in force."""
 
     products: dict[str, Support]
     subscribed: AttestedCheck | None = None
@@ -48,6 +48,10 @@ class SupportCheck(CheckKind, frozen=True, tag="support"):
             return Judgement("compliant", f"{product}, {support.program} until {support.long_term.isoformat()}", required, why)
         if self.subscribed and (attested := self.subscribed.judge(case, ended)).verdict == "compliant":
             return attested
+        reached = case.coverage.reached if case.coverage else None
+        if support.paid and support.program == EXTENDED and today <= support.paid and reached and reached > support.ends:
+            why = f"an update of {reached:%B %Y} is in force, which only subscribers to {EXTENDED} got"
+            return Judgement("compliant", f"{product}, {EXTENDED} until {support.paid.isoformat()}", required, why)
         ended += _later(case, support)
         if support.paid and today <= support.paid:
             why = f"only {support.program} subscribers get fixes until {support.paid.isoformat()}, and that cannot be read here"

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from auditor.collectors.linux.host_facts import arguments
 from auditor.collectors.linux.script import SCRIPT
+from auditor.collectors.windows import products
 from auditor.collectors.windows.host_facts import all_queries
 from auditor.collectors.windows.queries import FILE_WQL, UNINSTALL, WQL, QuerySet
 from auditor.collectors.windows.readers import powershell, shell, wmi
@@ -73,7 +74,11 @@ class Permitted:
         if name is None:
             good = full in self._registry or full.startswith(self._below)
         else:
-            good = f"{full}#{name}".upper() in self._registry or (full.startswith(self._programs) and name in _BY_NAME)
+            good = (
+                f"{full}#{name}".upper() in self._registry
+                or (full.startswith(self._programs) and name in _BY_NAME)
+                or any(pattern.fullmatch(f"{full}#{name}") for pattern in products.PATTERNS)
+            )
         if not (good and method in (*wmi.METHODS, "value", "subkeys")):
             raise refused(f"{method} {key} {name or ''}")
 

@@ -118,6 +118,15 @@ class Service(Record, frozen=True):
     start: str | None = None
 
 
+class InstalledProduct(Record, frozen=True):
+    """Another product of Microsoft's on the host (`sql-server-2019`, `exchange-2019`; without the year where its version is not known), one entry for each
+    `instance`. `version` is the installed build."""
+
+    product: str
+    instance: str = ""
+    version: str | None = None
+
+
 class Program(Record, frozen=True):
     """An entry of the host's list of installed programs, or a vendor's registry key (`source`)."""
 
@@ -262,6 +271,7 @@ class HostFacts(Record, frozen=True, kw_only=True):
     missing_updates: tuple[MissingUpdate, ...] | None = None
     services: tuple[Service, ...] | None = None
     programs: tuple[Program, ...] | None = None
+    products: tuple[InstalledProduct, ...] | None = None
     processes: tuple[str, ...] | None = None
     settings: dict[str, Setting | None] | None = field(default_factory=dict)
     listeners: tuple[Listener, ...] | None = None

@@ -19,10 +19,18 @@ _EDITIONS = {
 _MODERN = {p.id: p.name for p in PRODUCTS if p.version == "10.0" or p.id.endswith("-r2")}
 
 
+_OTHERS = {
+    "exchange-se": "Exchange Server Subscription Edition", "exchange": "Exchange Server", "sql-server": "SQL Server", "edge": "Edge",
+    "office-click-to-run": "Office (Click-to-Run)", "net-framework-4": ".NET Framework 4",
+}  # fmt: skip
+
+
 def label(product: str) -> str:
     """The product's name for people; the id itself where it has no version."""
     if product in _MODERN:
         return _MODERN[product]
+    if product in _OTHERS:
+        return _OTHERS[product]
     m = re.fullmatch(r"(.+?)-(\d[\w.]*|xp|me|vista)(?:-(.+))?", product)
     if not m:
         return product

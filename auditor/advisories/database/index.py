@@ -22,6 +22,7 @@ from auditor.errors import UsageFault
 from auditor.model.advisory import Kind
 from auditor.model.finding import Severity
 from auditor.model.monthly_release import MonthlyRelease
+from auditor.model.product_line import ProductLine
 from auditor.model.update_line import UpdateLine
 
 if sys.version_info >= (3, 14):
@@ -126,6 +127,7 @@ class AdvisoryIndex:
         self._stored: dict[str, Stored] = {}
         self._coverage: list[Covered] | None = None
         self._lines: dict[str, UpdateLine | None] = {}
+        self._product_lines: dict[str, ProductLine | None] = {}
         self._known: frozenset[int] | None = None
         self._covering: dict[str, list[Covered]] = {}
 
@@ -186,9 +188,15 @@ class AdvisoryIndex:
             self._lines[product] = line and replace(line, known=self._numbers().difference(line.unplaced))
         return self._lines[product]
 
+    def product_line(self, product: str) -> ProductLine | None:
+        """The updates of another product; None where no monthly document has a build of it."""
+        if product not in self._product_lines:
+            self._product_lines[product] = self._stored_line(product, ProductLine)
+        return self._product_lines[product]
+
     def lines(self) -> Iterator[UpdateLine]:
         """The updates of every Windows."""
-        for (body,) in self._ask("select body from lines where product<>'' and since<=? and (until is null or until>?) order by product",
+        for (body,) in self._ask("select body from lines where product like 'windows-%' and since<=? and (until is null or until>?) order by product",
                                  (self.number, self.number)):  # fmt: skip
             yield msgspec.msgpack.decode(zstd.decompress(body), type=UpdateLine)
 

@@ -17,6 +17,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from auditor.advisories.database.writing import AdvisoryWriter
+from auditor.advisories.feeds.product_lines import of_products, product_lines
 from auditor.advisories.feeds.update_lines import update_lines
 from auditor.advisories.feeds.windows_names import named
 from auditor.advisories.feeds.windows_updates import merged, of_windows
@@ -90,18 +91,20 @@ class MonthWriter:
         """Write the advisories of the months that came, and what follows from all of them; by the feed, what was added or changed."""
         if not self._changed:
             return
-        parts, numbers = [], set(all_numbers())
+        parts, products, numbers = [], [], set(all_numbers())
         for month, several in groupby(self._documents(), key=lambda r: r.month):
             (release,) = merged(several)
             numbers |= {fix.kb for fix in release.fixes}
             part = of_windows(release)
             parts.append(part)
+            products.append(of_products(release))
             if month in self._changed:
                 made = advisory(part)
                 digest = hashlib.blake2b(_encode(made), digest_size=16).digest()
                 if done := writer.write(FEED, made, digest):
                     yield FEED, done
         made_lines = {line.product: _encode(line) for line in update_lines(parts)} | {ALL: _encode(sorted(numbers))}
+        made_lines |= {line.product: _encode(line) for line in product_lines([p for p in products if p])}
         standing = dict(self._db.execute("select product, digest from lines where until is null"))
         for product in standing.keys() - made_lines.keys():
             self._close(product)

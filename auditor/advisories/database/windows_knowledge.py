@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date
+from typing import NamedTuple
 
 from auditor.advisories.database.index import AdvisoryIndex
 from auditor.advisories.database.months import FEED
 from auditor.advisories.feeds.authority import BY_NAME
 from auditor.advisories.feeds.update_lines import CORE
+from auditor.checks.product_update import ProductUpdateCheck, judged
+from auditor.checks.product_update import standing as product_standing
+from auditor.checks.registry import AllOf
 from auditor.checks.windows_standing import Standing, UpdateEvidence, standing
 from auditor.checks.windows_update import WindowsUpdateCheck, evidence_of, state
 from auditor.evaluation.knowledge import Knowledge
 from auditor.model.advisory import Coverage
-from auditor.model.facts import HostFacts
-from auditor.model.finding import SEVERITIES, Obligation
-from auditor.model.update_line import MonthFix, UpdateLine, UpdateMonth
+from auditor.model.facts import HostFacts, InstalledProduct
+from auditor.model.finding import SEVERITIES, Obligation, Severity
+from auditor.model.product_line import ProductFix, ProductMonth
+from auditor.model.update_line import MonthFix, UpdateLine, UpdateMonth, ident, second_tuesday
 from auditor.rulebook.rule import Branch, Provenance, Reference, Rule
+from auditor.versions.product_label import label
 
 BESIDE = "MSRC-beside-cumulative"  # the id of the one rule about what no cumulative update holds
 _PUBLISHER = BY_NAME[FEED].publisher
 
 
 def about(facts: HostFacts, index: AdvisoryIndex) -> Knowledge:
-    """Which months are open on a host, by its build and its list of updates."""
+    """Which months are open on a host, by its build and its list of updates, and by the builds of other products that it has."""
     product = (facts.platform.product or "").lower()
     core = facts.platform.installation == "Server Core"
     line = (index.line(product + CORE) if core else None) or index.line(product)
@@ -32,8 +39,19 @@ def about(facts: HostFacts, index: AdvisoryIndex) -> Knowledge:
         return Knowledge((), Coverage(lacking=f"no monthly document of Microsoft's about {named} is in the advisory database"))
     evidence = evidence_of(facts)
     at = standing(line, evidence)
-    rules = [_rule(line, month, fixes) for month in line.months if (fixes := _open(month.fixes, line, at, evidence))]
-    beside = [fix for month in line.beside for fix in _open(month.fixes, line, at, evidence)]
+    parts: defaultdict[date, list[_Part]] = defaultdict(list)
+    for month in line.months:
+        if fixes := _open(month.fixes, line, at, evidence):
+            parts[month.month].append(_of_windows(line, UpdateMonth(month.month, month.released, fixes)))
+    windows = len(parts)
+    told, silent = _products(facts.products or (), index)
+    for month_, part in told:
+        parts[month_].append(part)
+    rules = [_month(month_, of, line) for month_, of in sorted(parts.items())]
+    rules += [_silent(name, line) for name in silent]
+    if beside := tuple(fix for m in line.beside for fix in _open(m.fixes, line, at, evidence)):
+        title = "Servicing stack, Secure Boot and other updates that no cumulative update holds"
+        rules.append(_rule(BESIDE, title, "advised", [_of_windows(line, UpdateMonth(line.newest, None, beside))], line))
     coverage = Coverage(
         releases=(product,),
         feeds=(f"{_PUBLISHER} ({FEED})",),
@@ -41,51 +59,98 @@ def about(facts: HostFacts, index: AdvisoryIndex) -> Knowledge:
         since=line.months[0].month if line.months else None,
         applicable=len(line.months),
         security=len(line.months),
-        open=len(rules),
-        fulfilled=len(line.months) - len(rules),
+        open=len(parts),
+        fulfilled=len(line.months) - windows,
         newest=line.newest,
         released=tuple(m.released or m.month for m in line.months),
         missing=line.gaps,
+        reached=max((second_tuesday(u.month) for u in line.updates[: at.reached] if u.sure), default=None),
     )
-    return Knowledge((*rules, *([_beside(line, beside)] if beside else ())), coverage)
+    return Knowledge(tuple(rules), coverage)
+
+
+class _Part(NamedTuple):
+    """What is open of one product in one month."""
+
+    product: str
+    check: WindowsUpdateCheck | ProductUpdateCheck
+    released: date | None
+    severity: Severity
+    cves: tuple[str, ...]
+    exploited: tuple[str, ...]
 
 
 def _open(fixes: Iterable[MonthFix], line: UpdateLine, at: Standing, evidence: UpdateEvidence) -> tuple[MonthFix, ...]:
     return tuple(fix for fix in fixes if state(fix, line, at, evidence) != "fixed")
 
 
-def _rule(line: UpdateLine, month: UpdateMonth, fixes: tuple[MonthFix, ...]) -> Rule:
-    name = month.ident
-    return _made(
-        name, f"Microsoft's updates of {month.month:%B %Y}", "required", line, UpdateMonth(month.month, month.released, fixes)
-    )
+def _of_windows(line: UpdateLine, month: UpdateMonth) -> _Part:
+    return _part(line.product.partition(" ")[0], WindowsUpdateCheck(line, month), month.released, month.fixes)
 
 
-def _beside(line: UpdateLine, fixes: list[MonthFix]) -> Rule:
-    title = "Servicing stack, Secure Boot and other updates that no cumulative update holds"
-    return _made(BESIDE, title, "advised", line, UpdateMonth(line.newest, None, tuple(fixes)))
+def _part(
+    product: str,
+    check: WindowsUpdateCheck | ProductUpdateCheck,
+    released: date | None,
+    fixes: Iterable[MonthFix | ProductFix],
+) -> _Part:
+    of = list(fixes)
+    severity: Severity = min((f.severity for f in of), key=SEVERITIES.index, default="unrated")
+    cves, exploited = {c for f in of for c in f.cves}, {c for f in of for c in f.exploited}
+    return _Part(product, check, released, severity, tuple(sorted(cves)), tuple(sorted(exploited)))
 
 
-def _made(ident: str, title: str, obligation: Obligation, line: UpdateLine, month: UpdateMonth) -> Rule:
-    product = line.product.partition(" ")[0]
+def _products(installed: Iterable[InstalledProduct], index: AdvisoryIndex) -> tuple[list[tuple[date, _Part]], list[str]]:
+    """The months that other products lack, or may lack; and the products of which no month can be told. What a later month brought holds the months
+    before it, whether or not their documents name the branch."""
+    found: list[tuple[date, _Part]] = []
+    silent = []
+    by_product: dict[str, list[InstalledProduct]] = {}
+    for p in installed:
+        by_product.setdefault(p.product, []).append(p)
+    for product, instances in by_product.items():
+        line = index.product_line(product)
+        if line is None or not all(judged(p) for p in instances):
+            silent.append(product)
+            continue
+        newest = tuple(fix for month in line.months for fix in month.fixes)
+        open_ = set(instances)
+        for month in reversed(line.months):
+            open_ = {p for p in open_ if product_standing(product, p.version, month)[0] != "fixed"}
+            if not open_:
+                break
+            found.append((month.month, _part(product, ProductUpdateCheck(product, month, newest), month.released, month.fixes)))
+    return found, silent
+
+
+def _month(month: date, parts: list[_Part], line: UpdateLine) -> Rule:
+    return _rule(ident(month), f"Microsoft's updates of {month:%B %Y}", "required", parts, line)
+
+
+def _silent(product: str, line: UpdateLine) -> Rule:
+    """One question of a product that is there and whose level nothing tells."""
+    check = ProductUpdateCheck(product, ProductMonth(line.newest, None, ()))
+    return _rule(f"MSRC-{product}", f"Monthly updates of {label(product)}", "advised", [_part(product, check, None, ())], line)
+
+
+def _rule(name: str, title: str, obligation: Obligation, parts: list[_Part], line: UpdateLine) -> Rule:
+    checks = tuple(p.check for p in parts)
+    released = next((p.released for p in parts if p.released), None)
     return Rule(
-        id=ident,
+        id=name,
         title=title,
-        severity=min((f.severity for f in month.fixes), key=SEVERITIES.index),
+        severity=min((p.severity for p in parts), key=SEVERITIES.index),
         obligation=obligation,
         family="windows",
-        published=month.released,
-        branches=(Branch((product,), WindowsUpdateCheck(line, month)),),
-        remediation="Install the newest cumulative update of this Windows, and restart the host.",
-        references=(Reference(ident, f"{_PAGE}{ident.removeprefix('MSRC-')}"),) if ident != BESIDE else (),
-        cves=tuple(sorted({c for f in month.fixes for c in f.cves})),
-        exploited=tuple(sorted({c for f in month.fixes for c in f.exploited})),
+        published=released,
+        branches=(Branch(tuple(dict.fromkeys(p.product for p in parts)), checks[0] if len(checks) == 1 else AllOf(checks)),),
+        remediation="Install the newest cumulative update of each product that is named, and restart the host.",
+        references=(Reference(name, f"{_PAGE}{name.removeprefix('MSRC-')}"),) if released else (),
+        cves=tuple(sorted({c for p in parts for c in p.cves})),
+        exploited=tuple(sorted({c for p in parts for c in p.exploited})),
         security=True,
         provenance=Provenance(
-            source=f"{_PUBLISHER}: {ident}",
-            retrieved=line.told or date.min,
-            publisher=_PUBLISHER,
-            importer=FEED,
+            source=f"{_PUBLISHER}: {name}", retrieved=line.told or date.min, publisher=_PUBLISHER, importer=FEED
         ),
     )
 

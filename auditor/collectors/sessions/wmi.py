@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from auditor.collectors.collection import RawCollection, Request
-from auditor.collectors.windows.host_facts import all_queries, first_queries, platform_of
+from auditor.collectors.windows.host_facts import all_queries, first_queries, more_queries, platform_of
 from auditor.collectors.windows.queries import UNINSTALL, QuerySet
 from auditor.collectors.windows.readers import shell, wmi
 from auditor.errors import HostError, Refused
@@ -13,6 +13,8 @@ from auditor.model.facts import Platform
 from auditor.model.requirements import DataRequirements
 from auditor.model.windows import Table, WindowsRawData
 from auditor.transports.session import Wmi
+
+_ROUNDS = 3  # the name of an instance leads to its key, and that to its build
 
 
 def read(session: Wmi, request: Request) -> RawCollection:
@@ -28,6 +30,11 @@ def read(session: Wmi, request: Request) -> RawCollection:
     requirements = request.requirements_of(platform_of(first))
     wanted = all_queries(requirements)
     data = reader.rest(first, wanted)
+    for _ in range(_ROUNDS):
+        extra = more_queries(data)
+        if not (extra.values or extra.files):
+            break
+        data = reader.rest(data, extra)
     refused = [q for q in wanted.values if (v := data.values.get(q.what)) and v.state == "unreadable"]
     if wanted.programs or (refused and len(refused) == len([q for q in wanted.values if q.what in data.values])):
         keys = tuple(k for k in wanted.keys if (s := data.keys.get(k.what)) and s.state == "unreadable")

@@ -11,6 +11,7 @@ from auditor.collectors.windows import (
     missing_updates,
     operating_system,
     processes,
+    products,
     programs,
     reboot,
     services,
@@ -27,5 +28,6 @@ WINDOWS: tuple[WindowsCollector, ...] = (
     hotpatch.COLLECTOR,
     programs.COLLECTOR,
     processes.COLLECTOR,
+    products.COLLECTOR,
     missing_updates.COLLECTOR,
 )

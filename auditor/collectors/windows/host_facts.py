@@ -26,6 +26,12 @@ def all_queries(requirements: DataRequirements) -> QuerySet:
     return merged([c.queries(requirements) for c in WINDOWS])
 
 
+def more_queries(data: WindowsRawData) -> QuerySet:
+    """What the answers so far call for beside them."""
+    data = bounded(data)
+    return merged([c.more(data) for c in WINDOWS if c.more])
+
+
 def platform_of(data: WindowsRawData) -> Platform:
     """What the first answers say, as far as they say it."""
     data = bounded(data)

@@ -8,6 +8,7 @@ import hashlib
 
 from msgspec import Struct
 
+from auditor.collectors.windows import products
 from auditor.collectors.windows.host_facts import all_queries
 from auditor.collectors.windows.queries import FILE_WQL, UNINSTALL, WQL
 from auditor.collectors.windows.readers import powershell, shell, wmi
@@ -26,7 +27,7 @@ RIGHTS = (
 
 
 class Listing(Struct, frozen=True):
-    """`wql`: queries on root\\cimv2, `{path}` for a file that a rule names; `registry`: values `KEY#NAME` and keys, asked
+    """`wql`: queries on root\\cimv2, `{path}` for a file that a rule names, or Exchange's setup; `registry`: values `KEY#NAME` and keys, asked
     by `methods` of root\\default:StdRegProv or over SMB, `KEY\\...` with the keys below it; `shell`: the lines for `cmd /q /d`, MARKER for a random word;
     `powershell`: the command that gets one constant script on stdin, only with `missing_updates: true`."""
 
@@ -44,9 +45,15 @@ def listing(requirements: DataRequirements) -> Listing:
     wanted = all_queries(requirements)
     programs = {wmi.PROGRAM_FILES, *(f"{key}\\..." for key in UNINSTALL if wanted.programs)}
     return Listing(
-        wql=tuple(WQL[t] for t in wanted.tables) + ((FILE_WQL,) if wanted.files else ()),
+        wql=(*(WQL[t] for t in wanted.tables), FILE_WQL),
         methods=wmi.METHODS,
-        registry=tuple(sorted({f"{a.what}\\..." if a.deep else a.what for a in (*wanted.values, *wanted.keys)} | programs)),
+        registry=tuple(
+            sorted(
+                {f"{a.what}\\..." if a.deep else a.what for a in (*wanted.values, *wanted.keys)}
+                | programs
+                | set(products.LISTED)
+            )
+        ),
         shell=tuple(shell.lines(wanted, "MARKER").values()),
         powershell=powershell.ARGV,
         powershell_sha256=hashlib.sha256(powershell.SCRIPT.encode()).hexdigest(),

@@ -63,12 +63,13 @@ class QuerySet(Struct, frozen=True):
 
 class WindowsCollector(Struct, frozen=True, kw_only=True):
     """`queries` says what it wants read, given what rules ask for; `parse` reads it and raises FactUnavailable where the data
-    do not say. `first`: its answer decides what else is worth asking."""
+    do not say. `first`: its answer decides what else is worth asking. `more`: what the answers call for beside them, for methods that can ask again."""
 
     name: str
     queries: Callable[[DataRequirements], QuerySet]
     parse: Callable[[WindowsRawData, DataRequirements], CollectorResult]
     first: bool = False
+    more: Callable[[WindowsRawData], QuerySet] | None = None
 
 
 def merged(several: list[QuerySet]) -> QuerySet:
