@@ -1,0 +1,281 @@
+"""Microsoft's monthly documents in the database: revisions, months that shrink, what was known on a day; and posed hosts held against them."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from auditor.advisories.database.importing import Imported, import_documents
+from auditor.advisories.database.index import AdvisoryIndex
+from auditor.advisories.database.knowledge import AdvisoryDatabase
+from auditor.advisories.database.monthly_summary import ranges, summary
+from auditor.audit.context import AuditContext
+from auditor.audit.scan import scan
+from auditor.foundation.deadline import Stop
+from auditor.model.finding import Finding
+from auditor.model.target import Target
+from auditor.rulebook.loader import load
+from tests.advisories.feeds.test_msrc_cvrf import document, fix, flaw
+from tests.collectors.windows.reading import environment
+from tests.lab.windows import months
+from tests.lab.windows.host import NoCase, RegValue, WindowsHost, load_host
+from tests.lab.windows.wsman import WsmanServer
+
+NOW = datetime(2026, 3, 20, tzinfo=UTC)
+TODAY = NOW.date()
+
+
+def put(folder: Path, **documents: bytes) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, content in documents.items():
+        (folder / f"{name}.xml").write_bytes(content)
+    return folder
+
+
+def imported(db: Path, *paths: Path, force: bool = False, day: int = 1) -> Imported:
+    return import_documents(db, [str(p) for p in paths], now=NOW + timedelta(days=day), force=force)
+
+
+def month(flaws: int = 4, revised: str = "2022-03-31", ident: str = "2022-Mar") -> bytes:
+    made = document(*(flaw(f"CVE-2022-{n:04}", fix()) for n in range(flaws)), ident=ident)
+    return made.replace(b"2022-03-31T07", revised.encode() + b"T07")
+
+
+def flaws(db: Path, as_of: datetime | None = None) -> list[int]:
+    line = AdvisoryIndex(db, as_of.isoformat(timespec="seconds") if as_of else None).line("windows-server-2022")
+    return [sum(len(f.cves) for m in (*line.months, *line.beside) for f in m.fixes)] if line else []
+
+
+def test_the_later_revision_stands_whichever_comes_first(tmp_path: Path) -> None:
+    old, new = month(4, "2022-03-10"), month(6, "2022-03-31")
+    for order in ((old, new), (new, old)):
+        db = tmp_path / f"{order[0] == old}.db"
+        for n, content in enumerate(order):
+            imported(db, put(tmp_path / "d", month=content), day=n)
+        assert flaws(db) == [6]
+    both = tmp_path / "both.db"
+    found = imported(both, put(tmp_path / "both", a=old, b=new))
+    assert flaws(both) == [6]
+    assert found.refusals == 0
+
+
+def test_a_month_that_shrinks_is_kept_out(tmp_path: Path) -> None:
+    db = tmp_path / "a.db"
+    whole = document(*(flaw(f"CVE-2022-{n:04}", fix(str(5011000 + n))) for n in range(8)))
+    less = whole.replace(b"2022-03-31T07", b"2022-04-02T07")
+    less = document(*(flaw(f"CVE-2022-{n:04}", fix(str(5011000 + n))) for n in range(3))).replace(
+        b"2022-03-31T07", b"2022-04-02T07"
+    )
+    imported(db, put(tmp_path / "a", m=whole))
+    found = imported(db, put(tmp_path / "b", m=less), day=2)
+    assert "would shrink from 8 to 3 fixes" in found.refused[0].reason
+    assert flaws(db) == [8]
+    imported(db, put(tmp_path / "c", m=less), day=3, force=True)
+    assert flaws(db) == [3]
+
+
+def test_a_second_document_of_a_month_adds_to_it(tmp_path: Path) -> None:
+    db = tmp_path / "a.db"
+    band = document(flaw("CVE-2022-9999", fix("5012000", "10.0.20348.600")), ident="Mar-OOB")
+    imported(db, put(tmp_path / "d", main=month(), band=band))
+    assert flaws(db) == [5]
+    assert [a.id for a in AdvisoryIndex(db).advisories(["MSRC-2022-Mar"]).values()] == ["MSRC-2022-Mar"]
+
+
+def test_what_was_known_on_a_day(tmp_path: Path) -> None:
+    db = tmp_path / "a.db"
+    imported(db, put(tmp_path / "d", m=month(4, "2022-03-10")), day=1)
+    imported(db, put(tmp_path / "d", m=month(6, "2022-03-31")), day=3)
+    assert flaws(db, NOW + timedelta(days=2)) == [4]
+    assert flaws(db) == [6]
+
+
+def test_a_folder_that_lacks_months_takes_none_back(tmp_path: Path) -> None:
+    db = tmp_path / "a.db"
+    imported(db, put(tmp_path / "a", m=month(), n=month(ident="2022-Apr").replace(b"5011497", b"5012604")))
+    imported(db, put(tmp_path / "b", n=month(5, "2022-04-02", ident="2022-Apr").replace(b"5011497", b"5012604")), day=2)
+    told = summary(AdvisoryIndex(db))
+    assert told
+    assert (told.documents, told.first, told.newest) == (2, date(2022, 3, 1), date(2022, 4, 1))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        month()[:-20],
+        month().replace(b"<cvrf:cvrfdoc", b'<!DOCTYPE x [<!ENTITY a "b">]><cvrf:cvrfdoc'),
+        month(ident="whenever").replace(b"2022-03-08T08:00:00", b"yesterday"),
+        b"<cvrfdoc/>",
+    ],
+)
+def test_what_is_no_document_costs_only_itself(content: bytes, tmp_path: Path) -> None:
+    db = tmp_path / "a.db"
+    found = imported(db, put(tmp_path / "d", bad=content, good=month()))
+    assert [r.name.endswith("bad.xml") for r in found.refused] == [True]
+    assert flaws(db) == [4]
+
+
+def test_status_tells_gaps_and_what_is_not_believed(tmp_path: Path) -> None:
+    db = tmp_path / "a.db"
+    wrong = document(
+        *(flaw(f"CVE-2022-{n:04}", fix("5021255", "10.0.22621.993")) for n in range(12)),
+        ident="2022-Dec", products='<prod:FullProductName ProductID="1">Windows 11 Version 22H2 for x64-based Systems</prod:FullProductName><prod:FullProductName ProductID="2">Windows 3000</prod:FullProductName>',
+    )  # fmt: skip
+    imported(db, put(tmp_path / "d", a=month(), b=wrong))
+    told = summary(AdvisoryIndex(db))
+    assert told
+    assert told.distrusted == {"KB5021255": "build 22621.993 in the documents, 22621.963 by release information"}
+    assert told.unread == ("Windows 3000",)
+    assert ranges(told.missing) == "2022-04 to 2022-11"
+
+
+# ------------------------------------------------------------------------------------------------------- posed hosts
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> AdvisoryDatabase:
+    folder = tmp_path_factory.mktemp("documents")
+    for name, content in months.documents(TODAY).items():
+        (folder / name).write_bytes(content)
+    db = folder.with_suffix(".db")
+    import_documents(db, [str(folder)], now=NOW)
+    return AdvisoryDatabase(db)
+
+
+def findings(host: WindowsHost, database: AdvisoryDatabase) -> dict[str, Finding]:
+    context = AuditContext(rulebook=load(), clock=lambda: NOW, marker=lambda: "0123456789abcdef01234567", advisories=database)
+    with WsmanServer(host) as server, environment("LAB_PASSWORD", "Secret-1"):
+        target = Target(name=host.name, connection="winrm", address="127.0.0.1", port=server.port, scheme="http", user="auditor",
+                        password="env:LAB_PASSWORD")  # fmt: skip
+        result = scan(target, context, Stop())
+    assert result.error is None, result.error
+    return {f.rule: f for f in result.findings}
+
+
+def posed(name: str, ubr: int | None, *listed: int, restart: bool = False, edition: str = "") -> WindowsHost:
+    host = load_host(name)
+    host.denied_keys.clear()
+    host.denied_classes.clear()
+    if edition:
+        host.registry[r"HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\Windows NT\CurrentVersion"]["EditionID"] = RegValue(
+            "REG_SZ", edition
+        )
+    host.wmi.setdefault("Win32_QuickFixEngineering", [{}])
+    return months.at(host, ubr, *listed, restart=restart)
+
+
+def hotpatched(host: WindowsHost) -> WindowsHost:
+    base = r"HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Control\DeviceGuard"
+    host.registry.setdefault(base, NoCase())["EnableVirtualizationBasedSecurity"] = RegValue("REG_DWORD", 1)
+    enrolled = (
+        r"HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Update\TargetingInfo\DynamicInstalled\Hotpatch.amd64"
+    )
+    host.registry.setdefault(enrolled, NoCase())["Name"] = RegValue("REG_SZ", "Hotpatch Enrollment Package")
+    return host
+
+
+S19, S22, CORE, S25, R2, TEN, ELEVEN = (
+    "windows-server-2019", "windows-server-2022", "windows-server-2022-core", "windows-server-2025", "windows-server-2012-r2",
+    "windows-10-22h2", "windows-11-24h2",
+)  # fmt: skip
+MISSING, PENDING, UNKNOWN = "noncompliant", "pending", "unknown"
+# Builds and numbers of the real documents; what is open, month by month, and the standing of the patch level.
+STATES: list[tuple[WindowsHost, dict[str, str], str]] = [
+    (posed(S19, 8511, 5078752), {}, "compliant"),
+    (posed(S19, 8276, 5073723), {"2026-Feb": MISSING, "2026-Mar": MISSING}, "not_applicable"),
+    (posed(S19, 8389, 5078752, restart=True), {"2026-Mar": PENDING}, "not_applicable"),
+    (posed(S22, 4893, 5078766), {}, "compliant"),
+    (posed(S22, 4648, 5073457), {"2026-Feb": MISSING, "2026-Mar": MISSING}, "not_applicable"),
+    (posed(S22, 4773, 5078766, restart=True), {"2026-Mar": PENDING}, "not_applicable"),
+    (posed(S22, 4773, 5078766), {"2026-Mar": UNKNOWN}, "not_applicable"),
+    (posed(CORE, 4893, 5078766), {}, "compliant"),
+    (posed(CORE, 4773, 5075906), {"2026-Mar": MISSING}, "not_applicable"),
+    (posed(CORE, None, 5075906), {"2026-Mar": MISSING}, "not_applicable"),
+    (hotpatched(posed(S25, 32463, 5078736)), {}, "compliant"),  # March's hotpatch, lower than March's cumulative update
+    (hotpatched(posed(S25, 32313, 5075942)), {"2026-Mar": MISSING}, "not_applicable"),
+    (hotpatched(posed(S25, 32400, 5075942)), {"2026-Mar": UNKNOWN}, "not_applicable"),  # a hotpatch that nobody knows
+    (posed(S25, 32400, 5075899), {"2026-Mar": MISSING}, "not_applicable"),
+    (
+        posed(R2, None, 5029312, 5030287, 5031407, 5029243, 5030209, 5031355),
+        {},
+        "compliant",
+    ),  # security only, to the end of free support
+    (posed(R2, None, 5029312, 5030287, 5029243, 5030209), {"2023-Oct": MISSING}, "not_applicable"),
+    (posed(R2, 23022, 5075970), {"2026-Mar": MISSING}, "not_applicable"),  # takes extended updates
+    (posed(TEN, 6456, 5066791), {}, "compliant"),  # everything that came while it was free
+    (posed(TEN, 6332, 5065429), {}, "compliant"),
+    (posed(TEN, 6809, 5073724), {"2026-Feb": MISSING, "2026-Mar": MISSING}, "not_applicable"),  # takes extended updates
+    (posed(ELEVEN, 8037, 5079473), {}, "compliant"),
+    (posed(ELEVEN, 7840, 5077181), {"2026-Mar": MISSING}, "not_applicable"),
+    (posed(ELEVEN, 32522, 5079473), {"2026-Mar": UNKNOWN, "2025-Jun": UNKNOWN}, "not_applicable"),
+]
+
+
+@pytest.mark.parametrize(("host", "expected", "level"), STATES, ids=[f"{n}-{h.name}" for n, (h, _, _) in enumerate(STATES)])
+def test_patch_states(host: WindowsHost, expected: dict[str, str], level: str, database: AdvisoryDatabase) -> None:
+    found = findings(host, database)
+    open_ = {name: f.verdict for name, f in found.items() if name.startswith("MSRC-20")}
+    assert {k: open_.get(f"MSRC-{k}") for k in expected} == expected
+    if UNKNOWN not in expected.values() or len(expected) == 1:
+        assert set(open_) == {f"MSRC-{k}" for k in expected}
+    assert found["windows-patch-level"].verdict == level, found["windows-patch-level"].why
+
+
+def test_a_month_has_what_people_need(database: AdvisoryDatabase) -> None:
+    f = findings(posed(S22, 4648, 5073457), database)["MSRC-2026-Mar"]
+    assert f.remedy
+    assert (f.remedy.kind, f.remedy.line, f.remedy.level, f.remedy.of) == (
+        "update",
+        "windows-server-2022",
+        "KB5078766",
+        "20348.4893",
+    )
+    assert (f.severity, f.obligation, len(f.cves)) == ("critical", "required", 40)
+    assert f.why == "UBR 4648 is lower than 4893, which KB5078766 brings"
+    assert "KB5078766 (build 20348.4893)" in f.required
+    assert "UBR 4648 (registry)" in f.evidence
+
+
+def test_core_has_fewer_flaws(database: AdvisoryDatabase) -> None:
+    full, core = (findings(posed(name, 4773, 5075906), database)["MSRC-2026-Mar"] for name in (S22, CORE))
+    assert (len(full.cves), len(core.cves)) == (40, 32)
+
+
+def test_old_documents_call_nobody_up_to_date(database: AdvisoryDatabase) -> None:
+    host = load_host(S22)
+    context = AuditContext(
+        rulebook=load(), clock=lambda: datetime(2026, 4, 20, tzinfo=UTC), marker=lambda: "0" * 24, advisories=database
+    )
+    with WsmanServer(months.at(host, 4893, 5078766)) as server, environment("LAB_PASSWORD", "Secret-1"):
+        target = Target(
+            name="x",
+            connection="winrm",
+            address="127.0.0.1",
+            port=server.port,
+            scheme="http",
+            user="auditor",
+            password="env:LAB_PASSWORD",
+        )
+        result = scan(target, context, Stop())
+    level = next(f for f in result.findings if f.rule == "windows-patch-level")
+    assert level.verdict == "unknown"
+    assert "MSRC-2026-Mar" in level.why
+
+
+def test_a_host_is_asked_no_more_than_it_has_to_be(database: AdvisoryDatabase) -> None:
+    """Three questions about hotpatches; the products are known by their services."""
+    with WsmanServer(posed(S22, 4893, 5078766)) as server, environment("LAB_PASSWORD", "Secret-1"):
+        target = Target(
+            name="x",
+            connection="winrm",
+            address="127.0.0.1",
+            port=server.port,
+            scheme="http",
+            user="auditor",
+            password="env:LAB_PASSWORD",
+        )
+        scan(target, AuditContext(rulebook=load(), clock=lambda: NOW, marker=lambda: "0" * 24, advisories=database), Stop())
+        asked = [
+            line for line in server.log if "DeviceGuard" in line or "Hotpatch" in line or "AllowReboot" in line or "SQL" in line
+        ]
+    assert 1 <= len(asked) <= 6, asked
