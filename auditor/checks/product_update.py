@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from auditor.checks.check_kind import CheckKind
 from auditor.checks.judgement import Case, Judgement
 from auditor.checks.windows_standing import State
+from auditor.model.application_line import ApplicationFix, ApplicationMonth, Version
 from auditor.model.facts import InstalledProduct
 from auditor.model.finding import Remedy, Verdict
-from auditor.model.product_line import ProductFix, ProductMonth, Version
 from auditor.versions.product_label import label
 
 # SQL Server's branches by the third number of the build: GDR gets security fixes only, CU (or a feature pack) everything.
@@ -29,8 +29,8 @@ class ProductUpdateCheck(CheckKind, frozen=True, tag="product_update"):
     """Compliant if every installed instance of a product is at the build of its own branch that a month brought, or later."""
 
     product: str
-    month: ProductMonth
-    newest: tuple[ProductFix, ...] = ()
+    month: ApplicationMonth
+    newest: tuple[ApplicationFix, ...] = ()
 
     def judge(self, case: Case) -> Judgement:
         """Builds are compared as numbers, within the branch that the installed build is of."""
@@ -63,12 +63,12 @@ class ProductUpdateCheck(CheckKind, frozen=True, tag="product_update"):
             else "",
         )
 
-    def _newest(self, p: InstalledProduct) -> ProductFix | None:
+    def _newest(self, p: InstalledProduct) -> ApplicationFix | None:
         branch = _branch(self.product, version_of(p.version)) if p.version else ""
         return max((f for f in self.newest if _branch(self.product, f.build) == branch), key=lambda f: f.build, default=None)
 
 
-def standing(product: str, version: str | None, month: ProductMonth) -> tuple[State, ProductFix | None, str]:
+def standing(product: str, version: str | None, month: ApplicationMonth) -> tuple[State, ApplicationFix | None, str]:
     """The state of one instance, the fix that decides, and why."""
     if version is None:
         told = product.startswith(("sql-server", "exchange"))

@@ -72,7 +72,9 @@ def allowed(line: str, listed: dict[str, list[str]]) -> bool:
         return rest.removeprefix("root/cimv2 ") in listed["wql"] or _like(rest, listed["wql"])
     if kind.startswith("StdRegProv."):
         deep = [what.removesuffix("...") for what in listed["registry"] if what.endswith("\\...")]
-        known = rest in listed["registry"] or any(f"{rest}\\".startswith(d) for d in deep)
+        known = (
+            rest in listed["registry"] or any(f"{rest}\\".startswith(d) for d in deep) or _of_instance(rest, listed["registry"])
+        )
         return kind.removeprefix("StdRegProv.") in listed["methods"] and known
     if kind == "Stdin":
         frame = re.fullmatch(rf"echo\.&echo {MARKER}(=plain|\.end|\^<\S+|\^>\S+ %errorlevel% - -)|exit|", rest)
@@ -84,6 +86,12 @@ def _like(query: str, queries: Iterable[str]) -> bool:
     """A query for one file, whose path a rule names."""
     parts = [q.split("{path}") for q in queries if "{path}" in q]
     return any(re.fullmatch(rf"root/cimv2 {re.escape(a)}[^']+{re.escape(b)}", query) for a, b in parts)
+
+
+def _of_instance(asked: str, registry: Iterable[str]) -> bool:
+    """A value of an instance of SQL Server, whose name and key the host tells."""
+    forms = (re.sub(r"\\\{[^}]+\\\}", r"[\\w.$-]+", re.escape(what)) for what in registry if "{" in what)
+    return any(re.fullmatch(form, asked) for form in forms)
 
 
 def test_rights_are_named() -> None:

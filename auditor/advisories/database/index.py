@@ -20,9 +20,9 @@ from auditor.advisories.database.writing import AdvisoryText
 from auditor.advisories.feeds.authority import BY_NAME, chosen
 from auditor.errors import UsageFault
 from auditor.model.advisory import Kind
+from auditor.model.application_line import ApplicationLine
 from auditor.model.finding import Severity
 from auditor.model.monthly_release import MonthlyRelease
-from auditor.model.product_line import ProductLine
 from auditor.model.update_line import UpdateLine
 
 if sys.version_info >= (3, 14):
@@ -127,7 +127,7 @@ class AdvisoryIndex:
         self._stored: dict[str, Stored] = {}
         self._coverage: list[Covered] | None = None
         self._lines: dict[str, UpdateLine | None] = {}
-        self._product_lines: dict[str, ProductLine | None] = {}
+        self._application_lines: dict[str, ApplicationLine | None] = {}
         self._known: frozenset[int] | None = None
         self._covering: dict[str, list[Covered]] = {}
 
@@ -188,11 +188,11 @@ class AdvisoryIndex:
             self._lines[product] = line and replace(line, known=self._numbers().difference(line.unplaced))
         return self._lines[product]
 
-    def product_line(self, product: str) -> ProductLine | None:
+    def application_line(self, product: str) -> ApplicationLine | None:
         """The updates of another product; None where no monthly document has a build of it."""
-        if product not in self._product_lines:
-            self._product_lines[product] = self._stored_line(product, ProductLine)
-        return self._product_lines[product]
+        if product not in self._application_lines:
+            self._application_lines[product] = self._stored_line(product, ApplicationLine)
+        return self._application_lines[product]
 
     def lines(self) -> Iterator[UpdateLine]:
         """The updates of every Windows."""

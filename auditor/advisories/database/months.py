@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from auditor.advisories.database.writing import AdvisoryWriter
-from auditor.advisories.feeds.product_lines import of_products, product_lines
+from auditor.advisories.feeds.application_lines import application_lines, of_products
 from auditor.advisories.feeds.update_lines import update_lines
 from auditor.advisories.feeds.windows_names import named
 from auditor.advisories.feeds.windows_updates import merged, of_windows
@@ -104,7 +104,7 @@ class MonthWriter:
                 if done := writer.write(FEED, made, digest):
                     yield FEED, done
         made_lines = {line.product: _encode(line) for line in update_lines(parts)} | {ALL: _encode(sorted(numbers))}
-        made_lines |= {line.product: _encode(line) for line in product_lines([p for p in products if p])}
+        made_lines |= {line.product: _encode(line) for line in application_lines([p for p in products if p])}
         standing = dict(self._db.execute("select product, digest from lines where until is null"))
         for product in standing.keys() - made_lines.keys():
             self._close(product)

@@ -18,9 +18,9 @@ from auditor.checks.windows_standing import Standing, UpdateEvidence, standing
 from auditor.checks.windows_update import WindowsUpdateCheck, evidence_of, state
 from auditor.evaluation.knowledge import Knowledge
 from auditor.model.advisory import Coverage
+from auditor.model.application_line import ApplicationFix, ApplicationMonth
 from auditor.model.facts import HostFacts, InstalledProduct
 from auditor.model.finding import SEVERITIES, Obligation, Severity
-from auditor.model.product_line import ProductFix, ProductMonth
 from auditor.model.update_line import MonthFix, UpdateLine, UpdateMonth, ident, second_tuesday
 from auditor.rulebook.rule import Branch, Provenance, Reference, Rule
 from auditor.versions.product_label import label
@@ -92,7 +92,7 @@ def _part(
     product: str,
     check: WindowsUpdateCheck | ProductUpdateCheck,
     released: date | None,
-    fixes: Iterable[MonthFix | ProductFix],
+    fixes: Iterable[MonthFix | ApplicationFix],
 ) -> _Part:
     of = list(fixes)
     severity: Severity = min((f.severity for f in of), key=SEVERITIES.index, default="unrated")
@@ -109,7 +109,7 @@ def _products(installed: Iterable[InstalledProduct], index: AdvisoryIndex) -> tu
     for p in installed:
         by_product.setdefault(p.product, []).append(p)
     for product, instances in by_product.items():
-        line = index.product_line(product)
+        line = index.application_line(product)
         if line is None or not all(judged(p) for p in instances):
             silent.append(product)
             continue
@@ -129,7 +129,7 @@ def _month(month: date, parts: list[_Part], line: UpdateLine) -> Rule:
 
 def _silent(product: str, line: UpdateLine) -> Rule:
     """One question of a product that is there and whose level nothing tells."""
-    check = ProductUpdateCheck(product, ProductMonth(line.newest, None, ()))
+    check = ProductUpdateCheck(product, ApplicationMonth(line.newest, None, ()))
     return _rule(f"MSRC-{product}", f"Monthly updates of {label(product)}", "advised", [_part(product, check, None, ())], line)
 
 

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from itertools import pairwise
 from statistics import median
 
-from auditor.advisories.feeds.windows_updates import ProductFix, UpdateKind, WindowsDocuments, WindowsUpdates
+from auditor.advisories.feeds.windows_updates import UpdateKind, WindowsDocuments, WindowsFix, WindowsUpdates
 from auditor.model.finding import SEVERITIES, Severity
 from auditor.model.monthly_release import MonthlyFlaw, MonthlyRelease
 from auditor.model.update_line import SERVER_SERIES, MonthFix, OrderedUpdate, StandIn, UpdateLine, UpdateMonth, second_tuesday
@@ -34,7 +34,7 @@ def update_lines(releases: Iterable[MonthlyRelease]) -> Iterator[UpdateLine]:
             yield _line(product, product + CORE, documents, known, core)
 
 
-def _line(product: str, name: str, documents: WindowsDocuments, known: WindowsUpdates, fixes: list[ProductFix]) -> UpdateLine:
+def _line(product: str, name: str, documents: WindowsDocuments, known: WindowsUpdates, fixes: list[WindowsFix]) -> UpdateLine:
     levels = {u.kb: n for n, u in enumerate(known.order.updates)}
     releases = {r.month: r for r in documents.releases}
     updates = tuple(_ordered(known, releases))
@@ -113,7 +113,7 @@ def _is_near(revision: int, own: CumulativeUpdate, main: dict[date, CumulativeUp
     return bool(own.build and steps) and revision - ((own.build and own.build.revision) or 0) <= median(steps)
 
 
-def _hotpatches(fixes: list[ProductFix], known: WindowsUpdates, levels: dict[int, int]) -> Iterator[StandIn]:
+def _hotpatches(fixes: list[WindowsFix], known: WindowsUpdates, levels: dict[int, int]) -> Iterator[StandIn]:
     """Each hotpatch stands for the cumulative update that mends what it mends, in the same document."""
     mending: defaultdict[tuple[date, str], set[int]] = defaultdict(set)
     for f in fixes:
@@ -147,7 +147,7 @@ def _others(product: str, updates: tuple[OrderedUpdate, ...]) -> Iterator[StandI
 
 
 def _months(
-    fixes: list[ProductFix], known: WindowsUpdates, updates: tuple[OrderedUpdate, ...], releases: dict[date, MonthlyRelease]
+    fixes: list[WindowsFix], known: WindowsUpdates, updates: tuple[OrderedUpdate, ...], releases: dict[date, MonthlyRelease]
 ) -> tuple[tuple[UpdateMonth, ...], tuple[UpdateMonth, ...]]:
     """What each month asks for, and what stands beside the cumulative updates. A flaw is of its document's month, and of its update's where that came
     later: documents repeat updates of later months."""

@@ -31,7 +31,7 @@ _ROLLUP = re.compile(r"rollup", re.I)
 _WINDOWS_BUILD = re.compile(r"10\.0\.(\d{5}\.\d{1,6})|6\.[0-3]\.(\d{4}\.\d{1,6})")
 
 
-class ProductFix(NamedTuple):
+class WindowsFix(NamedTuple):
     """A fix of one Windows in one document. `full`, `core`: is it for installations with a desktop, for Server Core?"""
 
     release: MonthlyRelease
@@ -68,7 +68,7 @@ class WindowsDocuments:
 
     def __init__(self, releases: Iterable[MonthlyRelease]) -> None:
         self.releases = merged(releases)
-        self._fixes: defaultdict[str, list[ProductFix]] = defaultdict(list)
+        self._fixes: defaultdict[str, list[WindowsFix]] = defaultdict(list)
         families: defaultdict[int, Counter[tuple[int, ...]]] = defaultdict(Counter)
         flaws: defaultdict[int, set[str]] = defaultdict(set)
         for release in self.releases:
@@ -79,7 +79,7 @@ class WindowsDocuments:
                     full, core = found.get(name.product, (False, False))
                     found[name.product] = (full or not name.core, core or name.core)
                 for product, (full, core) in found.items():
-                    self._fixes[product].append(ProductFix(release, fix, full, core))
+                    self._fixes[product].append(WindowsFix(release, fix, full, core))
                     families[fix.kb][family_of(_LINES[product])] += len(fix.cves)
                     flaws[fix.kb] |= set(fix.cves)
         # A cumulative update is of one line, or of lines that share their updates. One that stands at several is none, where it mends as little as a
@@ -95,7 +95,7 @@ class WindowsDocuments:
         """The Windows that any document names."""
         return sorted(self._fixes)
 
-    def fixes(self, product: str) -> list[ProductFix]:
+    def fixes(self, product: str) -> list[WindowsFix]:
         """All that is said of a product, without what is another line's by mistake."""
         own = family_of(_LINES[product])
         return [f for f in self._fixes.get(product, ()) if self._family.get(f.fix.kb, own) in (own, None)]

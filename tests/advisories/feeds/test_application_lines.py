@@ -6,10 +6,10 @@ from datetime import date
 
 import pytest
 
-from auditor.advisories.feeds.product_lines import of_products, product_lines, product_of
+from auditor.advisories.feeds.application_lines import application_lines, of_products, product_of
 from auditor.checks.product_update import standing
+from auditor.model.application_line import ApplicationLine
 from auditor.model.monthly_release import MonthlyFix, MonthlyFlaw, MonthlyRelease
-from auditor.model.product_line import ProductLine
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def release(when: str, *rows: tuple[str, str, int]) -> MonthlyRelease:
     return part
 
 
-def states(line: ProductLine, version: str | None) -> str:
+def states(line: ApplicationLine, version: str | None) -> str:
     return "".join(standing(line.product, version, month)[0][0].upper() for month in line.months)
 
 
@@ -65,7 +65,7 @@ GDR, CU = "Microsoft SQL Server 2022 for x64-based Systems (GDR)", "Microsoft SQ
     ],
 )
 def test_swapped_rows_of_sql_server(version: str | None, expected: str) -> None:
-    (line,) = product_lines(
+    (line,) = application_lines(
         [
             release("2025-04", (GDR, "16.0.1135.2", 5046861), (CU, "16.0.4150.1", 5048038)),
             release("2025-07", (GDR, "16.0.4200.1", 5058721), (CU, "16.0.1140.6", 5058712)),
@@ -91,7 +91,7 @@ CU13, CU14 = (f"Microsoft Exchange Server 2019 Cumulative Update {n}" for n in (
     ],
 )
 def test_exchange_by_the_cumulative_update_s_own_number(version: str, expected: str) -> None:
-    (line,) = product_lines(
+    (line,) = application_lines(
         [
             release("2023-11", (CU13, "15.02.1258.028", 5032146), (CU14, "15.02.1544.001", 5032147)),
             release("2024-02", (CU13, "15.2.1544.004", 5035606), (CU14, "15.2.1544.004", 5035606)),

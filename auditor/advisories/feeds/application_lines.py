@@ -14,9 +14,9 @@ from functools import lru_cache
 
 from msgspec.structs import replace
 
+from auditor.model.application_line import ApplicationFix, ApplicationLine, ApplicationMonth, Version
 from auditor.model.finding import SEVERITIES
 from auditor.model.monthly_release import MonthlyFlaw, MonthlyRelease
-from auditor.model.product_line import ProductFix, ProductLine, ProductMonth, Version
 
 _SQL = re.compile(r"Microsoft SQL Server (20\d\d)(?: R2)?\b.*", re.I)
 _EXCHANGE = re.compile(
@@ -43,7 +43,7 @@ def of_products(release: MonthlyRelease) -> MonthlyRelease | None:
     return replace(release, products=ours, fixes=fixes) if fixes else None
 
 
-def product_lines(releases: Iterable[MonthlyRelease]) -> Iterator[ProductLine]:
+def application_lines(releases: Iterable[MonthlyRelease]) -> Iterator[ApplicationLine]:
     """The line of every such product that the documents name with a build."""
     rows: defaultdict[str, list[tuple[MonthlyRelease, str, Version, int, tuple[str, ...]]]] = defaultdict(list)
     newest, told = date.min, None
@@ -56,10 +56,10 @@ def product_lines(releases: Iterable[MonthlyRelease]) -> Iterator[ProductLine]:
             ):
                 rows[product].append((release, update, build, fix.kb, fix.cves))
     for product, of in sorted(rows.items()):
-        yield ProductLine(product, tuple(_months(of)), newest, told)
+        yield ApplicationLine(product, tuple(_months(of)), newest, told)
 
 
-def _months(rows: list[tuple[MonthlyRelease, str, Version, int, tuple[str, ...]]]) -> Iterator[ProductMonth]:
+def _months(rows: list[tuple[MonthlyRelease, str, Version, int, tuple[str, ...]]]) -> Iterator[ApplicationMonth]:
     usual: defaultdict[int, Counter[str]] = defaultdict(Counter)
     for _, update, build, _, _ in rows:
         usual[build[2]][update] += 1
@@ -79,6 +79,8 @@ def _months(rows: list[tuple[MonthlyRelease, str, Version, int, tuple[str, ...]]
             flaws = {c: release.flaws.get(c, _NO_FLAW) for c in mended}
             severity = min((f.severity for f in flaws.values()), key=SEVERITIES.index)
             fixes.append(
-                ProductFix(build, kb, tuple(sorted(flaws)), severity, tuple(sorted(c for c, f in flaws.items() if f.exploited)))
+                ApplicationFix(
+                    build, kb, tuple(sorted(flaws)), severity, tuple(sorted(c for c, f in flaws.items() if f.exploited))
+                )
             )
-        yield ProductMonth(month, release.released, tuple(fixes), doubtful)
+        yield ApplicationMonth(month, release.released, tuple(fixes), doubtful)

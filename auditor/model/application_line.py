@@ -11,7 +11,7 @@ from auditor.model.finding import Severity
 Version = tuple[int, ...]
 
 
-class ProductFix(Struct, frozen=True, array_like=True):
+class ApplicationFix(Struct, frozen=True, array_like=True):
     """Flaws that are mended from a build on, within its branch."""
 
     build: Version
@@ -21,20 +21,20 @@ class ProductFix(Struct, frozen=True, array_like=True):
     exploited: tuple[str, ...] = ()
 
 
-class ProductMonth(Struct, frozen=True, array_like=True):
+class ApplicationMonth(Struct, frozen=True, array_like=True):
     """`month` is its first day. `doubtful`: a row names one branch and has the build of another, so that no build of a branch may be concluded from its
     absence."""
 
     month: datetime.date
     released: datetime.date | None
-    fixes: tuple[ProductFix, ...]
+    fixes: tuple[ApplicationFix, ...]
     doubtful: bool = False
 
 
-class ProductLine(Struct, frozen=True, array_like=True):
+class ApplicationLine(Struct, frozen=True, array_like=True):
     """`product`: our id, as `sql-server-2019`; `months`: the oldest first, and only those that name builds."""
 
     product: str
-    months: tuple[ProductMonth, ...]
+    months: tuple[ApplicationMonth, ...]
     newest: datetime.date
     told: datetime.date | None
