@@ -22,6 +22,7 @@ from bench.history import history
 from bench.latency import latency
 from bench.measure import others, say
 from bench.memory import memory
+from bench.months import months
 from bench.scene import Scene
 from bench.startup import startup
 from bench.throughput import dead, throughput
@@ -36,6 +37,7 @@ PARTS: dict[str, Callable[[Scene], list[table.Row]]] = {
     "windows": windows,
     "advisories": advisories,
     "feeds": feeds,
+    "months": months,
     "history": history,
 }
 CONTACTS = ("bench.contact:contact",)

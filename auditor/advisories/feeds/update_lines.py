@@ -164,6 +164,8 @@ def _months(
         if level is not None:
             update = updates[level]
             month, sure = max(document, update.month), update.sure
+            if cve.startswith("ADV") and known.order.updates[level].mended.get(update.month, 0) < OF_A_MONTH:
+                continue  # a notice, not a flaw: what an optional update brings for it comes with the next month's
             if not update.placed:  # whatever its place is, the main update of a later month holds it
                 alone.add(update.kb)
                 level = next((n for n, u in enumerate(updates) if u.placed and u.sure and u.month > month), len(updates))
