@@ -48,9 +48,7 @@ class SupportCheck(CheckKind, frozen=True, tag="support"):
             return Judgement("compliant", f"{product}, {support.program} until {support.long_term.isoformat()}", required, why)
         if self.subscribed and (attested := self.subscribed.judge(case, ended)).verdict == "compliant":
             return attested
-        reached = case.coverage.reached if case.coverage else None
-        if support.paid and support.program == EXTENDED and today <= support.paid and reached and reached > support.ends:
-            why = f"an update of {reached:%B %Y} is in force, which only subscribers to {EXTENDED} got"
+        if support.paid and support.program == EXTENDED and today <= support.paid and (why := _subscribes(case, support)):
             return Judgement("compliant", f"{product}, {EXTENDED} until {support.paid.isoformat()}", required, why)
         ended += _later(case, support)
         if support.paid and today <= support.paid:
@@ -82,9 +80,18 @@ def owed(released: date, case: Case, reached: int, line: UpdateLine) -> Owed:
         return "no"
     if support.program != EXTENDED:
         return "unknown"
-    if any(u.sure and second_tuesday(u.month) > free for u in line.updates[:reached]):
+    if case.facts.extended_updates or any(u.sure and second_tuesday(u.month) > free for u in line.updates[:reached]):
         return "yes"
     return "no"
+
+
+def _subscribes(case: Case, support: Support) -> str:
+    """What tells that a host takes extended updates, or ""."""
+    reached = case.coverage.reached if case.coverage else None
+    if reached and reached > support.ends:
+        return f"an update of {reached:%B %Y} is in force, which only subscribers to {EXTENDED} got"
+    licences = case.facts.extended_updates
+    return f"it has a licence: {licences[0]}" if licences else ""
 
 
 def _later(case: Case, support: Support) -> str:

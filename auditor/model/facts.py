@@ -257,7 +257,8 @@ class CollectorOutcome(Record, frozen=True):
 
 class HostFacts(Record, frozen=True, kw_only=True):
     """Everything read from one host at one time. `method` names how it was read (the transport). `module_streams`: the streams
-    that dnf has enabled, as `nodejs:18`. `hotpatch`: is a Windows host set up to take updates without restarts?"""
+    that dnf has enabled, as `nodejs:18`. `hotpatch`: is a Windows host set up to take updates without restarts? `extended_updates`: its
+    licences for updates after the end of free support, by name."""
 
     schema: Literal["auditor.facts/1"] = "auditor.facts/1"
     target: str
@@ -277,6 +278,7 @@ class HostFacts(Record, frozen=True, kw_only=True):
     listeners: tuple[Listener, ...] | None = None
     reboot: Reboot | None = None
     hotpatch: bool | None = None
+    extended_updates: tuple[str, ...] | None = None
     stale_processes: tuple[StaleProcess, ...] | None = None
     updates: Updates | None = None
     containers: tuple[str, ...] | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from auditor.collectors.windows import (
     hotfixes,
     hotpatch,
+    licences,
     missing_updates,
     operating_system,
     processes,
@@ -26,6 +27,7 @@ WINDOWS: tuple[WindowsCollector, ...] = (
     settings.COLLECTOR,
     reboot.COLLECTOR,
     hotpatch.COLLECTOR,
+    licences.COLLECTOR,
     programs.COLLECTOR,
     processes.COLLECTOR,
     products.COLLECTOR,

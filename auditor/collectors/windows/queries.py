@@ -23,6 +23,7 @@ UNINSTALL = (
 )
 
 OS, QFE, SERVICES, PROCESSES = "Win32_OperatingSystem", "Win32_QuickFixEngineering", "Win32_Service", "Win32_Process"
+LICENCES = "SoftwareLicensingProduct"
 UPDATES = "Microsoft.Update.Session"  # the Windows Update Agent, which only PowerShell asks
 # Win32_OperatingSystem has other properties in every version, and a query that names one too many fails as a whole.
 WQL: dict[str, str] = {
@@ -30,10 +31,18 @@ WQL: dict[str, str] = {
     QFE: f"SELECT HotFixID, ServicePackInEffect FROM {QFE}",
     SERVICES: f"SELECT Name, State, StartMode FROM {SERVICES}",
     PROCESSES: f"SELECT Name FROM {PROCESSES}",
+    LICENCES: f"SELECT Name, LicenseStatus FROM {LICENCES} WHERE LicenseStatus = 1",
 }
+# A table that only some build lines are asked for: those that get extended security updates. Reading it takes a host seconds.
+ONLY_OF: dict[str, tuple[int, ...]] = {LICENCES: (6002, 6003, 7601, 9200, 9600, 14393, 19045)}
 FILE_WQL = "SELECT Name, Version FROM CIM_DataFile WHERE Name = '{path}'"
 
 VISTA, WINDOWS_10 = 6000, 10240  # the builds from which things are kept elsewhere
+
+
+def concerns(table: str, build: int | None) -> bool:
+    """Is a build line asked for a table?"""
+    return table not in ONLY_OF or build in ONLY_OF[table]
 
 
 class RegistryQuery(Struct, frozen=True):

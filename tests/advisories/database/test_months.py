@@ -164,6 +164,15 @@ def posed(name: str, ubr: int | None, *listed: int, restart: bool = False, editi
     return months.at(host, ubr, *listed, restart=restart)
 
 
+def licensed(host: WindowsHost) -> WindowsHost:
+    host.wmi["SoftwareLicensingProduct"] = [
+        {"Name": "Windows(R), Professional edition", "LicenseStatus": 1},
+        {"Name": "Windows(R), Client-ESU-Year1 add-on for Enterprise,EnterpriseN,Professional", "LicenseStatus": 1},
+        {"Name": "Windows(R), Client-ESU-Year2 add-on for Enterprise,EnterpriseN,Professional", "LicenseStatus": 0},
+    ]
+    return host
+
+
 def hotpatched(host: WindowsHost) -> WindowsHost:
     base = r"HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Control\DeviceGuard"
     host.registry.setdefault(base, NoCase())["EnableVirtualizationBasedSecurity"] = RegValue("REG_DWORD", 1)
@@ -205,6 +214,11 @@ STATES: list[tuple[WindowsHost, dict[str, str], str]] = [
     (posed(TEN, 6456, 5066791), {}, "compliant"),  # everything that came while it was free
     (posed(TEN, 6332, 5065429), {}, "compliant"),
     (posed(TEN, 6809, 5073724), {"2026-Feb": MISSING, "2026-Mar": MISSING}, "not_applicable"),  # takes extended updates
+    (
+        licensed(posed(TEN, 6456, 5066791)),
+        {f"{m}": MISSING for m in ("2025-Nov", "2025-Dec", "2026-Jan", "2026-Feb", "2026-Mar")},
+        "not_applicable",
+    ),
     (posed(ELEVEN, 8037, 5079473), {}, "compliant"),
     (posed(ELEVEN, 7840, 5077181), {"2026-Mar": MISSING}, "not_applicable"),
     (posed(ELEVEN, 32522, 5079473), {"2026-Mar": UNKNOWN, "2025-Jun": UNKNOWN}, "not_applicable"),

@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from auditor.collectors.windows.lookup import build_of, cell
-from auditor.collectors.windows.queries import FILE_WQL, OS, WQL, QuerySet, RegistryQuery
+from auditor.collectors.windows.queries import FILE_WQL, OS, WQL, QuerySet, RegistryQuery, concerns
 from auditor.errors import HostError, Refused
 from auditor.model.windows import Cell, Subkeys, Table, Value, WindowsRawData
 from auditor.transports.session import Wmi, WmiConnection
@@ -77,7 +77,9 @@ class WmiReader:
         unreadable with the reason."""
         build = build_of(before)
         values, keys, tables = dict(before.values), dict(before.keys), dict(before.tables)
-        tasks = [_Task(tables, t, partial(_table, WQL[t]), Table) for t in queries.tables if t not in tables]
+        tasks = [
+            _Task(tables, t, partial(_table, WQL[t]), Table) for t in queries.tables if t not in tables and concerns(t, build)
+        ]
         for a in queries.values:
             if a.what not in values and _worth(a, build, before):
                 tasks.append(_Task(values, a.what, partial(_value, a.what), Value))
