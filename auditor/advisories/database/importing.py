@@ -21,12 +21,13 @@ from msgspec import Struct, field
 from auditor.advisories.database import months, schema
 from auditor.advisories.database.writing import AdvisoryWriter, told_until
 from auditor.advisories.documents import Refusal, documents
-from auditor.advisories.feeds import msrc_cvrf
+from auditor.advisories.feeds import msrc_csaf, msrc_cvrf
 from auditor.advisories.feeds.authority import Feed, Form, feed_of, is_for
 from auditor.advisories.feeds.document import form_of, read
 from auditor.advisories.feeds.fields import OtherDocument
 from auditor.errors import UsageFault
 from auditor.model.advisory import Advisory
+from auditor.model.monthly_release import MonthlyRelease
 
 MAX_DOCUMENT = 64_000_000  # bytes; the largest real ones (a distribution's whole updateinfo.xml) have some forty million
 # What advisories' files are called; a file of another name in a folder or an archive that holds none is no fault.
@@ -193,7 +194,10 @@ class _Import:
                 self._report.aside["files beside them that are no advisories, by name and content"] += 1
                 return
             if form == "msrc-cvrf":
-                self._month(content, digest)
+                self._month(msrc_cvrf.read(content), digest)
+                return
+            if form == "csaf" and msrc_csaf.PUBLISHER in content:
+                self._month(msrc_csaf.read(content), digest)
                 return
             for advisory in read(form, content):
                 count += 1
@@ -212,10 +216,10 @@ class _Import:
             self._report.refuse(Refusal(name, f"{before}{e}"))
             self._broken.add(digest)
 
-    def _month(self, content: bytes, digest: bytes) -> None:
-        """A monthly document of Microsoft's; each is published by itself, so what a folder lacks stands as it did."""
-        if not self._months.take(msrc_cvrf.read(content), digest):
-            self._report.aside["an older revision of a month than stands already"] += 1
+    def _month(self, release: MonthlyRelease, digest: bytes) -> None:
+        """A document of Microsoft's; each is published by itself, so what a folder lacks stands as it did."""
+        if not self._months.take(release, digest):
+            self._report.aside["an older revision of a document than stands already"] += 1
         self._came({months.FEED}, lone=True)
 
     def _came(self, feeds: set[str], *, lone: bool) -> None:
