@@ -19,9 +19,9 @@ import msgspec
 from msgspec import Struct, field
 
 from auditor.advisories.database import months, schema
-from auditor.advisories.database.writing import AdvisoryWriter, told_until
+from auditor.advisories.database.writing import AdvisoryWriter, cve_number, told_until
 from auditor.advisories.documents import Refusal, documents
-from auditor.advisories.feeds import msrc_csaf, msrc_cvrf
+from auditor.advisories.feeds import kev, msrc_csaf, msrc_cvrf
 from auditor.advisories.feeds.authority import Feed, Form, feed_of, is_for
 from auditor.advisories.feeds.document import form_of, read
 from auditor.advisories.feeds.fields import OtherDocument
@@ -136,7 +136,7 @@ class _Import:
     """One import under way. `feeds`: those that something was read of."""
 
     def __init__(self, db: sqlite3.Connection, now: datetime, force: bool) -> None:
-        self._force, self._today = force, now.date()
+        self._db, self._force, self._today = db, force, now.date()
         self._report = Imported()
         self._writer = AdvisoryWriter(db, now)
         self._months = months.MonthWriter(db, self._writer.number, force)
@@ -186,6 +186,9 @@ class _Import:
             return
         count = 0
         try:
+            if kev.KEY.search(content[:4096]):
+                self._exploited(kev.read(content))
+                return
             try:
                 form = form_of(content)
             except ValueError:
@@ -215,6 +218,13 @@ class _Import:
             before = f"after its first {count} advisories: " if count else ""
             self._report.refuse(Refusal(name, f"{before}{e}"))
             self._broken.add(digest)
+
+    def _exploited(self, flaws: Mapping[str, date | None]) -> None:
+        """CISA's catalog only grows: what it once had was exploited."""
+        rows = [(cve_number(cve), self._writer.number, day.isoformat() if day else None) for cve, day in flaws.items()]
+        before = self._db.execute("select count(*) from exploited").fetchone()[0]
+        self._db.executemany("insert or ignore into exploited values (?,?,?)", rows)
+        self._report.added["cisa-kev"] += self._db.execute("select count(*) from exploited").fetchone()[0] - before
 
     def _month(self, release: MonthlyRelease, digest: bytes) -> None:
         """A document of Microsoft's; each is published by itself, so what a folder lacks stands as it did."""

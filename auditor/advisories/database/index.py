@@ -128,6 +128,7 @@ class AdvisoryIndex:
         self._coverage: list[Covered] | None = None
         self._lines: dict[str, UpdateLine | None] = {}
         self._application_lines: dict[str, ApplicationLine | None] = {}
+        self._exploited: frozenset[int] | None = None
         self._known: frozenset[int] | None = None
         self._covering: dict[str, list[Covered]] = {}
 
@@ -193,6 +194,12 @@ class AdvisoryIndex:
         if product not in self._application_lines:
             self._application_lines[product] = self._stored_line(product, ApplicationLine)
         return self._application_lines[product]
+
+    def exploited(self) -> frozenset[int]:
+        """The flaws, by number, that CISA's catalog calls exploited."""
+        if self._exploited is None:
+            self._exploited = frozenset(n for (n,) in self._ask("select cve from exploited where since<=?", (self.number,)))
+        return self._exploited
 
     def lines(self) -> Iterator[UpdateLine]:
         """The updates of every Windows."""

@@ -40,6 +40,7 @@ create table months (name text not null, month text not null, since integer not 
     revised text, fixes integer not null, document blob not null, body blob not null, primary key (name, since)) without rowid;
 create table lines (product text not null, since integer not null references imports(n), until integer references imports(n),
     digest blob not null, body blob not null, primary key (product, since)) without rowid;
+create table exploited (cve integer primary key, since integer not null references imports(n), added text);
 create table sources (path blob primary key, signature blob not null, feeds text not null) without rowid;
 """
 

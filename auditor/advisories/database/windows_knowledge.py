@@ -7,8 +7,11 @@ from collections.abc import Iterable
 from datetime import date
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from auditor.advisories.database.index import AdvisoryIndex
 from auditor.advisories.database.months import FEED
+from auditor.advisories.database.writing import cve_number
 from auditor.advisories.feeds.authority import BY_NAME
 from auditor.advisories.feeds.update_lines import CORE
 from auditor.checks.product_update import ProductUpdateCheck, judged
@@ -47,7 +50,8 @@ def about(facts: HostFacts, index: AdvisoryIndex) -> Knowledge:
     told, silent = _products(facts.products or (), index)
     for month_, part in told:
         parts[month_].append(part)
-    rules = [_month(month_, of, line) for month_, of in sorted(parts.items())]
+    attacked = index.exploited()
+    rules = [_with_attacks(_month(month_, of, line), attacked) for month_, of in sorted(parts.items())]
     rules += [_silent(name, line) for name in silent]
     if beside := tuple(fix for m in line.beside for fix in _open(m.fixes, line, at, evidence)):
         title = "Servicing stack, Secure Boot and other updates that no cumulative update holds"
@@ -121,6 +125,14 @@ def _products(installed: Iterable[InstalledProduct], index: AdvisoryIndex) -> tu
                 break
             found.append((month.month, _part(product, ProductUpdateCheck(product, month, newest), month.released, month.fixes)))
     return found, silent
+
+
+def _with_attacks(rule: Rule, attacked: frozenset[int]) -> Rule:
+    """What CISA's catalog calls exploited, beside what the documents do."""
+    more = (
+        {c for c in rule.cves if c.startswith("CVE-") and cve_number(c) in attacked} - set(rule.exploited) if attacked else ()
+    )
+    return replace(rule, exploited=tuple(sorted({*rule.exploited, *more}))) if more else rule
 
 
 def _month(month: date, parts: list[_Part], line: UpdateLine) -> Rule:

@@ -46,6 +46,7 @@ SOURCES: tuple[FeedSource, ...] = (
     FeedSource("alpine", "alpine-osv", "file", f"{_OSV}/Alpine/all.zip", ("alpine-*",)),
     FeedSource("redhat", "redhat-csaf", "newest", "https://security.access.redhat.com/data/csaf/v2/advisories/archive_latest.txt", ("rhel-*",), True, True),
     FeedSource("suse", "suse-csaf", "file", "https://ftp.suse.com/pub/projects/security/csaf.tar.bz2", ("sles-*", "opensuse-*")),
+    FeedSource("cisa-kev", "", "file", "https://www.cisa.gov/sites/default/files/feeds/known_exploited_vulnerabilities.json", _WINDOWS),
     FeedSource("microsoft", "msrc-cvrf", "monthly", f"{_MSRC}/updates", _WINDOWS),
     *(FeedSource(f"epel-{n}", "epel-updateinfo", "repomd", f"{_FEDORA}/epel/{n}/Everything/x86_64/repodata/repomd.xml", (f"epel-{n}",)) for n in (8, 9, 10)),
     *(

@@ -14,6 +14,7 @@ from auditor.advisories.database.monthly_summary import ranges, summary
 from auditor.audit.context import AuditContext
 from auditor.audit.scan import scan
 from auditor.foundation.deadline import Stop
+from auditor.model.facts import HostFacts, Platform
 from auditor.model.finding import Finding
 from auditor.model.target import Target
 from auditor.rulebook.loader import load
@@ -115,6 +116,38 @@ def test_what_is_no_document_costs_only_itself(content: bytes, tmp_path: Path) -
     found = imported(db, put(tmp_path / "d", bad=content, good=month()))
     assert [r.name.endswith("bad.xml") for r in found.refused] == [True]
     assert flaws(db) == [4]
+
+
+def catalog(*cves: str) -> bytes:
+    flaws = ", ".join(f'{{"cveID": "{c}", "dateAdded": "2022-04-01", "product": "Windows"}}' for c in cves)
+    return (
+        f'{{"title": "Catalog", "catalogVersion": "2022.04.01", "count": {len(cves)}, "vulnerabilities": [{flaws}]}}'.encode()
+    )
+
+
+def test_cisa_s_catalog_tells_what_is_exploited(tmp_path: Path) -> None:
+    db = tmp_path / "a.db"
+    folder = put(tmp_path / "d", m=document(*(flaw(f"CVE-2022-{n:04}", fix()) for n in range(12))))
+    (folder / "known.json").write_bytes(catalog("CVE-2022-0003", "CVE-2019-0001"))
+    found = imported(db, folder)
+    assert (found.added["cisa-kev"], found.refusals) == (2, 0)
+    facts = HostFacts(
+        target="x",
+        collected_at=NOW,
+        platform=Platform(family="windows", product="windows-server-2022", version="10.0", build="20348.500"),
+        hotfixes=(),
+    )
+    (rule,) = AdvisoryDatabase(db).about(facts).rules
+    assert (rule.id, rule.exploited) == ("MSRC-2022-Mar", ("CVE-2022-0003",))
+
+
+@pytest.mark.parametrize(
+    "content", [b'{"catalogVersion": "1"}', b'{"catalogVersion": "1", "vulnerabilities": 5}', catalog("CVE-2022-0003")[:-9]]
+)
+def test_a_catalog_that_is_none(content: bytes, tmp_path: Path) -> None:
+    folder = put(tmp_path / "d", m=month())
+    (folder / "known.json").write_bytes(content)
+    assert "is no catalog" in imported(tmp_path / "a.db", folder).refused[0].reason
 
 
 def test_status_tells_gaps_and_what_is_not_believed(tmp_path: Path) -> None:
