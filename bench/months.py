@@ -77,14 +77,14 @@ for turn in range(21):
     start = time.perf_counter(); evaluate(facts, rules, today=date(2026, 11, 30)); bare = time.perf_counter() - start
     start = time.perf_counter(); knowledge = known.about(facts); found = evaluate(facts, rules, today=date(2026, 11, 30), knowledge=knowledge)
     spent.append(time.perf_counter() - start - bare)
-print(json.dumps([sorted(spent)[10], spent[0], len(knowledge.rules)]))
+print(json.dumps([sorted(spent)[10], len(knowledge.rules)]))
 """
 
 
 def _judged(scene: Scene, database: Path, product: str, build: str, level: str) -> Row:
-    """What the months add to judging one host, beside the rules of the book; in one process, the first time apart."""
+    """What the months add to judging one host, beside the rules of the book; in one process."""
     python = scene.product.auditor.with_name("python3")
-    samples, first, count = [], [], 0
+    samples, count = [], 0
     for _ in range(scene.rounds):
         start = time.perf_counter()
         done = subprocess.run(
@@ -92,10 +92,9 @@ def _judged(scene: Scene, database: Path, product: str, build: str, level: str) 
         )
         if done.returncode:
             return Row(f"{product}, {level}", 1, remark=done.stderr.strip()[-200:])
-        median, one, count = json.loads(done.stdout)
+        median, count = json.loads(done.stdout)
         samples.append(Sample(median, time.perf_counter() - start))
-        first.append(one)
-    remark = f"{count} open months; the first host of a process {statistics.median(first) * 1e3:.1f} ms"
+    remark = f"{count} open months"
     return Row(
         f"{product}, {level}: {statistics.median(s.wall for s in samples) * 1e3:.2f} ms for the months",
         1,
