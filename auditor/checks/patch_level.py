@@ -42,6 +42,10 @@ class PatchLevelCheck(CheckKind, frozen=True, tag="patch_level"):
             late = (due.year - newest.year) * 12 + due.month - newest.month
             why = f"the newest document is {ident(newest)}: what came in the {counted(late, 'month')} since is not known"
             return self._open(case, required, why, FEED, observed)
+        if c.max_age is not None and c.as_of and case.today - c.as_of > c.max_age:
+            days = counted((case.today - c.as_of).days, "day")
+            why = f"the documents were last revised on {c.as_of}, {days} ago, longer than the {c.max_age.days} days that the policy allows"
+            return self._open(case, required, why, FEED, observed)
         if c.open:
             why = f"{'it is a finding' if c.open == 1 else f'the {c.open} are findings'} of {'its' if c.open == 1 else 'their'} own, under the ids of {'its' if c.open == 1 else 'their'} months"
             return Judgement("not_applicable", observed, required, why, evidence=c.feeds)

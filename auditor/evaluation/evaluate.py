@@ -105,6 +105,7 @@ def _finding(host: Host, rule: Rule, applicable: Applies, by: _Circumstances) ->
     attestation = _attestation(rule, facts.target, by.groups, by.attestations)
     case = Case(facts, attestation, by.today, host.packages, host.sources, host.articles, by.coverage, by.support)
     judged = _aged(_judge(applicable, case), rule, by.policy, by.today)
+    monthly = judged.remedy is not None and judged.remedy.kind == "update"
     return Finding(
         rule=rule.id,
         title=rule.title,
@@ -130,7 +131,7 @@ def _finding(host: Host, rule: Rule, applicable: Applies, by: _Circumstances) ->
         exploited=rule.exploited,
         security=rule.security,
         packages=judged.packages[:_MOST_ITEMS],
-        url=rule.references[0].url if judged.packages and rule.references else "",
+        url=rule.references[0].url if (judged.packages or monthly) and rule.references else "",
         due=_due(rule, judged, by.policy, by.groups, by.failing_since.get(rule.id, by.today)),
     )
 
