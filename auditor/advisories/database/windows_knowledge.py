@@ -40,6 +40,9 @@ def about(facts: HostFacts, index: AdvisoryIndex) -> Knowledge:
     if line is None:
         named = product or "a Windows that is not known"
         return Knowledge((), Coverage(lacking=f"no monthly document of Microsoft's about {named} is in the advisory database"))
+    if not line.updates:
+        why = f"Microsoft's monthly documents have only single updates of {product}, whose absence from a list proves nothing"
+        return Knowledge((), Coverage(lacking=why))
     evidence = evidence_of(facts)
     at = standing(line, evidence)
     parts: defaultdict[date, list[_Part]] = defaultdict(list)

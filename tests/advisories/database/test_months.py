@@ -326,3 +326,20 @@ def test_a_host_is_asked_no_more_than_it_has_to_be(database: AdvisoryDatabase) -
             line for line in server.log if "DeviceGuard" in line or "Hotpatch" in line or "AllowReboot" in line or "SQL" in line
         ]
     assert 1 <= len(asked) <= 6, asked
+
+
+def test_a_windows_of_single_updates_is_not_called_up_to_date(tmp_path: Path) -> None:
+    single = document(
+        *(flaw(f"CVE-2016-{n:04}", fix(str(3150000 + n), "")) for n in range(4)), ident="2016-Apr",
+        products='<prod:FullProductName ProductID="1">Windows Vista Service Pack 2</prod:FullProductName>',
+    )  # fmt: skip
+    imported(tmp_path / "a.db", put(tmp_path / "d", m=single))
+    facts = HostFacts(
+        target="x",
+        collected_at=NOW,
+        platform=Platform(family="windows", product="windows-vista", version="6.0", build="6002"),
+        hotfixes=(),
+    )
+    knowledge = AdvisoryDatabase(tmp_path / "a.db").about(facts)
+    assert (knowledge.rules, knowledge.coverage.releases) == ((), ())
+    assert "single updates" in knowledge.coverage.lacking
