@@ -38,6 +38,9 @@ class PatchLevelCheck(CheckKind, frozen=True, tag="patch_level"):
         observed = f"{counted(c.applicable, 'monthly update')} known, the last document that of {newest:%B %Y}; " + (
             f"{counted(c.open, 'month')} missing or not told" if c.open else "none of them missing"
         )
+        if newest > case.today:
+            why = f"the newest document is {ident(newest)}, and this machine's clock says {case.today}: one of them is wrong"
+            return self._open(case, required, why, "the clock of this machine", observed)
         if newest < due:
             late = (due.year - newest.year) * 12 + due.month - newest.month
             why = f"the newest document is {ident(newest)}: what came in the {counted(late, 'month')} since is not known"

@@ -32,9 +32,9 @@ from auditor.inventory.selection import open_inventory
 @click.option("--quiet", is_flag=True, help="No output but errors.")
 def import_(paths: tuple[str, ...], advisories: str | None, inventory: str | None, history: str | None, as_of: str | None, partial: bool,
             force: bool, quiet: bool) -> int:  # fmt: skip
-    """Read advisories of Linux distributions into the advisory database: files, folders, zip and tar archives.
+    """Read vendors' advisories into the advisory database: files, folders, zip and tar archives.
 
-    OSV and CSAF documents, updateinfo.xml, Debian's DSA and DLA lists; each is known by what it holds. An archive, a folder or a
+    OSV and CSAF documents, updateinfo.xml, Debian's DSA and DLA lists, Microsoft's monthly documents, CISA's catalog of exploited flaws; each is known by what it holds. An archive, a folder or a
     list counts as the whole of its feed. What cannot be read is listed with its reason, and the exit code is then 3.
     """
     opened = open_inventory(inventory)

@@ -35,16 +35,21 @@ def posed(
     return host
 
 
-TWO_INSTANCES = posed(
-    "MSSQLSERVER", "MSSQL$ERP", "MSExchangeServiceHost",
-    registry={
-        rf"{SQL}\Instance Names\SQL": {"MSSQLSERVER": "MSSQL15.MSSQLSERVER", "ERP": "MSSQL16.ERP"},
-        rf"{SQL}\MSSQL15.MSSQLSERVER\Setup": {"Version": "15.0.2000.5", "PatchLevel": "15.0.4360.2"},
-        rf"{SQL}\MSSQL16.ERP\Setup": {"Version": "16.0.1000.6", "PatchLevel": "16.0.1165.1"},
-        EXCHANGE: {"MsiInstallPath": "C:\\Program Files\\Microsoft\\Exchange Server\\V15\\"},
-    },
-    files={r"C:\Program Files\Microsoft\Exchange Server\V15\Bin\ExSetup.exe": "15.02.1544.009"},
-)  # fmt: skip
+def with_servers(default: str, other: str, exchange: str) -> WindowsHost:
+    """A host with SQL Server 2019 as the default instance, 2022 as another, and Exchange Server, at some builds."""
+    return posed(
+        "MSSQLSERVER", "MSSQL$ERP", "MSExchangeServiceHost",
+        registry={
+            rf"{SQL}\Instance Names\SQL": {"MSSQLSERVER": "MSSQL15.MSSQLSERVER", "ERP": "MSSQL16.ERP"},
+            rf"{SQL}\MSSQL15.MSSQLSERVER\Setup": {"Version": "15.0.2000.5", "PatchLevel": default},
+            rf"{SQL}\MSSQL16.ERP\Setup": {"Version": "16.0.1000.6", "PatchLevel": other},
+            EXCHANGE: {"MsiInstallPath": "C:\\Program Files\\Microsoft\\Exchange Server\\V15\\"},
+        },
+        files={r"C:\Program Files\Microsoft\Exchange Server\V15\Bin\ExSetup.exe": exchange},
+    )  # fmt: skip
+
+
+TWO_INSTANCES = with_servers("15.0.4360.2", "16.0.1165.1", "15.02.1544.009")
 
 
 def facts(host: WindowsHost, way: Way = "wmi") -> HostFacts:

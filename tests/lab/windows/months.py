@@ -38,6 +38,8 @@ _NS = 'xmlns:cvrf="http://www.icasi.org/CVRF/schema/cvrf/1.1" xmlns:prod="http:/
 
 
 class PosedUpdate(NamedTuple):
+    """A row of the table. `product`: our id of a Windows, or another product's name in the documents."""
+
     month: date
     product: str
     kb: int
@@ -97,7 +99,7 @@ def documents(until: date) -> dict[str, bytes]:
 
 
 def _document(month: date, of: list[PosedUpdate]) -> bytes:
-    names = [name for product in _NAMES for name in _NAMES[product]]
+    names = [*(name for product in _NAMES for name in _NAMES[product]), *sorted({u.product for u in of} - _NAMES.keys())]
     tree = "".join(
         f'<prod:FullProductName ProductID="{n}">{escape(name)}</prod:FullProductName>' for n, name in enumerate(names, 1)
     )
@@ -105,7 +107,9 @@ def _document(month: date, of: list[PosedUpdate]) -> bytes:
     attacked = set[int]()
     for u in of:
         for n in range(u.first, u.first + u.flaws):
-            for name in _NAMES[u.product][: 1 if n % 5 == 4 else 2]:  # each fifth flaw is none of Server Core's
+            for name in _NAMES.get(u.product, (u.product,))[
+                : 1 if n % 5 == 4 else 2
+            ]:  # each fifth flaw is none of Server Core's
                 fixes[n].append(_fix(u, names.index(name) + 1))
         attacked |= set(range(u.first, u.first + u.exploited))
     flaws = "".join(
