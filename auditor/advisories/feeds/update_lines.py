@@ -113,12 +113,18 @@ def _is_near(revision: int, own: CumulativeUpdate, main: dict[date, CumulativeUp
     return bool(own.build and steps) and revision - ((own.build and own.build.revision) or 0) <= median(steps)
 
 
-def _hotpatches(fixes: list[WindowsFix], known: WindowsUpdates, levels: dict[int, int]) -> Iterator[StandIn]:
-    """Each hotpatch stands for the cumulative update that mends what it mends, in the same document."""
-    mending: defaultdict[tuple[date, str], set[int]] = defaultdict(set)
+def _mending(fixes: list[WindowsFix]) -> dict[tuple[date, str], set[int]]:
+    """By document and flaw, the updates that mend it."""
+    found: defaultdict[tuple[date, str], set[int]] = defaultdict(set)
     for f in fixes:
         for cve in f.fix.cves:
-            mending[f.release.month, cve].add(f.fix.kb)
+            found[f.release.month, cve].add(f.fix.kb)
+    return found
+
+
+def _hotpatches(fixes: list[WindowsFix], known: WindowsUpdates, levels: dict[int, int]) -> Iterator[StandIn]:
+    """Each hotpatch stands for the cumulative update that mends what it mends, in the same document."""
+    mending = _mending(fixes)
     for kb, kind in sorted(known.beside.items()):
         if kind == "hotpatch":
             together = {levels[k] for kbs in mending.values() if kb in kbs for k in kbs if k in levels}
@@ -152,12 +158,8 @@ def _months(
     """What each month asks for, and what stands beside the cumulative updates. A flaw is of its document's month, and of its update's where that came
     later: documents repeat updates of later months."""
     levels = {u.kb: n for n, u in enumerate(updates)}
-    mending: defaultdict[tuple[date, str], set[int]] = defaultdict(set)
-    for f in fixes:
-        for cve in f.fix.cves:
-            mending[f.release.month, cve].add(f.fix.kb)
     found: defaultdict[tuple[date, int | None, bool, tuple[int, ...]], dict[str, MonthlyFlaw]] = defaultdict(dict)
-    for (document, cve), kbs in mending.items():
+    for (document, cve), kbs in _mending(fixes).items():
         level = min((levels[kb] for kb in kbs if kb in levels), default=None)
         alone = {kb for kb in kbs if known.beside.get(kb) in _ALONE}
         sure = True
