@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from auditor.checks.check_kind import CheckKind
@@ -22,6 +23,10 @@ _SQL_BRANCHES: dict[str, tuple[tuple[int, int, str], ...]] = {
     "sql-server-2022": ((1000, 1999, "GDR"), (4000, 9999, "CU")),
     "sql-server-2025": ((1000, 1999, "GDR"), (4000, 9999, "CU")),
 }
+_MAJOR = {
+    f"sql-server-{year}": (major,) for year, major in ((2014, 12), (2016, 13), (2017, 14), (2019, 15), (2022, 16), (2025, 17))
+}
+_VERSION = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,6}){3}")
 _VERDICTS: dict[State, Verdict] = {"missing": "noncompliant", "unknown": "unknown", "pending": "pending", "fixed": "compliant"}
 
 
@@ -100,8 +105,8 @@ def standing(product: str, version: str | None, month: ApplicationMonth) -> tupl
 
 
 def version_of(text: str) -> Version:
-    """A version as numbers: 15.02.1748.043 is 15.2.1748.43."""
-    return tuple(int(part) for part in text.split(".") if part.isdecimal())
+    """A version of four numbers: 15.02.1748.043 is 15.2.1748.43; () for anything else."""
+    return tuple(map(int, text.split("."))) if _VERSION.fullmatch(text) else ()
 
 
 def judged(p: InstalledProduct) -> bool:
@@ -111,7 +116,7 @@ def judged(p: InstalledProduct) -> bool:
 
 def _branch(product: str, build: Version) -> str:
     """SQL Server: by range; Exchange Server: the cumulative update's own number."""
-    if len(build) < 4:
+    if len(build) != 4 or build[:1] != _MAJOR.get(product, build[:1]):
         return ""
     if product.startswith("exchange"):
         return ".".join(map(str, build[:3]))

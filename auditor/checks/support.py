@@ -48,7 +48,7 @@ class SupportCheck(CheckKind, frozen=True, tag="support"):
             return Judgement("compliant", f"{product}, {support.program} until {support.long_term.isoformat()}", required, why)
         if self.subscribed and (attested := self.subscribed.judge(case, ended)).verdict == "compliant":
             return attested
-        if support.paid and support.program == EXTENDED and today <= support.paid and (why := _subscribes(case, support)):
+        if support.paid and support.program == EXTENDED and today <= support.paid and (why := subscribes(case, support)):
             return Judgement("compliant", f"{product}, {EXTENDED} until {support.paid.isoformat()}", required, why)
         ended += _later(case, support)
         if support.paid and today <= support.paid:
@@ -85,7 +85,7 @@ def owed(released: date, case: Case, reached: int, line: UpdateLine) -> Owed:
     return "no"
 
 
-def _subscribes(case: Case, support: Support) -> str:
+def subscribes(case: Case, support: Support) -> str:
     """What tells that a host takes extended updates, or ""."""
     reached = case.coverage.reached if case.coverage else None
     if reached and reached > support.ends:

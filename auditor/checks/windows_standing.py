@@ -16,20 +16,24 @@ from typing import Literal, NamedTuple
 
 from auditor.model.facts import Reboot
 from auditor.model.update_line import SERVER_SERIES, UpdateLine
+from auditor.versions.windows_products import PRODUCTS
 
 State = Literal["fixed", "pending", "unknown", "missing"]
 _WINDOWS_10 = 10240  # its first build line; from then on one UBR tells of everything
 _SHARED_LINES = (26100, 26200)
+_HIGHEST = 99_999  # UBR; the highest that there has been are some 33,000
+_BUILDS = {p.id: p.builds for p in PRODUCTS}
 
 
 class UpdateEvidence(NamedTuple):
     """What a host tells of its updates. `ubr` is None where it is not known; `listed`: the numbers of the updates that it lists, None where the list is
-    not known; `hotpatch`: does it take updates without restarts, None where that is not known."""
+    not known; `hotpatch`: does it take updates without restarts, None where that is not known; `build_line`: the build without its UBR."""
 
     ubr: int | None
     listed: AbstractSet[int] | None
     reboot: Reboot | None
     hotpatch: bool | None = False
+    build_line: int | None = None
 
 
 class Standing(NamedTuple):
@@ -56,7 +60,12 @@ class Standing(NamedTuple):
 
 
 def standing(line: UpdateLine, evidence: UpdateEvidence) -> Standing:
-    """Where a host stands on its line."""
+    """Where a host stands on its line. A build that is not of the product, or that no Windows has had, says nothing of it."""
+    end, product = len(line.updates), line.product.partition(" ")[0]
+    if evidence.build_line is not None and evidence.build_line not in _BUILDS.get(product, (evidence.build_line,)):
+        return Standing(0, 0, end, end, contradiction=f"build line {evidence.build_line} is not one of {product}")
+    if evidence.ubr is not None and evidence.ubr > _HIGHEST:
+        return Standing(0, 0, end, end, contradiction=f"UBR {evidence.ubr} is higher than any Windows has had")
     return _by_ubr(line, evidence) if line.line >= _WINDOWS_10 and evidence.ubr is not None else _by_list(line, evidence)
 
 

@@ -59,13 +59,23 @@ class WindowsUpdateCheck(CheckKind, frozen=True, tag="windows_update"):
 
 
 def evidence_of(facts: HostFacts) -> UpdateEvidence:
-    """What a host tells of its updates."""
+    """What a host tells of its updates. Asked for each of its months, and worked out once: the last host's is kept."""
+    global _last
+    if _last is None or _last[0] is not facts:
+        _last = facts, _evidence_of(facts)
+    return _last[1]
+
+
+_last: tuple[HostFacts, UpdateEvidence] | None = None
+
+
+def _evidence_of(facts: HostFacts) -> UpdateEvidence:
     try:
-        ubr = parse(facts.platform.build).revision if facts.platform.build else None
+        build = parse(facts.platform.build) if facts.platform.build else None
     except ValueError:
-        ubr = None
+        build = None
     numbers = None if facts.hotfixes is None else frozenset(int(n) for h in facts.hotfixes if (n := article(h.id)).isdecimal())
-    return UpdateEvidence(ubr, numbers, facts.reboot, facts.hotpatch)
+    return UpdateEvidence(build and build.revision, numbers, facts.reboot, facts.hotpatch, build and build.line)
 
 
 def state(fix: MonthFix, line: UpdateLine, at: Standing, evidence: UpdateEvidence) -> State:
@@ -77,7 +87,9 @@ def state(fix: MonthFix, line: UpdateLine, at: Standing, evidence: UpdateEvidenc
         by_line = "unknown"
     if by_line in ("missing", "unknown") and fix.alone:
         if _listed(fix, evidence):
-            return "pending" if evidence.reboot and evidence.reboot.required else "fixed"
+            if evidence.reboot and evidence.reboot.required:
+                return "pending"
+            return "fixed" if evidence.reboot or evidence.ubr is None else "unknown"
         if evidence.listed is None:
             return "unknown"
     return by_line

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from auditor.advisories.feeds.authority import of_a_feed
 from auditor.cli import exits, options
 from auditor.cli.json_output import show_json
 from auditor.cli.records import append, file_of, file_option, meant
@@ -49,7 +50,8 @@ def add(rule: str, targets: tuple[str, ...], reason: str, owner: str | None, exp
     if expires and expires.date() < today:
         raise UsageFault(f"{expires.date()} is over; a waiver ends today at the earliest")
     path = file_of("waivers", inventory, given)
-    meant([r.id for r in load(rule_paths, situational=True).rules], rule, targets, open_inventory(inventory))
+    known = [rule] if of_a_feed(rule) else [r.id for r in load(rule_paths, situational=True).rules]
+    meant(known, rule, targets, open_inventory(inventory))
     record: dict[str, object] = {
         "rules": [rule],
         "targets": list(dict.fromkeys(targets)),

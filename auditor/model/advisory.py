@@ -50,7 +50,7 @@ class Coverage(Struct, frozen=True, kw_only=True):
     advisories name something installed here, `security` those among them that are no mere bug fixes; `open`: how many of these are judged one by one, the others are fulfilled.
     `aside`: what is said and is not this host's to install. `max_age`: how old
     the feed may be by the inventory, None where it says nothing. `fulfilled`: how many advisories about flaws are fulfilled, None where that is `security` without the open ones. Of Windows `newest` is the month of the newest document, `released` the days on which
-    monthly updates of it came, `missing` the months, between the first document and the newest, of which there is none, and `reached` the day of the newest that is in force."""
+    monthly updates of it came, `documents` the months that are documented, and `reached` the day of the newest that is in force."""
 
     releases: tuple[str, ...] = ()
     feeds: tuple[str, ...] = ()
@@ -65,5 +65,5 @@ class Coverage(Struct, frozen=True, kw_only=True):
     fulfilled: int | None = None
     newest: date | None = None
     released: tuple[date, ...] = ()
-    missing: tuple[date, ...] = ()
+    documents: tuple[date, ...] = ()
     reached: date | None = None

@@ -61,7 +61,8 @@ class UpdateMonth(Struct, frozen=True, array_like=True):
 
 class UpdateLine(Struct, frozen=True, array_like=True):
     """One Windows, by its product id. `updates`: the oldest first; `hotpatches`, and `others` such as previews, stand for them; `beside`: what mends flaws by being listed alone, and in no cumulative update;
-    `gaps`: months of which neither a document nor release information is known; `newest`: the last month of which one is; `told`: the day of its last revision. `known`: the
+    `gaps`: months of which neither a document nor release information is known; `documents`: months whose document has the updates of any Windows; `newest`:
+    the last month of which there is any document; `told`: the day of its last revision. `known`: the
     numbers of all updates that any document names, for any product."""
 
     product: str
@@ -74,6 +75,7 @@ class UpdateLine(Struct, frozen=True, array_like=True):
     gaps: tuple[datetime.date, ...]
     newest: datetime.date
     told: datetime.date | None
+    documents: tuple[datetime.date, ...] = ()
     unplaced: tuple[int, ...] = ()
     known: frozenset[int] = frozenset()
 

@@ -12,7 +12,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -227,7 +227,11 @@ class _Import:
         self._report.added["cisa-kev"] += self._db.execute("select count(*) from exploited").fetchone()[0] - before
 
     def _month(self, release: MonthlyRelease, digest: bytes) -> None:
-        """A document of Microsoft's; each is published by itself, so what a folder lacks stands as it did."""
+        """A document of Microsoft's; each is published by itself, so what a folder lacks stands as it did. ValueError for one of a month that none can be of."""
+        if not _FIRST_MONTH <= release.month <= self._today + timedelta(days=31):
+            raise ValueError(
+                f"is of {release.month:%Y-%m}; the first was of 2016-04, and this machine's clock says {self._today}"
+            )
         if not self._months.take(release, digest):
             self._report.aside["an older revision of a document than stands already"] += 1
         self._came({months.FEED}, lone=True)
@@ -257,6 +261,7 @@ class _Import:
         self._came({feed.name}, lone=lone)
 
 
+_FIRST_MONTH = date(2016, 1, 1)  # of Microsoft's documents in these forms: 2016-04
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{1,80}")
 _WORD = re.compile(r"[!-~]{1,256}")
 

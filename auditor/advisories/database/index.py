@@ -31,6 +31,7 @@ else:
     from backports import zstd
 
 T = TypeVar("T")
+APPLICATIONS = ("sql-server-", "exchange-")  # what the ids of products with builds of their own begin with
 _decode_text = msgspec.msgpack.Decoder(AdvisoryText).decode
 
 
@@ -184,6 +185,8 @@ class AdvisoryIndex:
 
     def line(self, product: str) -> UpdateLine | None:
         """The updates of a Windows; None where no monthly document is about it."""
+        if not product.startswith("windows-"):
+            return None
         if product not in self._lines:
             line = self._stored_line(product, UpdateLine)
             self._lines[product] = line and replace(line, known=self._numbers().difference(line.unplaced))
@@ -191,6 +194,8 @@ class AdvisoryIndex:
 
     def application_line(self, product: str) -> ApplicationLine | None:
         """The updates of another product; None where no monthly document has a build of it."""
+        if not product.startswith(APPLICATIONS):
+            return None
         if product not in self._application_lines:
             self._application_lines[product] = self._stored_line(product, ApplicationLine)
         return self._application_lines[product]

@@ -21,6 +21,7 @@ from auditor.advisories.feeds.application_lines import application_lines, of_pro
 from auditor.advisories.feeds.update_lines import update_lines
 from auditor.advisories.feeds.windows_names import named
 from auditor.advisories.feeds.windows_updates import merged, of_windows
+from auditor.errors import UsageFault
 from auditor.model.advisory import Advisory, FixedPackage
 from auditor.model.finding import SEVERITIES, Severity
 from auditor.model.monthly_release import MonthlyRelease
@@ -103,7 +104,10 @@ class MonthWriter:
                 digest = hashlib.blake2b(_encode(made), digest_size=16).digest()
                 if done := writer.write(FEED, made, digest):
                     yield FEED, done
-        made_lines = {line.product: _encode(line) for line in update_lines(parts)} | {ALL: _encode(sorted(numbers))}
+        try:
+            made_lines = {line.product: _encode(line) for line in update_lines(parts)} | {ALL: _encode(sorted(numbers))}
+        except ValueError as e:
+            raise UsageFault(f"Microsoft's documents cannot be put in order: {e}; nothing was changed") from None
         made_lines |= {line.product: _encode(line) for line in application_lines([p for p in products if p])}
         standing = dict(self._db.execute("select product, digest from lines where until is null"))
         for product in standing.keys() - made_lines.keys():

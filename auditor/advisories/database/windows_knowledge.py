@@ -34,46 +34,56 @@ _PUBLISHER = BY_NAME[FEED].publisher
 
 def about(facts: HostFacts, index: AdvisoryIndex) -> Knowledge:
     """Which months are open on a host, by its build and its list of updates, and by the builds of other products that it has."""
+    parts: defaultdict[date, list[_Part]] = defaultdict(list)
     product = (facts.platform.product or "").lower()
     core = facts.platform.installation == "Server Core"
     line = (index.line(product + CORE) if core else None) or index.line(product)
-    if line is None:
-        named = product or "a Windows that is not known"
-        return Knowledge((), Coverage(lacking=f"no monthly document of Microsoft's about {named} is in the advisory database"))
-    if not line.updates:
-        why = f"Microsoft's monthly documents have only single updates of {product}, whose absence from a list proves nothing"
-        return Knowledge((), Coverage(lacking=why))
-    evidence = evidence_of(facts)
-    at = standing(line, evidence)
-    parts: defaultdict[date, list[_Part]] = defaultdict(list)
-    for month in line.months:
-        if fixes := _open(month.fixes, line, at, evidence):
-            parts[month.month].append(_of_windows(line, UpdateMonth(month.month, month.released, fixes)))
-    windows = len(parts)
+    beside: tuple[MonthFix, ...] = ()
+    coverage = _not_covered(product, line)
+    if line is not None and line.updates:
+        evidence = evidence_of(facts)
+        at = standing(line, evidence)
+        for month in line.months:
+            if fixes := _open(month.fixes, line, at, evidence):
+                parts[month.month].append(_of_windows(line, UpdateMonth(month.month, month.released, fixes)))
+        beside = tuple(fix for m in line.beside for fix in _open(m.fixes, line, at, evidence))
+        coverage = _coverage(product, line, at, len(line.months) - len(parts))
     told, silent = _products(facts.products or (), index)
     for month_, part in told:
         parts[month_].append(part)
     attacked = index.exploited()
-    rules = [_with_attacks(_month(month_, of, line), attacked) for month_, of in sorted(parts.items())]
-    rules += [_silent(name, line) for name in silent]
-    if beside := tuple(fix for m in line.beside for fix in _open(m.fixes, line, at, evidence)):
+    rules = [_with_attacks(_month(month_, of), attacked) for month_, of in sorted(parts.items())]
+    rules += [_silent(name) for name in silent]
+    if line is not None and beside:
         title = "Servicing stack, Secure Boot and other updates that no cumulative update holds"
-        rules.append(_rule(BESIDE, title, "advised", [_of_windows(line, UpdateMonth(line.newest, None, beside))], line))
-    coverage = Coverage(
+        rules.append(_rule(BESIDE, title, "advised", [_of_windows(line, UpdateMonth(line.newest, None, beside))], line.newest))
+    return Knowledge(tuple(rules), replace(coverage, open=len(parts)))
+
+
+def _not_covered(product: str, line: UpdateLine | None) -> Coverage:
+    """What is said of a Windows whose months are not known."""
+    if line is None:
+        named = product or "a Windows that is not known"
+        return Coverage(lacking=f"no monthly document of Microsoft's about {named} is in the advisory database")
+    return Coverage(
+        lacking=f"Microsoft's monthly documents have only single updates of {product}, whose absence from a list proves nothing"
+    )
+
+
+def _coverage(product: str, line: UpdateLine, at: Standing, fulfilled: int) -> Coverage:
+    return Coverage(
         releases=(product,),
         feeds=(f"{_PUBLISHER} ({FEED})",),
         as_of=line.told or line.newest,
         since=line.months[0].month if line.months else None,
         applicable=len(line.months),
         security=len(line.months),
-        open=len(parts),
-        fulfilled=len(line.months) - windows,
-        newest=line.newest,
+        fulfilled=fulfilled,
+        newest=line.documents[-1] if line.documents else None,
         released=tuple(m.released or m.month for m in line.months),
-        missing=line.gaps,
+        documents=line.documents,
         reached=max((second_tuesday(u.month) for u in line.updates[: at.reached] if u.sure), default=None),
     )
-    return Knowledge(tuple(rules), coverage)
 
 
 class _Part(NamedTuple):
@@ -114,7 +124,8 @@ def _products(installed: Iterable[InstalledProduct], index: AdvisoryIndex) -> tu
     silent = []
     by_product: dict[str, list[InstalledProduct]] = {}
     for p in installed:
-        by_product.setdefault(p.product, []).append(p)
+        if p.product.startswith(_ASKED):
+            by_product.setdefault(p.product[:40], []).append(p)
     for product, instances in by_product.items():
         line = index.application_line(product)
         if line is None or not all(judged(p) for p in instances):
@@ -138,17 +149,19 @@ def _with_attacks(rule: Rule, attacked: frozenset[int]) -> Rule:
     return replace(rule, exploited=tuple(sorted({*rule.exploited, *more}))) if more else rule
 
 
-def _month(month: date, parts: list[_Part], line: UpdateLine) -> Rule:
-    return _rule(ident(month), f"Microsoft's updates of {month:%B %Y}", "required", parts, line)
+def _month(month: date, parts: list[_Part]) -> Rule:
+    return _rule(ident(month), f"Microsoft's updates of {month:%B %Y}", "required", parts, month)
 
 
-def _silent(product: str, line: UpdateLine) -> Rule:
+def _silent(product: str) -> Rule:
     """One question of a product that is there and whose level nothing tells."""
-    check = ProductUpdateCheck(product, ApplicationMonth(line.newest, None, ()))
-    return _rule(f"MSRC-{product}", f"Monthly updates of {label(product)}", "advised", [_part(product, check, None, ())], line)
+    check = ProductUpdateCheck(product, ApplicationMonth(date.min, None, ()))
+    return _rule(
+        f"MSRC-{product}", f"Monthly updates of {label(product)}", "advised", [_part(product, check, None, ())], date.min
+    )
 
 
-def _rule(name: str, title: str, obligation: Obligation, parts: list[_Part], line: UpdateLine) -> Rule:
+def _rule(name: str, title: str, obligation: Obligation, parts: list[_Part], read: date) -> Rule:
     checks = tuple(p.check for p in parts)
     released = next((p.released for p in parts if p.released), None)
     return Rule(
@@ -164,10 +177,10 @@ def _rule(name: str, title: str, obligation: Obligation, parts: list[_Part], lin
         cves=tuple(sorted({c for p in parts for c in p.cves})),
         exploited=tuple(sorted({c for p in parts for c in p.exploited})),
         security=True,
-        provenance=Provenance(
-            source=f"{_PUBLISHER}: {name}", retrieved=line.told or date.min, publisher=_PUBLISHER, importer=FEED
-        ),
+        provenance=Provenance(source=f"{_PUBLISHER}: {name}", retrieved=read, publisher=_PUBLISHER, importer=FEED),
     )
 
 
+# Other products that are asked about; whatever else facts may name is none of Microsoft's that has months.
+_ASKED = ("sql-server", "exchange", "edge", "office-click-to-run", "net-framework")
 _PAGE = "https://msrc.microsoft.com/update-guide/releaseNote/"

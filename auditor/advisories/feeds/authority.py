@@ -63,6 +63,11 @@ def feed_of(form: Form, ident: str) -> Feed | None:
     return next((feed for ids, feed in _IDS[form] if ids.match(ident)), None)
 
 
+def of_a_feed(ident: str) -> bool:
+    """May an id, or a shell pattern of ids, be that of a feed's advisory (`MSRC-2026-Mar`, `DSA-*`)?"""
+    return any(re.match(feed.ids, ident) for feed in FEEDS)
+
+
 @lru_cache(maxsize=4096)
 def is_for(feed: Feed, release: str) -> bool:
     """Is a feed an authority for a release at all?"""

@@ -51,6 +51,7 @@ def _line(product: str, name: str, documents: WindowsDocuments, known: WindowsUp
         gaps=tuple(g for g in known.order.gaps if g not in _told_of(product)),
         newest=newest.month,
         told=newest.revised,
+        documents=documents.months,
         unplaced=tuple(sorted(known.unplaced)),
     )
 
@@ -198,8 +199,12 @@ def _months(
 
 def _successors(kbs: set[int], known: WindowsUpdates) -> set[int]:
     """What takes the place of any of them, at any depth, among what stands beside the cumulative updates."""
-    found, before = set(kbs), set[int]()
-    while found != before:
-        before = set(found)
-        found |= {kb for kb, replaced in known.replaces.items() if replaced & found and known.beside.get(kb) == "separate"}
+    found, waiting = set(kbs), list(kbs)
+    while waiting and len(found) < _MOST_SUCCESSORS:
+        new = known.replaced_by.get(waiting.pop(), frozenset()) - found
+        found |= new
+        waiting += new
     return found
+
+
+_MOST_SUCCESSORS = 500  # the servicing stacks of ten years are a hundred

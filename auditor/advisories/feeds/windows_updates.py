@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import lru_cache
 from typing import Literal, NamedTuple
@@ -42,7 +42,8 @@ class WindowsFix(NamedTuple):
 
 class WindowsUpdates(NamedTuple):
     """`order`: of the cumulative updates; `beside`: the kind of every other update; `builds`: as most rows write them; `flaws`: what each update is
-    said to mend; `months`: in whose document most of it stands; `replaces`: what each takes the place of; `unplaced`: those
+    said to mend; `months`: in whose document most of it stands; `replaced_by`: what of that kind takes the place of one that is
+    separate; `unplaced`: those
     of which nothing tells whether they are cumulative, so small they are and so little is said of them; `corrected`: whose
     build in the documents is another than Microsoft's release information has."""
 
@@ -51,7 +52,7 @@ class WindowsUpdates(NamedTuple):
     builds: dict[int, Build]
     flaws: dict[int, frozenset[str]]
     months: dict[int, date]
-    replaces: dict[int, frozenset[int]]
+    replaced_by: dict[int, frozenset[int]]
     unplaced: frozenset[int]
     corrected: dict[int, str]
 
@@ -64,7 +65,8 @@ def kind(subtype: str, line: int) -> UpdateKind:
 
 
 class WindowsDocuments:
-    """What some monthly documents say, by our products. `releases`: one for each month, the oldest first."""
+    """What some monthly documents say, by our products. `releases`: one for each month, the oldest first; `months`: those whose document has a whole
+    update of any Windows, and not only what is published before these come."""
 
     def __init__(self, releases: Iterable[MonthlyRelease]) -> None:
         self.releases = merged(releases)
@@ -82,6 +84,8 @@ class WindowsDocuments:
                     self._fixes[product].append(WindowsFix(release, fix, full, core))
                     families[fix.kb][family_of(_LINES[product])] += len(fix.cves)
                     flaws[fix.kb] |= set(fix.cves)
+        whole = {(r.month, kb) for r in self.releases for kb, n in _weights(r).items() if n >= OF_A_MONTH and kb in families}
+        self.months = tuple(sorted({month for month, _ in whole}))
         # A cumulative update is of one line, or of lines that share their updates. One that stands at several is none, where it mends as little as a
         # list of Secure Boot does; else the other rows are errors.
         self._family = {
@@ -137,7 +141,7 @@ class WindowsDocuments:
             builds,
             {kb: frozenset(found) for kb, found in flaws.items()},
             {kb: min(counts, key=lambda month: (-counts[month], month)) for kb, counts in mended.items()},
-            {kb: frozenset(found) for kb, found in replaced.items()},
+            _inverse(replaced, {kb for kb, k in beside.items() if k == "separate"}),
             frozenset(alone),
             {
                 kb: f"build {said[kb].line}.{said[kb].revision} in the documents, {line}.{r.revision} by release information"
@@ -145,6 +149,14 @@ class WindowsDocuments:
                 if kb in said and (said[kb].revision != r.revision or said[kb].line not in family_of(line))
             },
         )
+
+
+def _weights(release: MonthlyRelease) -> dict[int, int]:
+    """How many flaws each update mends."""
+    found: defaultdict[int, set[str]] = defaultdict(set)
+    for fix in release.fixes:
+        found[fix.kb] |= set(fix.cves)
+    return {kb: len(flaws) for kb, flaws in found.items()}
 
 
 def merged(releases: Iterable[MonthlyRelease]) -> list[MonthlyRelease]:
@@ -185,6 +197,14 @@ def of_windows(release: MonthlyRelease) -> MonthlyRelease:
     ours = {ident: names for ident, names in release.products.items() if any(_named(n) for n in names)}
     fixes = tuple(fix for fix in release.fixes if not ours.keys().isdisjoint(fix.products))
     return replace(release, products=ours, fixes=fixes)
+
+
+def _inverse(replaced: Mapping[int, set[int]], among: set[int]) -> dict[int, frozenset[int]]:
+    found: defaultdict[int, set[int]] = defaultdict(set)
+    for kb in among:
+        for older in replaced.get(kb, ()):
+            found[older].add(kb)
+    return {older: frozenset(newer) for older, newer in found.items()}
 
 
 _LINES = {p.id: p.builds[-1] for p in PRODUCTS}

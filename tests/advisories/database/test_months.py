@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from auditor.advisories.database.knowledge import AdvisoryDatabase
 from auditor.advisories.database.monthly_summary import ranges, summary
 from auditor.audit.context import AuditContext
 from auditor.audit.scan import scan
+from auditor.errors import UsageFault
 from auditor.foundation.deadline import Stop
-from auditor.model.facts import HostFacts, Platform
+from auditor.model.facts import HostFacts, InstalledProduct, Platform
 from auditor.model.finding import Finding
 from auditor.model.target import Target
 from auditor.rulebook.loader import load
@@ -246,7 +248,7 @@ STATES: list[tuple[WindowsHost, dict[str, str], str]] = [
     (posed(R2, None, 5029312, 5030287, 5029243, 5030209), {"2023-Oct": MISSING}, "not_applicable"),
     (posed(R2, 23022, 5075970), {"2026-Mar": MISSING}, "not_applicable"),  # takes extended updates
     (posed(TEN, 6456, 5066791), {}, "compliant"),  # everything that came while it was free
-    (posed(TEN, 6332, 5065429), {}, "compliant"),
+    (posed(TEN, 6332, 5065429), {}, "unknown"),  # October's document is missing
     (posed(TEN, 6809, 5073724), {"2026-Feb": MISSING, "2026-Mar": MISSING}, "not_applicable"),  # takes extended updates
     (
         licensed(posed(TEN, 6456, 5066791)),
@@ -367,3 +369,76 @@ def test_a_windows_of_single_updates_is_not_called_up_to_date(tmp_path: Path) ->
     knowledge = AdvisoryDatabase(tmp_path / "a.db").about(facts)
     assert (knowledge.rules, knowledge.coverage.releases) == ((), ())
     assert "single updates" in knowledge.coverage.lacking
+
+
+def test_a_document_that_has_no_update_of_windows_covers_no_month(tmp_path: Path) -> None:
+    """Neither Edge's rows, which come before the second Tuesday, nor a single CSAF document."""
+    whole = document(*(flaw(f"CVE-2022-{n:04}", fix()) for n in range(12)))
+    early = document(
+        flaw("CVE-2022-7777", fix("5019999")),
+        ident="2022-May",
+        products='<prod:FullProductName ProductID="1">Microsoft Office 2019</prod:FullProductName>',
+    )
+    imported(tmp_path / "a.db", put(tmp_path / "d", a=whole, b=early))
+    line = AdvisoryIndex(tmp_path / "a.db").line("windows-server-2022")
+    assert line
+    assert line.documents == (date(2022, 3, 1),)
+
+
+@pytest.mark.parametrize("ident", ["2099-Dec", "2015-Dec", "0001-Jan"])
+def test_months_that_none_can_be_of_are_refused(ident: str, tmp_path: Path) -> None:
+    content = month(ident=ident)
+    if ident == "0001-Jan":
+        content = month(ident="Oct-OOB").replace(b"2022-03-08T08", b"0001-01-01T08")
+    found = imported(tmp_path / "a.db", put(tmp_path / "d", a=content, b=month()))
+    assert [r.name.endswith("a.xml") for r in found.refused] == [True]
+    assert "this machine's clock says" in found.refused[0].reason
+
+
+def test_more_updates_than_a_line_can_have_change_nothing(tmp_path: Path) -> None:
+    many = document(
+        *(flaw(f"CVE-2022-{n:05}", fix(str(5100000 + n), f"10.0.20348.{n}", str(5099999 + n))) for n in range(5_100))
+    )
+    with pytest.raises(UsageFault, match="more than 5,000; nothing was changed"):
+        imported(tmp_path / "a.db", put(tmp_path / "d", a=many))
+
+
+def test_a_long_chain_of_single_updates_takes_no_time(tmp_path: Path) -> None:
+    chain = document(
+        *(
+            flaw(
+                f"CVE-2022-{n:05}",
+                fix(str(5100000 + n), "", str(5099999 + n)).replace("Security Update", "Servicing Stack Update"),
+            )
+            for n in range(1_500)
+        )
+    )
+    before = time.process_time()
+    imported(tmp_path / "a.db", put(tmp_path / "d", a=chain))
+    assert time.process_time() - before < 20  # it was minutes
+
+
+@pytest.mark.parametrize("product", [None, "", "sql-server-2019", "windows-server-2099", "Windows-Server-2022"])
+@pytest.mark.parametrize("other", ["", "windows-server-2022", "sql-server-2019", "x" * 5000])
+def test_whatever_facts_name(product: str | None, other: str, database: AdvisoryDatabase) -> None:
+    facts = HostFacts(
+        target="x", collected_at=NOW, hotfixes=(), platform=Platform(family="windows", product=product, version="10.0", build="20348.4893"),
+        products=(InstalledProduct(other, "", "1." * 5000), InstalledProduct("sql-server-2019", "ERP", "15.0.4360.2")),
+    )  # fmt: skip
+    known = database.about(facts)
+    assert (
+        any(r.id == "MSRC-2026-Mar" and "sql-server-2019" in r.branches[0].products for r in known.rules)
+        or other == "sql-server-2019"
+    )
+
+
+@pytest.mark.parametrize("build", ["26100.32522", "17763.9000", "99999.1", "20348.999999999"])
+def test_a_build_of_another_windows_says_nothing(build: str, database: AdvisoryDatabase) -> None:
+    facts = HostFacts(
+        target="x",
+        collected_at=NOW,
+        hotfixes=(),
+        platform=Platform(family="windows", product="windows-server-2022", version="10.0", build=build),
+    )
+    months_ = [r for r in database.about(facts).rules if r.id.startswith("MSRC-20")]
+    assert len(months_) == len({u.month for u in months.cumulative("windows-server-2022", TODAY)})

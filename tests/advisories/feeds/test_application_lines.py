@@ -61,6 +61,10 @@ GDR, CU = "Microsoft SQL Server 2022 for x64-based Systems (GDR)", "Microsoft SQ
         ("16.0.4150.1", "FMM"),
         ("16.0.4212.1", "FFF"),
         ("16.0.2000.1", "UUU"),  # of no branch
+        ("15.0.4212.1", "UUU"),  # of another version
+        ("16.0.x.4212.1", "UUU"),
+        ("16.0.4212.1.5", "UUU"),
+        ("9" * 5000, "UUU"),
         (None, "UUU"),
     ],
 )
