@@ -121,11 +121,15 @@ class WindowsDocuments:
             replaced[fix.kb] |= set(fix.supersedes)
             if m := _WINDOWS_BUILD.fullmatch(fix.build):
                 written[fix.kb][parse(m[1] or m[2])] += len(fix.cves)
-        told = {kb: r for kb, r in revisions(family_of(line)[0]).items() if kb in kinds}
+        information = revisions(family_of(line)[0])
+        told = {kb: r for kb, r in information.items() if kb in kinds}
         usual = {kb: counts.most_common(1)[0][0] for kb, counts in kinds.items()}
         rolling = told.keys() | {kb for kb, k in usual.items() if k == "cumulative" and self._family.get(kb, ()) is not None}
         chained = {kb for kb in rolling if replaced[kb] & rolling} | {s for kb in rolling for s in replaced[kb] & rolling}
-        alone = {kb for kb in rolling - chained - told.keys() if len(flaws[kb]) < OF_A_MONTH}
+        small = {kb for kb in rolling - told.keys() if len(flaws[kb]) < OF_A_MONTH}
+        # What release information does not have of the time that it tells of is none.
+        strange = {kb for kb in small if kb < max(information, default=0)}
+        alone = strange | (small - chained)
         said = {kb: _build(counts, line) for kb, counts in written.items()}
         builds = said | {kb: Build(line, r.revision) for kb, r in told.items()}
         updates = [
@@ -142,7 +146,7 @@ class WindowsDocuments:
             {kb: frozenset(found) for kb, found in flaws.items()},
             {kb: min(counts, key=lambda month: (-counts[month], month)) for kb, counts in mended.items()},
             _inverse(replaced, {kb for kb, k in beside.items() if k == "separate"}),
-            frozenset(alone),
+            frozenset(alone - strange),
             {
                 kb: f"build {said[kb].line}.{said[kb].revision} in the documents, {line}.{r.revision} by release information"
                 for kb, r in told.items()

@@ -397,7 +397,7 @@ def test_months_that_none_can_be_of_are_refused(ident: str, tmp_path: Path) -> N
 
 def test_more_updates_than_a_line_can_have_change_nothing(tmp_path: Path) -> None:
     many = document(
-        *(flaw(f"CVE-2022-{n:05}", fix(str(5100000 + n), f"10.0.20348.{n}", str(5099999 + n))) for n in range(5_100))
+        *(flaw(f"CVE-2022-{n:05}", fix(str(9100000 + n), f"10.0.20348.{n}", str(9099999 + n))) for n in range(5_100))
     )
     with pytest.raises(UsageFault, match="more than 5,000; nothing was changed"):
         imported(tmp_path / "a.db", put(tmp_path / "d", a=many))

@@ -165,3 +165,20 @@ def test_release_information_bridges_a_gap() -> None:
     )
     assert server.gaps == ()
     assert next(o for o in server.others if o.kb == 5048661).level == 0
+
+
+def test_what_release_information_does_not_have_is_not_cumulative() -> None:
+    """KB5008210 stands at Server 2019 with two flaws and a build; no page of releases knows it."""
+    server = line(
+        [
+            month(
+                "2021-12",
+                fix(5008218, "10.0.17763.2366"),
+                fix(5008210, "10.0.17763.2120", 5008218, flaws=2, first=60),
+                name="Windows Server 2019",
+            )
+        ],
+        "windows-server-2019",
+    )
+    assert [u.kb for u in server.updates] == [5008218]
+    assert [f.alone for m in server.beside for f in m.fixes] == [(5008210,)]

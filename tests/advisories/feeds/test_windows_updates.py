@@ -76,8 +76,8 @@ def test_what_stands_beside_the_cumulative_updates() -> None:
 
 
 def test_a_small_update_out_of_band_is_in_the_chain() -> None:
-    found = of_product([month(1, fix(1000001, flaws=20)), month(2, fix(1000002, "", 1000001, flaws=1))], SERVER)
-    assert [u.kb for u in found.order.updates] == [1000001, 1000002]
+    found = of_product([month(1, fix(9000001, flaws=20)), month(2, fix(9000002, "", 9000001, flaws=1))], SERVER)
+    assert [u.kb for u in found.order.updates] == [9000001, 9000002]
 
 
 @pytest.mark.parametrize(
