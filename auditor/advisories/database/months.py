@@ -95,7 +95,7 @@ class MonthWriter:
         parts, products, numbers = [], [], set(all_numbers())
         for month, several in groupby(self._documents(), key=lambda r: r.month):
             (release,) = merged(several)
-            numbers |= {fix.kb for fix in release.fixes}
+            numbers |= _known(release)
             part = of_windows(release)
             parts.append(part)
             products.append(of_products(release))
@@ -126,6 +126,13 @@ class MonthWriter:
 
     def _close(self, product: str) -> None:
         self._db.execute("update lines set until=? where product=? and until is null", (self._import, product))
+
+
+def _known(release: MonthlyRelease) -> set[int]:
+    """The updates of which it is known what they are for. What only stands at a part of Windows ("Internet Explorer 11 on Windows 7") may be a cumulative
+    update of that Windows all the same."""
+    parts = {ident for ident, names in release.products.items() if all(" on Windows " in name for name in names)}
+    return {fix.kb for fix in release.fixes if not parts.issuperset(fix.products)}
 
 
 def advisory(release: MonthlyRelease) -> Advisory:

@@ -8,6 +8,8 @@ from datetime import date, timedelta
 from itertools import pairwise
 from statistics import median
 
+from msgspec.structs import replace
+
 from auditor.advisories.feeds.windows_updates import UpdateKind, WindowsDocuments, WindowsFix, WindowsUpdates
 from auditor.model.finding import SEVERITIES, Severity
 from auditor.model.monthly_release import MonthlyFlaw, MonthlyRelease
@@ -25,23 +27,37 @@ _NO_FLAW = MonthlyFlaw("unrated", False)
 def update_lines(releases: Iterable[MonthlyRelease]) -> Iterator[UpdateLine]:
     """The line of every Windows that the documents name; of a server that has both installations two."""
     documents = WindowsDocuments(releases)
-    for product in documents.products:
+    known = {product: documents.updates(product) for product in documents.products}
+    own = {r.month for r in documents.releases}
+    documented = tuple(sorted({month for k in known.values() for month in k.order.months.values()} & own))
+    families: defaultdict[tuple[int, ...], set[int]] = defaultdict(set)
+    for product, of in known.items():
+        families[_family(product)] |= {u.kb for u in of.order.updates} | of.unplaced
+    for product, of in known.items():
         fixes = documents.fixes(product)
-        known = documents.updates(product)
         full, core = [f for f in fixes if f.full], [f for f in fixes if f.core]
-        yield _line(product, product, documents, known, full or core)
+        # What is cumulative for another Windows of the same line may be so for this one, too.
+        others = families[_family(product)] - {u.kb for u in of.order.updates}
+        line = replace(_line(product, documents, of, full or core), unplaced=tuple(sorted(others)))
+        yield replace(line, documents=documented)
         if full and core:
-            yield _line(product, product + CORE, documents, known, core)
+            yield replace(
+                _line(product, documents, of, core), product=product + CORE, documents=documented, unplaced=line.unplaced
+            )
 
 
-def _line(product: str, name: str, documents: WindowsDocuments, known: WindowsUpdates, fixes: list[WindowsFix]) -> UpdateLine:
+def _family(product: str) -> tuple[int, ...]:
+    return family_of(next(p.builds[-1] for p in PRODUCTS if p.id == product))
+
+
+def _line(product: str, documents: WindowsDocuments, known: WindowsUpdates, fixes: list[WindowsFix]) -> UpdateLine:
     levels = {u.kb: n for n, u in enumerate(known.order.updates)}
     releases = {r.month: r for r in documents.releases}
     updates = tuple(_ordered(known, releases))
     months, beside = _months(fixes, known, updates, releases)
     newest = documents.releases[-1]
     return UpdateLine(
-        product=name,
+        product=product,
         line=next(p.builds[-1] for p in PRODUCTS if p.id == product),
         updates=updates,
         hotpatches=tuple(_hotpatches(fixes, known, levels)),
@@ -51,8 +67,6 @@ def _line(product: str, name: str, documents: WindowsDocuments, known: WindowsUp
         gaps=tuple(g for g in known.order.gaps if g not in _told_of(product)),
         newest=newest.month,
         told=newest.revised,
-        documents=documents.months,
-        unplaced=tuple(sorted(known.unplaced)),
     )
 
 
@@ -136,15 +150,13 @@ def _hotpatches(fixes: list[WindowsFix], known: WindowsUpdates, levels: dict[int
 
 def _told_of(product: str) -> set[date]:
     """The months of which release information tells the updates of a product."""
-    line = next(p.builds[-1] for p in PRODUCTS if p.id == product)
-    return {told.day.replace(day=1) for told in revisions(family_of(line)[0]).values()}
+    return {told.day.replace(day=1) for told in revisions(_family(product)[0]).values()}
 
 
 def _others(product: str, updates: tuple[OrderedUpdate, ...]) -> Iterator[StandIn]:
     """Previews, and what else no document names: each holds the updates that its revision reaches."""
-    line = next(p.builds[-1] for p in PRODUCTS if p.id == product)
     known = {u.kb for u in updates}
-    for kb, told in revisions(family_of(line)[0]).items():
+    for kb, told in revisions(_family(product)[0]).items():
         if kb not in known and (told.revision >= SERVER_SERIES) <= ("server" in product):
             month = told.day.replace(day=1)
             held = [

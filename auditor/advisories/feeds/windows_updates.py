@@ -65,8 +65,7 @@ def kind(subtype: str, line: int) -> UpdateKind:
 
 
 class WindowsDocuments:
-    """What some monthly documents say, by our products. `releases`: one for each month, the oldest first; `months`: those whose document has a whole
-    update of any Windows, and not only what is published before these come."""
+    """What some monthly documents say, by our products. `releases`: one for each month, the oldest first."""
 
     def __init__(self, releases: Iterable[MonthlyRelease]) -> None:
         self.releases = merged(releases)
@@ -84,8 +83,6 @@ class WindowsDocuments:
                     self._fixes[product].append(WindowsFix(release, fix, full, core))
                     families[fix.kb][family_of(_LINES[product])] += len(fix.cves)
                     flaws[fix.kb] |= set(fix.cves)
-        whole = {(r.month, kb) for r in self.releases for kb, n in _weights(r).items() if n >= OF_A_MONTH and kb in families}
-        self.months = tuple(sorted({month for month, _ in whole}))
         # A cumulative update is of one line, or of lines that share their updates. One that stands at several is none, where it mends as little as a
         # list of Secure Boot does; else the other rows are errors.
         self._family = {
@@ -127,10 +124,11 @@ class WindowsDocuments:
         rolling = told.keys() | {kb for kb, k in usual.items() if k == "cumulative" and self._family.get(kb, ()) is not None}
         chained = {kb for kb in rolling if replaced[kb] & rolling} | {s for kb in rolling for s in replaced[kb] & rolling}
         small = {kb for kb in rolling - told.keys() if len(flaws[kb]) < OF_A_MONTH}
-        # What release information does not have of the time that it tells of is none.
-        strange = {kb for kb in small if kb < max(information, default=0)}
-        alone = strange | (small - chained)
         said = {kb: _build(counts, line) for kb, counts in written.items()}
+        # Beside an update of the month that release information has, a small one that it does not have is none.
+        of_table = {month for kb in told for month in mended[kb]}
+        strange = {kb for kb in small if kb < max(information, default=0) and not of_table.isdisjoint(mended[kb])}
+        alone = strange | {kb for kb in small - chained if kb not in said or said[kb].line not in family_of(line)}
         builds = said | {kb: Build(line, r.revision) for kb, r in told.items()}
         updates = [
             CumulativeUpdate(kb, mended[kb], builds.get(kb), frozenset(replaced[kb]), told[kb].day if kb in told else None)
@@ -153,14 +151,6 @@ class WindowsDocuments:
                 if kb in said and (said[kb].revision != r.revision or said[kb].line not in family_of(line))
             },
         )
-
-
-def _weights(release: MonthlyRelease) -> dict[int, int]:
-    """How many flaws each update mends."""
-    found: defaultdict[int, set[str]] = defaultdict(set)
-    for fix in release.fixes:
-        found[fix.kb] |= set(fix.cves)
-    return {kb: len(flaws) for kb, flaws in found.items()}
 
 
 def merged(releases: Iterable[MonthlyRelease]) -> list[MonthlyRelease]:
