@@ -55,11 +55,12 @@ class MonthWriter:
         self._db, self._import, self._force = db, number, force
         rows = db.execute("select name, since, revised, fixes, document from months where until is null")
         self._standing = {name: _Standing(since, revised or "", n, doc) for name, since, revised, n, doc in rows}
+        self._documents_standing = {s.document for s in self._standing.values()}
         self._changed = set[date]()
 
     def stands(self, document: bytes) -> bool:
         """Is a document one that stands, and need not be read again?"""
-        return not self._force and any(s.document == document for s in self._standing.values())
+        return not self._force and document in self._documents_standing
 
     def take(self, release: MonthlyRelease, document: bytes) -> bool:
         """Store a document; False where a later revision of it stands. ValueError where it has lost half of its fixes, unless the import is forced."""
@@ -84,6 +85,8 @@ class MonthWriter:
             zstd.compress(_encode(release)),
         )
         self._db.execute("insert into months values (?,?,?,?,?,?,?,?)", row)
+        self._documents_standing.discard(before.document if before else b"")
+        self._documents_standing.add(document)
         self._standing[name] = _Standing(self._import, revised, count, document)
         self._changed.add(release.month)
         return True
