@@ -47,12 +47,13 @@ WINRM = {
     "web-2022": ("windows-server-2022", "datacentre"),
     "core-2022": ("windows-server-2022-core", "datacentre"),
     "files-2022": ("windows-server-2022", "datacentre"),
+    "intranet-2022": ("windows-server-2022", "datacentre"),
     "vault-2022": ("windows-server-2022", "datacentre"),
     "app-2025": ("windows-server-2025", "datacentre"),
     "laptop-11": ("windows-11-24h2", "office"),
 }
 # How many months behind; files-2022 has everything and waits for its restart, vault-2022 tells neither its UBR nor its updates.
-BEHIND = {"dc-2019": 1, "web-2022": 8, "core-2022": 0, "app-2025": 0, "laptop-11": 2}
+BEHIND = {"dc-2019": 1, "web-2022": 8, "core-2022": 0, "intranet-2022": 0, "app-2025": 0, "laptop-11": 2}
 SSH = {"kiosk-10": ("windows-10-22h2", "office")}
 CARRIED = {
     "plant-notes-351": ("nt351-server-sp5-notes", "plant"),
