@@ -228,10 +228,12 @@ def test_a_true_sample_over_and_over(name: str) -> None:
 
 
 def test_the_property_can_fail() -> None:
-    def quadratic(n: int) -> Callable[[], object]:
-        return lambda: [x for x in range(n) if x in list(range(n))]
+    """Cubic, so that a busy machine does not hide it."""
 
-    once, twice = doubles(quadratic, 1500)
+    def cubic(n: int) -> Callable[[], object]:
+        return lambda: [x for x in range(n) for y in range(n) if n in list(range(n))]
+
+    once, twice = doubles(cubic, 150)
     assert twice > 3 * once
 
 
