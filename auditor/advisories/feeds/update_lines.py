@@ -171,6 +171,10 @@ def _months(
     """What each month asks for, and what stands beside the cumulative updates. A flaw is of its document's month, and of its update's where that came
     later: documents repeat updates of later months."""
     levels = {u.kb: n for n, u in enumerate(updates)}
+    mains: dict[date, int] = {}
+    for n, u in enumerate(known.order.updates):
+        if u.mended.get(known.order.months[u.kb], 0) >= OF_A_MONTH:
+            mains.setdefault(known.order.months[u.kb], n)
     found: defaultdict[tuple[date, int | None, bool, tuple[int, ...]], dict[str, MonthlyFlaw]] = defaultdict(dict)
     for (document, cve), kbs in _mending(fixes).items():
         level = min((levels[kb] for kb in kbs if kb in levels), default=None)
@@ -178,7 +182,11 @@ def _months(
         sure = True
         if level is not None:
             update = updates[level]
-            month, sure = max(document, update.month), update.sure
+            # What comes before its month's main update may be of an earlier month, which changes nothing here; after it, of a later one.
+            month, sure = (
+                max(document, update.month),
+                update.sure or (update.placed and level <= mains.get(update.month, level)),
+            )
             if cve.startswith("ADV") and known.order.updates[level].mended.get(update.month, 0) < OF_A_MONTH:
                 continue  # a notice, not a flaw: what an optional update brings for it comes with the next month's
             if not update.placed:  # whatever its place is, the main update of a later month holds it

@@ -182,3 +182,17 @@ def test_what_release_information_does_not_have_is_not_cumulative() -> None:
     )
     assert [u.kb for u in server.updates] == [5008218]
     assert [f.alone for m in server.beside for f in m.fixes] == [(5008210,)]
+
+
+def test_small_documents_with_builds_are_judged_like_any_other() -> None:
+    found = line(
+        [
+            month("2026-10", fix(9090001, "10.0.20348.6000", flaws=2)),
+            month("2026-11", fix(9090002, "10.0.20348.6100", 9090001, flaws=2)),
+        ]
+    )
+    assert [(m.ident, [(f.level, f.sure) for f in m.fixes]) for m in found.months] == [
+        ("MSRC-2026-Oct", [(0, True)]),
+        ("MSRC-2026-Nov", [(1, True)]),
+    ]
+    assert found.documents == (date(2026, 10, 1), date(2026, 11, 1))
