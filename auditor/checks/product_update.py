@@ -1,4 +1,4 @@
-"""A month's updates of SQL Server or Exchange Server, by the installed build. No build of the operating system settles them."""
+"""A month's updates of SQL Server, Exchange Server or Edge, by the installed build. No build of the operating system settles them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class ProductUpdateCheck(CheckKind, frozen=True, tag="product_update"):
             )
         states = [(p, *standing(self.product, p.version, self.month)) for p in installed]
         p, worst, fix, why = min(states, key=lambda s: ("missing", "unknown", "pending", "fixed").index(s[1]))
-        required = f"KB{fix.kb} (build {_said(fix.build)}) or later" if fix else f"the month's update of {label(self.product)}"
+        required = f"{_number(fix)} or later" if fix else f"the month's update of {label(self.product)}"
         observed = "; ".join(
             f"{_name(one)} {one.version or 'of a build that is not known'}" for one, state, _, _ in states if state == worst
         )
@@ -60,10 +60,8 @@ class ProductUpdateCheck(CheckKind, frozen=True, tag="product_update"):
             required,
             f"{_name(p)}: {why}",
             resolved_by=f"products: the build of {_name(p)}" if worst == "unknown" else "",
-            remedy=None
-            if worst == "fixed" or newest is None
-            else Remedy("update", self.product, f"KB{newest.kb}", _said(newest.build)),
-            remediation=f"Install KB{newest.kb} (build {_said(newest.build)}) or a newer update of {label(self.product)}."
+            remedy=None if worst == "fixed" or newest is None else _remedy(self.product, newest),
+            remediation=f"Install {_number(newest)} or a newer update of {label(self.product)}."
             if newest and worst != "fixed"
             else "",
         )
@@ -73,10 +71,16 @@ class ProductUpdateCheck(CheckKind, frozen=True, tag="product_update"):
         return max((f for f in self.newest if _branch(self.product, f.build) == branch), key=lambda f: f.build, default=None)
 
 
+def _remedy(product: str, newest: ApplicationFix) -> Remedy:
+    if newest.kb:
+        return Remedy("update", product, f"KB{newest.kb}", _said(newest.build))
+    return Remedy("update", product, f"build {_said(newest.build)}")
+
+
 def standing(product: str, version: str | None, month: ApplicationMonth) -> tuple[State, ApplicationFix | None, str]:
     """The state of one instance, the fix that decides, and why."""
     if version is None:
-        told = product.startswith(("sql-server", "exchange"))
+        told = product.startswith(("sql-server", "exchange", "edge"))
         why = (
             "its build was not read; WMI tells it"
             if told
@@ -84,6 +88,8 @@ def standing(product: str, version: str | None, month: ApplicationMonth) -> tupl
         )
         return "unknown", None, why
     own = version_of(version)
+    if product == "edge":
+        return _edge(own, version, month)
     branch = _branch(product, own)
     fixes = [f for f in month.fixes if branch and _branch(product, f.build) == branch]
     if fixes:
@@ -109,6 +115,28 @@ def version_of(text: str) -> Version:
     return tuple(map(int, text.split("."))) if _VERSION.fullmatch(text) else ()
 
 
+def _edge(own: Version, version: str, month: ApplicationMonth) -> tuple[State, ApplicationFix | None, str]:
+    """Every build of a month mends some flaws, so the highest counts. Extended Stable stays at even major versions, and nothing here tells whether a host
+    is on it."""
+    if not own or not month.fixes:
+        return "unknown", None, "its build is none, or the month names none"
+    fix = max(month.fixes, key=lambda f: f.build)
+    if own >= fix.build:
+        return "fixed", fix, f"build {version} is not lower than {_said(fix.build)}"
+    if own[0] % 2 == 0 and own[0] < fix.build[0]:
+        return (
+            "unknown",
+            fix,
+            f"build {version} is lower than {_said(fix.build)}, and may be of Extended Stable, which has its own",
+        )
+    return "missing", fix, f"build {version} is lower than {_said(fix.build)}"
+
+
+def _number(fix: ApplicationFix) -> str:
+    """What people install: the update's number with its build, or the build alone where updates have none."""
+    return f"KB{fix.kb} (build {_said(fix.build)})" if fix.kb else f"build {_said(fix.build)}"
+
+
 def judged(p: InstalledProduct) -> bool:
     """Is the branch of an installed product known, so that months can be held against it?"""
     return p.version is not None and bool(_branch(p.product, version_of(p.version)))
@@ -118,6 +146,8 @@ def _branch(product: str, build: Version) -> str:
     """SQL Server: by range; Exchange Server: the cumulative update's own number."""
     if len(build) != 4 or build[:1] != _MAJOR.get(product, build[:1]):
         return ""
+    if product == "edge":
+        return "stable"
     if product.startswith("exchange"):
         return ".".join(map(str, build[:3]))
     return next((name for low, high, name in _SQL_BRANCHES.get(product, ()) if low <= build[2] <= high), "")

@@ -10,7 +10,7 @@ from auditor.model.finding import Severity
 
 
 class MonthlyFix(Struct, frozen=True):
-    """One update for some products: what the document says once or many times. `kb` is its number; `build` the fixed build as written, which
+    """One update for some products: what the document says once or many times. `kb` is its number, 0 for Edge's, which have none; `build` the fixed build as written, which
     may be prose; `supersedes` the numbers of updates that it takes the place of, as far as they are numbers; `subtype` as written
     ("Security Update", "Monthly Rollup", "Security Only"); `cves` what it mends."""
 

@@ -20,7 +20,7 @@ _MODERN = {p.id: p.name for p in PRODUCTS if p.version == "10.0" or p.id.endswit
 
 
 _OTHERS = {
-    "exchange-se": "Exchange Server Subscription Edition", "exchange": "Exchange Server", "sql-server": "SQL Server", "edge": "Edge",
+    "exchange-se": "Exchange Server Subscription Edition", "exchange": "Exchange Server", "sql-server": "SQL Server", "edge": "Microsoft Edge",
     "office-click-to-run": "Office (Click-to-Run)", "net-framework-4": ".NET Framework 4",
 }  # fmt: skip
 

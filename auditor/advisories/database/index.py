@@ -31,7 +31,7 @@ else:
     from backports import zstd
 
 T = TypeVar("T")
-APPLICATIONS = ("sql-server-", "exchange-")  # what the ids of products with builds of their own begin with
+APPLICATIONS = ("sql-server-", "exchange-", "edge")  # what the ids of products with builds of their own begin with
 _decode_text = msgspec.msgpack.Decoder(AdvisoryText).decode
 
 

@@ -135,7 +135,7 @@ def _known(release: MonthlyRelease) -> set[int]:
     """The updates of which it is known what they are for. What only stands at a part of Windows ("Internet Explorer 11 on Windows 7") may be a cumulative
     update of that Windows all the same."""
     parts = {ident for ident, names in release.products.items() if all(" on Windows " in name for name in names)}
-    return {fix.kb for fix in release.fixes if not parts.issuperset(fix.products)}
+    return {fix.kb for fix in release.fixes if fix.kb and not parts.issuperset(fix.products)}
 
 
 def advisory(release: MonthlyRelease) -> Advisory:

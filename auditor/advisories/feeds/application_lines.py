@@ -1,4 +1,4 @@
-"""SQL Server and Exchange Server in Microsoft's monthly documents: which builds mend what, by month.
+"""SQL Server, Exchange Server and Edge in Microsoft's monthly documents: which builds mend what, by month.
 
 Rows name a branch ("GDR", "CU 22", "Cumulative Update 14") beside a build, and sometimes that of another branch. The build is what a host can be held
 against; for Exchange, whose third number is its cumulative update's, a row that contradicts what most rows say is left out and makes its month doubtful.
@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from msgspec.structs import replace
 
+from auditor.advisories.feeds.msrc_cvrf import EDGE
 from auditor.model.application_line import ApplicationFix, ApplicationLine, ApplicationMonth, Version
 from auditor.model.finding import SEVERITIES
 from auditor.model.monthly_release import MonthlyFlaw, MonthlyRelease
@@ -22,13 +23,15 @@ _SQL = re.compile(r"Microsoft SQL Server (20\d\d)(?: R2)?\b.*", re.I)
 _EXCHANGE = re.compile(
     r"Microsoft Exchange Server (20\d\d|Subscription Edition)(?: .*?)?(?:Cumulative Update (\d{1,2}))?", re.I
 )
-_BUILD = re.compile(r"\d{1,2}(?:\.\d{1,5}){3}")
+_BUILD = re.compile(r"\d{1,3}(?:\.\d{1,5}){3}")
 _NO_FLAW = MonthlyFlaw("unrated", False)
 
 
 @lru_cache(maxsize=8192)
 def product_of(name: str) -> tuple[str, str] | None:
     """Our product id and the cumulative update that a document's name tells, "" for none; None where it is another product."""
+    if name == EDGE:
+        return "edge", ""
     if m := _SQL.fullmatch(name):
         return (f"sql-server-{m[1]}", "") if " R2" not in name else None
     if m := _EXCHANGE.fullmatch(name):

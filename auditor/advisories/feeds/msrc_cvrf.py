@@ -22,6 +22,8 @@ _MONTH = re.compile(r"(20\d\d)-([a-z]{3})", re.I)  # "2022-Mar", "2018-FEB", "20
 _KB = re.compile(r"(?:KB)?\s?(\d{7})", re.I)
 # Since 2016 every number has seven digits: a shorter one is a bulletin's year or was cut off.
 _NUMBER = re.compile(r"(?<![\d-])\d{7}(?!\d)")
+EDGE = "Microsoft Edge (Chromium-based)"
+_EDGE_BUILD = re.compile(r"\d{2,3}\.0\.\d{1,5}\.\d{1,4}")
 _EXPLOITED = re.compile(r"\bExploited:\s*Yes\b", re.I)
 _CVE = re.compile(r"CVE-\d{4}-\d{4,7}|ADV\d{6}", re.I)
 _SEVERITIES: dict[str, Severity] = {"critical": "critical", "important": "important", "moderate": "moderate", "low": "low"}
@@ -147,14 +149,22 @@ class _Reader:
 
     def _fix(self) -> None:
         number = _KB.fullmatch(self._texts.get("Description", ""))
-        if number is None:
+        if number is None and not self._of_edge():
             self._unread += 1
             return
         self._count += 1
         if self._count > _MOST_FIXES:
             raise ValueError(f"has more than {_MOST_FIXES:,} fixes, which no month has")
         build, superseded, subtype = (self._texts.get(name, "") for name in ("FixedBuild", "Supercedence", "SubType"))
-        self._of_flaw.append(_Key(int(number[1]), tuple(dict.fromkeys(self._products)), build, superseded, subtype))
+        self._of_flaw.append(
+            _Key(int(number[1]) if number else 0, tuple(dict.fromkeys(self._products)), build, superseded, subtype)
+        )
+
+    def _of_edge(self) -> bool:
+        """Edge's updates have no number; its builds tell all."""
+        return bool(_EDGE_BUILD.fullmatch(self._texts.get("FixedBuild", ""))) and any(
+            name == EDGE for product in self._products for name in self._names.get(product, ())
+        )
 
     def _flaw(self) -> None:
         cve = self._texts.get("CVE", "").upper()

@@ -2,7 +2,7 @@ r"""Other Microsoft products on the host that have monthly updates of their own,
 
 SQL Server: Instance Names\SQL names the key of each instance, whose Setup#PatchLevel is the patched build (Version stays that of the service pack, and
 the minor number counts service packs: 13.2.5698.0 is 13.0.5698). Exchange Server: the file version of Bin\ExSetup.exe below Setup#MsiInstallPath; the
-registry's own numbers know cumulative updates only. Of Office Click-to-Run, .NET Framework and Edge it is told that they are there: the monthly
+registry's own numbers know cumulative updates only. Edge: its updater's value pv. Of Office Click-to-Run and .NET Framework it is told that they are there: the monthly
 documents have links instead of their builds, or numbers of updates that no host lists. WMI asks again for what the first answers call for; other ways
 tell that a product is there.
 """
@@ -39,18 +39,21 @@ _YEARS = {
 }
 _EXCHANGES = {"15.0": "2013", "15.1": "2016", "15.2": "2019"}
 _FIRST_SUBSCRIPTION = 2562  # the build of Exchange Server Subscription Edition, which shares 15.2 with 2019
+_EDGE_SERVICES = {"edgeupdate", "microsoftedgeelevationservice"}
+_EDGE = tuple(
+    rf"HKLM\SOFTWARE\{node}Microsoft\EdgeUpdate\Clients\{{56EB18F8-B008-4CBD-B6D2-8C97FE7E9062}}#pv"
+    for node in ("WOW6432Node\\", "")
+)
 _BY_SERVICE = {
     "clicktorunsvc": "office-click-to-run",
-    "edgeupdate": "edge",
-    "microsoftedgeelevationservice": "edge",
     "clr_optimization_v4.0.30319_32": "net-framework-4",
 }
 # What `more` may ask, for people and as patterns; the file of Exchange by FILE_WQL.
-LISTED = (rf"{_SQL}\Instance Names\SQL#{{instance}}", rf"{_SQL}\{{its key}}\Setup#PatchLevel", _EXCHANGE)
+LISTED = (rf"{_SQL}\Instance Names\SQL#{{instance}}", rf"{_SQL}\{{its key}}\Setup#PatchLevel", _EXCHANGE, *_EDGE)
 PATTERNS = (
     re.compile(rf"{re.escape(_SQL)}\\Instance Names\\SQL#\w{{1,32}}", re.I),
     re.compile(rf"{re.escape(_SQL)}\\MSSQL[\w.$-]{{1,60}}\\Setup#PatchLevel", re.I),
-    re.compile(re.escape(_EXCHANGE), re.I),
+    *(re.compile(re.escape(what), re.I) for what in (_EXCHANGE, *_EDGE)),
 )
 
 
@@ -65,6 +68,8 @@ def more(data: WindowsRawData) -> QuerySet:
     if any(s.startswith("msexchange") for s in services):
         values.append(_EXCHANGE)
         files = [path for path in (_setup_file(data),) if path]
+    if not _EDGE_SERVICES.isdisjoint(services):
+        values += [what for what in _EDGE if what == _EDGE[0] or (_EDGE[0] in data.values and not _text(data, _EDGE[0]))]
     return QuerySet(
         values=tuple(RegistryQuery(v) for v in values if v not in data.values),
         files=tuple(f for f in files if f"file-version:{f}" not in data.values),
@@ -77,6 +82,9 @@ def parse(data: WindowsRawData, requirements: DataRequirements) -> CollectorResu
     products = [_sql(data, instance) for instance in _instances(services)]
     if any(s.startswith("msexchange") for s in services):
         products.append(_exchange(data))
+    if not _EDGE_SERVICES.isdisjoint(services):
+        version = next((v for what in _EDGE if (v := _text(data, what))), "")
+        products.append(InstalledProduct("edge", "", version if re.fullmatch(r"\d{1,4}(\.\d{1,6}){3}", version) else None))
     products += [InstalledProduct(name) for name in dict.fromkeys(p for s, p in _BY_SERVICE.items() if s in services)]
     return CollectorResult({"products": tuple(products)})
 

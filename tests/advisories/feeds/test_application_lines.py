@@ -105,6 +105,32 @@ def test_exchange_by_the_cumulative_update_s_own_number(version: str, expected: 
     assert states(line, version) == expected
 
 
+EDGE = "Microsoft Edge (Chromium-based)"
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        ("146.0.3856.84", "FF"),
+        ("147.0.1.1", "FF"),
+        ("146.0.3856.72", "FM"),  # the highest of the month counts
+        ("145.0.3800.97", "FM"),
+        ("144.0.3719.104", "FU"),  # may be Extended Stable
+        ("143.0.3600.1", "MM"),
+        (None, "UU"),
+        ("146", "UU"),
+    ],
+)
+def test_edge_by_the_highest_build_of_a_month(version: str | None, expected: str) -> None:
+    (line,) = application_lines(
+        [
+            release("2026-02", (EDGE, "144.0.3719.82", 0), (EDGE, "144.0.3719.92", 0)),
+            release("2026-03", (EDGE, "145.0.3800.97", 0), (EDGE, "146.0.3856.59", 0), (EDGE, "146.0.3856.84", 0)),
+        ]
+    )
+    assert states(line, version) == expected
+
+
 def test_what_has_no_build_is_left_out() -> None:
     with_link = MonthlyRelease(
         document="x", month=date(2024, 1, 1), released=None, revised=None, products={"1": (GDR,)},

@@ -70,6 +70,13 @@ def test_every_instance_and_exchange_by_wmi() -> None:
     ]
 
 
+@pytest.mark.parametrize("node", ["WOW6432Node\\", ""])
+def test_edge_by_its_updater(node: str) -> None:
+    key = rf"HKEY_LOCAL_MACHINE\SOFTWARE\{node}Microsoft\EdgeUpdate\Clients\{{56EB18F8-B008-4CBD-B6D2-8C97FE7E9062}}"
+    found = facts(posed("edgeupdate", registry={key: {"pv": "146.0.3856.59"}}))
+    assert InstalledProduct("edge", "", "146.0.3856.59") in (found.products or ())
+
+
 @pytest.mark.parametrize("way", ["shell", "unicode"])
 def test_other_ways_tell_that_they_are_there(way: Way) -> None:
     assert servers(facts(TWO_INSTANCES, way)) == [

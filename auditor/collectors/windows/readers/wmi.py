@@ -41,7 +41,7 @@ _OK, _NO_VALUE, _NO_KEY, _DENIED, _WRONG_TYPE = 0, 1, 2, 5, 2147749893
 _KINDS = {"CSDVersion": "REG_SZ", "EditionID": "REG_SZ", "InstallationType": "REG_SZ", "ProductType": "REG_SZ",
           "PROCESSOR_ARCHITECTURE": "REG_SZ", "MachineGuid": "REG_SZ", "CurrentVersion": "REG_SZ", "ProductName": "REG_SZ",
           "CurrentBuildNumber": "REG_SZ", "ProgramFilesDir": "REG_SZ", "ProductSuite": "REG_MULTI_SZ",
-          "Name": "REG_SZ", "PendingFileRenameOperations": "REG_MULTI_SZ"}  # fmt: skip
+          "Name": "REG_SZ", "pv": "REG_SZ", "PendingFileRenameOperations": "REG_MULTI_SZ"}  # fmt: skip
 
 
 class _Task(Struct, frozen=True):
