@@ -77,7 +77,7 @@ def _chain(run: Run, result: TargetResult, f: Finding, rule: Rule | None, place:
     yield f"Rulebook of the run: {run.rulebook.digest[:16]}"
     if run.advisories:
         yield f"Advisories of the run: {run.advisories.digest[:16]}, {', '.join(run.advisories.feeds)}"
-    if rule is None and (f.packages or f.generated):
+    if rule is None and (f.packages or f.generated or f.url):
         yield f"An advisory of a feed: `auditor advisories show {f.rule}` has what it fixes."
         return
     if rule is None:

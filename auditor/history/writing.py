@@ -82,7 +82,8 @@ class Writer:
         self._judged[number] = frozenset(rules)
         return int(number)
 
-    def _rule(self, f: Finding) -> int:
+    def _rule(self, f: Finding, judged: frozenset[str]) -> int:
+        """The number of a finding's rule. What a run found and its rulebook does not hold is of a feed."""
         ident, title = f.rule, f.title
         number = self._rules.get((ident, title))
         if number is None:
@@ -91,7 +92,7 @@ class Writer:
                 (ident, title),
             )
             (number,) = self._db.execute("select n from rules where id=?", (ident,)).fetchone()
-            if f.packages:
+            if f.packages or (judged and ident not in judged):
                 self._db.execute("update rules set advisory=1 where n=? and not advisory", (number,))
             self._rules[ident, title] = number
         return number
@@ -132,9 +133,8 @@ class Writer:
             self._keep_latest(target, place, facts)
             self._same_machine(target, machine, place)
         if result.outcome in ("assessed", "partial"):
-            self._intervals(
-                target, place, self._rows(result.findings), self._judged.get(number, frozenset()), bool(result.held)
-            )
+            judged = self._judged.get(number, frozenset())
+            self._intervals(target, place, self._rows(result.findings, judged), judged, bool(result.held))
 
     def _target(self, number: int, run: Run, t: Target, listed: bool) -> int:
         row = self._db.execute("select n, address, connection, listed, removed from targets where name=?", (t.name,)).fetchone()
@@ -175,7 +175,7 @@ class Writer:
             self._db.execute("insert into replacements values (?,?)", (target, place))
         self._db.execute("update targets set machine=? where n=?", (machine, target))
 
-    def _rows(self, findings: tuple[Finding, ...]) -> list[_Row]:
+    def _rows(self, findings: tuple[Finding, ...], judged: frozenset[str]) -> list[_Row]:
         """The rows of findings, stored once for all hosts in the same state. What another program wrote meanwhile may have been
         a pruning, so then nothing that was remembered counts."""
         (others,) = self._db.execute("pragma data_version").fetchone()
@@ -188,7 +188,7 @@ class Writer:
                 self._stored.pop(next(iter(self._stored)))
             rows: list[_Row] = [
                 (
-                    self._rule(f),
+                    self._rule(f, judged),
                     f.verdict,
                     f.severity,
                     f.obligation,

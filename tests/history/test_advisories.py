@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from auditor.advisories.database.importing import import_documents
 from auditor.advisories.database.knowledge import AdvisoryDatabase
 from auditor.audit.assessment import evaluate_facts
 from auditor.audit.context import AuditContext
@@ -17,8 +18,10 @@ from auditor.model.facts import HostFacts
 from auditor.model.run import Run, TargetResult
 from auditor.model.target import Target
 from auditor.rulebook.loader import load
+from tests.advisories.database import test_months
 from tests.advisories.database.test_knowledge import NOW, alma, database, host
 from tests.checks.test_packages import rpm
+from tests.lab.windows import months
 
 BOOK = load(["rules/linux"])
 
@@ -93,6 +96,32 @@ def test_an_advisory_that_is_taken_back_is_closed(history: History) -> None:
         OLD,
     )
     assert history.open() == []
+
+
+def test_months_of_windows_are_closed_when_the_update_is_there(history: History, tmp_path: Path) -> None:
+    """They carry no packages; a run that is read back has them, and nothing but an answer closes them."""
+    (tmp_path / "documents").mkdir()
+    for name, content in months.documents(test_months.TODAY).items():
+        (tmp_path / "documents" / name).write_bytes(content)
+    import_documents(tmp_path / "months.db", [str(tmp_path / "documents")], now=test_months.NOW)
+    db = AdvisoryDatabase(tmp_path / "months.db")
+
+    def night(ubr: int | None, *listed: int) -> set[str]:
+        host = test_months.posed(test_months.S22, ubr, *listed)
+        if not listed:
+            host.denied_classes.append("Win32_QuickFixEngineering")
+        result = test_months.scanned(host, db)[0]
+        run = history.store.run(history.night(db, result))
+        read = {f.rule for r in run.results for f in r.findings}
+        assert read >= {f.rule for f in result.findings}
+        found = history.store.db.execute("select rule from open_findings where rule like 'MSRC-2%'").fetchall()
+        return {rule for (rule,) in found}
+
+    missing = {"MSRC-2026-Feb", "MSRC-2026-Mar"}
+    assert night(4648, 5073457) == missing
+    assert night(None) >= missing  # neither its build nor its updates were told
+    assert night(4773, 5075906) == {"MSRC-2026-Mar"}
+    assert night(4893, 5078766) == set()
 
 
 def test_an_edit_of_the_title_or_the_day_opens_and_closes_nothing(history: History) -> None:

@@ -18,6 +18,7 @@ from auditor.errors import UsageFault
 from auditor.foundation.deadline import Stop
 from auditor.model.facts import HostFacts, InstalledProduct, Platform
 from auditor.model.finding import Finding
+from auditor.model.run import TargetResult
 from auditor.model.target import Target
 from auditor.rulebook.loader import load
 from tests.advisories.feeds.test_msrc_cvrf import document, fix, flaw
@@ -178,14 +179,19 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> AdvisoryDatabase:
     return AdvisoryDatabase(db)
 
 
-def findings(host: WindowsHost, database: AdvisoryDatabase) -> dict[str, Finding]:
-    context = AuditContext(rulebook=load(), clock=lambda: NOW, marker=lambda: "0123456789abcdef01234567", advisories=database)
+def scanned(host: WindowsHost, database: AdvisoryDatabase, now: datetime = NOW) -> tuple[TargetResult, list[str]]:
+    """What a scan of a posed host gives, and what the host was asked."""
+    context = AuditContext(rulebook=load(), clock=lambda: now, marker=lambda: "0123456789abcdef01234567", advisories=database)
     with WsmanServer(host) as server, environment("LAB_PASSWORD", "Secret-1"):
         target = Target(name=host.name, connection="winrm", address="127.0.0.1", port=server.port, scheme="http", user="auditor",
                         password="env:LAB_PASSWORD")  # fmt: skip
         result = scan(target, context, Stop())
-    assert result.error is None, result.error
-    return {f.rule: f for f in result.findings}
+        assert result.error is None, result.error
+        return result, list(server.log)
+
+
+def findings(host: WindowsHost, database: AdvisoryDatabase, now: datetime = NOW) -> dict[str, Finding]:
+    return {f.rule: f for f in scanned(host, database, now)[0].findings}
 
 
 def posed(name: str, ubr: int | None, *listed: int, restart: bool = False, edition: str = "") -> WindowsHost:
@@ -319,38 +325,14 @@ def test_core_has_fewer_flaws(database: AdvisoryDatabase) -> None:
     ],
 )
 def test_documents_and_clock(now: datetime, verdict: str, word: str, database: AdvisoryDatabase) -> None:
-    context = AuditContext(rulebook=load(), clock=lambda: now, marker=lambda: "0" * 24, advisories=database)
-    with WsmanServer(posed(S22, 4893, 5078766)) as server, environment("LAB_PASSWORD", "Secret-1"):
-        target = Target(
-            name="x",
-            connection="winrm",
-            address="127.0.0.1",
-            port=server.port,
-            scheme="http",
-            user="auditor",
-            password="env:LAB_PASSWORD",
-        )
-        result = scan(target, context, Stop())
-    level = next(f for f in result.findings if f.rule == "windows-patch-level")
+    level = findings(posed(S22, 4893, 5078766), database, now)["windows-patch-level"]
     assert (level.verdict, word in level.why) == (verdict, True), level.why
 
 
 def test_a_host_is_asked_no_more_than_it_has_to_be(database: AdvisoryDatabase) -> None:
     """Three questions about hotpatches; the products are known by their services."""
-    with WsmanServer(posed(CORE, 4893, 5078766)) as server, environment("LAB_PASSWORD", "Secret-1"):
-        target = Target(
-            name="x",
-            connection="winrm",
-            address="127.0.0.1",
-            port=server.port,
-            scheme="http",
-            user="auditor",
-            password="env:LAB_PASSWORD",
-        )
-        scan(target, AuditContext(rulebook=load(), clock=lambda: NOW, marker=lambda: "0" * 24, advisories=database), Stop())
-        asked = [
-            line for line in server.log if "DeviceGuard" in line or "Hotpatch" in line or "AllowReboot" in line or "SQL" in line
-        ]
+    log = scanned(posed(CORE, 4893, 5078766), database)[1]
+    asked = [line for line in log if any(word in line for word in ("DeviceGuard", "Hotpatch", "AllowReboot", "SQL"))]
     assert len(asked) == 3, asked
 
 
