@@ -10,6 +10,7 @@ import msgspec
 
 from auditor.collectors.gather import gather
 from auditor.collectors.linux import LINUX
+from auditor.collectors.linux.parsed_before import parsed
 from auditor.collectors.linux.script_output import ScriptOutput, parse_output
 from auditor.collectors.linux.settings import argument
 from auditor.model.facts import HostFacts, Platform, Volatile
@@ -25,7 +26,7 @@ def linux_facts(result: CommandResult, marker: str, *, target: str, method: str,
     """Parse every collector's part. A part that cannot be read leaves its facts None and says why in `outcomes`;
     nothing raises."""
     output = parse_output(result.stdout, marker, result.truncated.message if result.truncated else None, result.stderr)
-    facts, outcomes = gather((c.name, partial(c.parse, output), _seconds(output, c.sections)) for c in LINUX)
+    facts, outcomes = gather((c.name, partial(parsed, c, output), _seconds(output, c.sections)) for c in LINUX)
     volatile = Volatile(
         **{name: facts.pop(name) for name in ("counters", "queues", "pids") if name in facts},
         **{k: v for k, v in msgspec.structs.asdict(facts.pop("volatile", Volatile())).items() if k in ("uptime", "clock")},

@@ -41,6 +41,8 @@ c_kernels() {
 }
 """
 
+# A line of dpkg-query: what is installed of linux-image-RELEASE; a metapackage's name (linux-image-amd64) has no version in it.
+_IMAGE_PACKAGE = re.compile(r"^ii[^\t\n]{0,9}\tlinux-image-(\d[^\t\n.]{0,99}\.[^\t\n]{0,199})\t", re.MULTILINE)
 _RELEASE = re.compile(r"[0-9][A-Za-z0-9.+~_-]{1,80}")
 # Debian's builds, and those of its relatives, end `uname -v` with their package's version: "Debian 6.1.119-1 (2024-11-22)".
 _BUILT_AS = re.compile(r" [A-Z][A-Za-z]{2,20} (\d\S{1,80}) \(\d{4}-\d\d-\d\d\)")
@@ -92,17 +94,7 @@ def _ubuntu(running: str, uname: str) -> str | None:
 def _packaged(output: ScriptOutput) -> set[str]:
     """The releases whose image packages dpkg lists as installed; none where it lists nothing."""
     section = output.sections.get("packages")
-    found = set()
-    for line in section.text.split("\n") if section else ():
-        status, _, name = line[:400].partition("\t")
-        name = name.partition("\t")[0].removeprefix("linux-image-").removesuffix("-unsigned")
-        if (
-            status.startswith("ii")
-            and line.partition("\t")[2].startswith("linux-image-")
-            and name[:1].isdigit()
-            and "." in name
-        ):
-            found.add(name)
+    found = {m.removesuffix("-unsigned") for m in _IMAGE_PACKAGE.findall(section.text)} if section else set()
     return {r for r in found if not r.endswith(("-dbg", "-dbgsym"))}
 
 

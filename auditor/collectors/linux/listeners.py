@@ -209,5 +209,5 @@ COLLECTOR = Collector(
     parse=parse,
     privileged=("/usr/bin/ss -H -l -t -n -p", "/usr/sbin/ss -H -l -t -n -p", "/bin/ss -H -l -t -n -p"),
     slow=True,
-    reads=("process_names",),
+    reads=("process_names", "identity"),
 )

@@ -137,4 +137,5 @@ COLLECTOR = Collector(
     parse=parse,
     privileged=(_MAPS,),
     slow=True,
+    reads=("identity",),
 )

@@ -18,7 +18,6 @@ from auditor.transports.session import Shell
 def read(session: Shell, request: Request) -> RawCollection:
     """One command for a POSIX host; a second one where it turns out to be a Windows. HostError where there is no session."""
     marker, posix = request.marker, request.posix
-    windows_requirements = request.requirements_of(Platform(family="windows"))
     if session.windows is not True:
         linux_requirements = request.requirements_of(Platform(family="linux"))
         form = "gzip" if session.compress and not posix.raw else "plain"
@@ -29,6 +28,7 @@ def read(session: Shell, request: Request) -> RawCollection:
         )
         if session.windows is False or first.truncated or not _may_be_windows(first, marker):
             return RawCollection(marker=marker, requirements=linux_requirements, result=first)
+    windows_requirements = request.requirements_of(Platform(family="windows"))  # thousands of rules: read for a Windows only
     result = session.run(shell.command(all_queries(windows_requirements), marker))
     if session.windows is None and f"\n{marker}=".encode() not in result.stdout.replace(b"\r\n", b"\n"):
         # No Windows either: the first answer says what it is.
