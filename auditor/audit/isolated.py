@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import threading
 from types import TracebackType
 from typing import Self
 
@@ -15,7 +16,8 @@ from auditor.audit.context import AuditContext
 from auditor.errors import HostError
 from auditor.foundation.deadline import Deadline, Stop
 from auditor.foundation.isolation import Guard
-from auditor.model.encoded_facts import EncodedFacts, decode_sections
+from auditor.model.encoded_facts import EncodedFacts, SectionDecoder
+from auditor.model.facts import HostFacts
 from auditor.model.finding import Finding
 from auditor.model.run import Outcome, TargetError, TargetResult
 
@@ -49,6 +51,7 @@ class IsolatedAssessor:
         self._context = context
         self._guard = Guard(self._in_child)
         self._findings: dict[bytes, tuple[Finding, ...]] = {}
+        self._sections, self._turn = SectionDecoder(), threading.Lock()
 
     def __enter__(self) -> Self:
         self._guard.__enter__()
@@ -64,7 +67,7 @@ class IsolatedAssessor:
         try:
             answer = self._guard.compute(pickle.dumps(response), Deadline(seconds, "reading its answer", stop, at=_FAR))
             result = _decode(answer)
-            facts = decode_sections(result.facts) if result.facts else None
+            facts = self._decoded(result.facts) if result.facts else None
         except HostError as e:
             return TargetResult(target=response.target, outcome="failed", error=TargetError(e.kind, str(e)))
         except msgspec.MsgspecError as e:
@@ -87,6 +90,10 @@ class IsolatedAssessor:
         return _encode(
             _Result(result.outcome, result.error, result.encoded, Raw(_encode(result.findings)), result.held, result.fulfilled)
         )
+
+    def _decoded(self, encoded: EncodedFacts) -> HostFacts:
+        with self._turn:
+            return self._sections.decode(encoded)
 
     def _shared(self, encoded: bytes) -> tuple[Finding, ...]:
         """Findings, held once for all hosts in the same state."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from email.headerregistry import Address
 from typing import Literal
 
 from msgspec import Struct
@@ -36,6 +35,8 @@ def is_address(text: str) -> bool:
     local, at, domain = text.rpartition("@")
     if not at or not local or not domain or any(c.isspace() or ord(c) < 33 for c in text):
         return False
+    from email.headerregistry import Address  # for who mails
+
     try:
         Address(username=local, domain=domain)
     except (ValueError, IndexError):
