@@ -88,6 +88,14 @@ def audit(rulebook: Rulebook) -> AuditContext:
     return AuditContext(rulebook=rulebook, clock=lambda: NOW, marker=lambda: "m4rk3r")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What tests keep for later (foundation/cache_folder.py) is not the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A HOME and a working folder of the test's own, and no agent or inventory from outside."""

@@ -22,7 +22,7 @@ def _refused(path: Path | str) -> OSError:
     return OSError(errno.ELOOP, "it leads through a symbolic link in a folder that others may write", str(path))
 
 
-def _others_may_write(folder: int) -> bool:
+def others_may_write(folder: int) -> bool:
     """May anybody but root and us put something into this folder?"""
     s = os.fstat(folder)
     if s.st_uid not in (0, os.geteuid()):
@@ -43,7 +43,7 @@ def place(path: Path) -> Iterator[tuple[int, str]]:
             target = _link(at, name)
             if target is not None:
                 links += 1
-                if _others_may_write(at) or links > _MOST_LINKS:
+                if others_may_write(at) or links > _MOST_LINKS:
                     raise _refused(path)
                 if target.startswith("/"):
                     os.close(at)

@@ -15,6 +15,7 @@ from auditor.errors import FileFaults
 from auditor.foundation import resources
 from auditor.foundation.yaml_file import MAX_BYTES, FaultList, bind, compose
 from auditor.rulebook import overrides
+from auditor.rulebook.compiled import CompiledRules, Placed
 from auditor.rulebook.imported import ImportedFile, as_written
 from auditor.rulebook.rule import Rule
 from auditor.rulebook.rulebook import Rulebook, checks
@@ -30,17 +31,22 @@ def load(paths: Sequence[str] = (), *, situational: bool = False) -> Rulebook:
     Raises FileFaults with every fault of every file."""
     loading = _Loading()
     left: Counter[str] = Counter()
+    files = []
     for path in _files(list(paths) or ["shipped"], loading.faults):
         if path.name == COUNTS:
             if not situational:
                 left.update(msgspec.json.decode(path.read_bytes(), type=dict[str, int]))
         elif path.parent.name != SITUATIONAL or situational or str(path) in paths:
-            loading.take(path)
+            files.append(path)
+    compiled = CompiledRules([f for f in files if f.suffix in (".yaml", ".yml") and f.name != overrides.NAME])
+    for path in files:
+        loading.take(path, compiled)
     loading.apply_changes()
     if not loading.places and not loading.faults:
         loading.faults.append(f"{' '.join(paths) or 'shipped'}:1: holds no rule")
     if loading.faults:
         raise FileFaults(loading.faults)
+    compiled.keep()
     return Rulebook(tuple(loading.rules.values()), loading.places, loading.digest(), dict(left), loading.later)
 
 
@@ -56,12 +62,15 @@ class _Loading:
         self._contents: dict[str, bytes] = {}  # what a rule is known by: its line, or how it would be written as one
         self._changes: list[tuple[overrides.Override, str]] = []
 
-    def take(self, path: Path) -> None:
+    def take(self, path: Path, compiled: CompiledRules) -> None:
         if path.name == overrides.NAME:
             self._changes += overrides.read(path, self.faults)
         elif path.suffix != ".jsonl":
-            for rule, line, content in _yaml(path, self.faults):
-                self._add(rule, f"{path}:{line}", content)
+            rules = compiled.of(path)
+            if rules is None:
+                compiled.note(path, rules := _yaml(path, self.faults))
+            for line, rule in rules:
+                self._add(rule, f"{path}:{line}", msgspec.json.encode(rule))
         elif file := as_written(path, path.read_bytes()):
             self._keep(file)
         else:
@@ -70,8 +79,9 @@ class _Loading:
 
     def _keep(self, file: ImportedFile) -> None:
         self.later.append(file)
+        path = str(file.path)
         for number, ident in enumerate(file.idents, 1):
-            place = f"{file.path}:{number}"
+            place = f"{path}:{number}"
             if ident not in self.places:
                 self.places[ident], self._in_file[ident] = place, file
             elif ident in self.rules and not self.rules[ident].generated:
@@ -133,10 +143,7 @@ def _files(paths: list[str], faults: list[str]) -> Iterator[Path]:
             faults.append(f"{given}:1: there is no such rule file or folder")
 
 
-_Read = tuple[Rule, int, bytes]  # with its line, and what it is known by
-
-
-def _yaml(path: Path, faults: list[str]) -> list[_Read]:
+def _yaml(path: Path, faults: list[str]) -> list[Placed]:
     """A file holds one rule, or a list of rules."""
     noted = FaultList(path)
     root = compose(path, noted)
@@ -147,14 +154,15 @@ def _yaml(path: Path, faults: list[str]) -> list[_Read]:
         if rule:
             for problem in problems(rule):
                 noted.add(node, f"{rule.id}: {problem}")
-            rules.append((rule, node.start_mark.line + 1, msgspec.json.encode(rule)))
+            rules.append((node.start_mark.line + 1, rule))
     if root is None and not noted:
         noted.add(1, "holds no rule")
     faults.extend(noted.texts())
     return rules
 
 
-def _lines(path: Path, faults: list[str]) -> list[_Read]:
+def _lines(path: Path, faults: list[str]) -> list[tuple[Rule, int, bytes]]:
+    """The rules of a file of JSON Lines, each with its line and what it is known by."""
     rules = []
     decoder = msgspec.json.Decoder(Rule)
     with path.open("rb") as file:
