@@ -62,9 +62,7 @@ _NUMBER = re.compile(r"(?:Q|KB)\d{5,7}")
 
 def listed_of(ids: tuple[str, ...], case: Case) -> list[str]:
     """Those of these hotfixes that the host lists."""
-    listed = case.articles
-    if listed is None:
-        listed = frozenset(article(h.id) for h in case.facts.hotfixes or ())
+    listed = case.articles() if case.articles else frozenset(article(h.id) for h in case.facts.hotfixes or ())
     return [i for i in ids if article(i) in listed]
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 class Case(Struct, frozen=True):
     """One host before one rule. `attestation` is the newest one for this rule and target, whatever its dates;
-    `today` is the date of judging; `packages` gives the installed packages of a name, `sources` those of a source, `articles` are
+    `today` is the date of judging; `packages` gives the installed packages of a name, `sources` those of a source, `articles` gives
     the numbers of the listed hotfixes, None where nobody looked. `coverage`: what the vendor's advisories know of this host,
     None where no advisory database was asked; `support`: until when its release gets fixes, None where no rule tells."""
 
@@ -27,7 +27,7 @@ class Case(Struct, frozen=True):
     today: date
     packages: Callable[[str], list[Package]]
     sources: Callable[[str], list[Package]]
-    articles: frozenset[str] | None = None
+    articles: Callable[[], frozenset[str]] | None = None
     coverage: Coverage | None = None
     support: Support | None = None
 

@@ -7,11 +7,13 @@ from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase, translate
-from functools import cached_property, lru_cache
+from functools import lru_cache
+from typing import cast
 
 from msgspec import Struct
 
 from auditor.checks.packages import source_name
+from auditor.evaluation.shared import WatchedFacts
 from auditor.model.facts import HostFacts, Package, Platform, Program
 from auditor.rulebook.rule import Branch, Component, Rule
 from auditor.versions import windows_product
@@ -31,49 +33,56 @@ class Applies(Struct, frozen=True):
 
 
 class Host:
-    """One host's facts, and what was asked of them: thousands of rules name the same few products and parts."""
+    """One host's facts, watched, and what was asked of them: thousands of rules name the same few products and parts. Who gets an answer that
+    was worked out before has looked at the same facts (shared.py)."""
 
     def __init__(self, facts: HostFacts) -> None:
-        self.facts = facts
+        self._watched = WatchedFacts(facts)
+        self.facts = cast(HostFacts, self._watched)
         self._covers: dict[str, bool | None] = {}
-        self._parts: dict[Component, Applies] = {}
+        self._parts: dict[Component, tuple[Applies, frozenset[str]]] = {}
         self._names: dict[str, tuple[str, ...] | None] = {}
         self._packages: defaultdict[str, list[Package]] | None = None
         self._sources: defaultdict[str, list[Package]] | None = None
+        self._articles: frozenset[str] | None = None
 
     def covers(self, pattern: str) -> bool | None:
         """Does a product pattern cover this host? None where that is not known."""
+        platform = self.facts.platform
         if pattern not in self._covers:
-            self._covers[pattern] = covers(pattern, self.facts.platform)
+            self._covers[pattern] = covers(pattern, platform)
         return self._covers[pattern]
 
     def packages(self, name: str) -> list[Package]:
         """The installed packages of a name; none where the packages are not known."""
+        installed = self.facts.packages or ()
         if self._packages is None:
             self._packages = defaultdict(list)
-            for package in self.facts.packages or ():
+            for package in installed:
                 self._packages[package.name].append(package)
         return self._packages.get(name, [])
 
     def sources(self, name: str) -> list[Package]:
         """The installed packages of a source, a kernel's under the name that advisories have for it."""
+        installed = self.facts.packages or ()
         if self._sources is None:
             self._sources = defaultdict(list)
-            for package in self.facts.packages or ():
+            for package in installed:
                 self._sources[source_name(package)].append(package)
         return self._sources.get(name, [])
 
     def part(self, component: Component) -> Applies:
         """Is a part on this host?"""
-        found = self._parts.get(component)
-        if found is None:
-            found = self._parts[component] = _component(component, self)
-        return found
+        known = self._parts.get(component)
+        if known is None:
+            known = self._parts[component] = self._watched.during(lambda: _component(component, self))
+        self._watched.look(known[1])
+        return known[0]
 
     def names(self, what: str) -> tuple[str, ...] | None:
         """The names of services, processes, programs or packages; None where they were not read."""
+        read = getattr(self.facts, what)
         if what not in self._names:
-            read = getattr(self.facts, what)
             self._names[what] = None if read is None else tuple(n if isinstance(n, str) else n.name for n in read)
         return self._names[what]
 
@@ -82,10 +91,12 @@ class Host:
         fits = _any_of(patterns)
         return next((n for n in self.names(what) or () if fits(n)), None) if patterns else None
 
-    @cached_property
     def articles(self) -> frozenset[str]:
         """The numbers of the hotfixes that are listed: Q246009 and KB246009 are one article."""
-        return frozenset(article(h.id) for h in self.facts.hotfixes or ())
+        listed = self.facts.hotfixes or ()
+        if self._articles is None:
+            self._articles = frozenset(article(h.id) for h in listed)
+        return self._articles
 
 
 def applies(rule: Rule, host: Host) -> Applies:

@@ -11,9 +11,10 @@ from msgspec import Struct
 
 from auditor.evaluation.evaluate import NEVER, NO_POLICY, evaluate, matches
 from auditor.evaluation.knowledge import Knowledge
+from auditor.evaluation.shared import Shared, watched
 from auditor.model.advisory import Coverage
 from auditor.model.encoded_facts import EncodedFacts, encode_facts
-from auditor.model.facts import HostFacts, Platform, Volatile
+from auditor.model.facts import HostFacts, Volatile
 from auditor.model.finding import Attestation, Finding, Waiver
 from auditor.model.policy import Policy
 from auditor.rulebook.rule import Rule
@@ -36,7 +37,7 @@ class EvaluationCache:
     def __init__(self) -> None:
         self._rules: dict[str | None, Sequence[Rule]] = {}  # by the family that they are for
         self._findings: dict[bytes, Evaluation] = {}
-        self._other_products: dict[tuple[Platform, str | None], dict[str, Finding]] = {}
+        self._shared = Shared()
 
     def evaluate(
         self,
@@ -56,18 +57,21 @@ class EvaluationCache:
         `known`: what the run's advisory database says of a host."""
         family = facts.platform.family
         if rules is not self._rules.setdefault(family, rules):
-            self._rules, self._findings, self._other_products = {family: rules}, {}, {}
+            self._rules, self._findings, self._shared = {family: rules}, {}, Shared()
         attested = [a for a in attestations if matches(a.targets, facts.target, groups)]
         waived = [w for w in waivers if matches(w.targets, facts.target, groups)]
         late = (groups if policy.groups else (), failing_since if policy.deadlines or policy.groups else NEVER)
-        digest = _state(facts, encoded or encode_facts(facts))
-        digest.update(_encode((attested, waived, today, policy, late)))
+        encoded = encoded or encode_facts(facts)
+        by = hashlib.sha256(_encode((attested, waived, today, policy, late[0]))).digest()
+        digest = _state(facts, encoded)
+        digest.update(by + _encode(late[1]))
         key = digest.digest()
         found = self._findings.get(key)
         if found is None:
             if len(self._findings) >= self._MOST_STATES:
                 self._findings.pop(next(iter(self._findings)), None)  # another thread may have been quicker
-            knowledge = known(facts) if known and facts.platform.family else None
+            share = self._shared.host(facts, encoded, by)
+            knowledge = share(("knowledge",), seen := watched(facts), lambda: known(seen)) if known and family else None
             findings = evaluate(
                 facts,
                 rules,
@@ -76,9 +80,9 @@ class EvaluationCache:
                 attestations=attested,
                 waivers=waived,
                 policy=policy,
-                failing_since=failing_since,
-                other_product=self._other_products.setdefault((facts.platform, facts.method), {}),
+                failing_since=late[1],
                 knowledge=knowledge,
+                share=share,
             )
             found = _evaluation(findings, facts, knowledge.coverage if knowledge else None)
             self._findings[key] = found

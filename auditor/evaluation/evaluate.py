@@ -6,9 +6,11 @@ gives compliant, everything else unknown (docs/contracts.md, verdicts).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import date
 from fnmatch import fnmatchcase
+from functools import partial
+from typing import Protocol, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -23,6 +25,7 @@ from auditor.model.finding import Attestation, Finding, Obligation, Waiver, Waiv
 from auditor.model.policy import Policy
 from auditor.rulebook.rule import Rule
 
+T = TypeVar("T")
 NO_POLICY = Policy()
 NEVER: Mapping[str, date] = {}
 
@@ -37,48 +40,68 @@ def evaluate(
     waivers: Sequence[Waiver] = (),
     policy: Policy = NO_POLICY,
     failing_since: Mapping[str, date] = NEVER,
-    other_product: dict[str, Finding] | None = None,
     knowledge: Knowledge | None = None,
+    share: Share | None = None,
 ) -> tuple[Finding, ...]:
     """One finding for each rule of the host's family (of all families where it is not known), in the rules' order.
 
     `groups` are the target's, for attestations and waivers that name `@group`; `failing_since` says since when the host is known
-    to lack what a rule asks for; `other_product` keeps the findings of rules about other products, for hosts of the same one. Rules about particular problems are left out unless the policy asks for them. `knowledge`: the advisories of the
+    to lack what a rule asks for; `share` gives what was found on another host that says the same. Rules about particular problems are left out unless the policy asks for them. `knowledge`: the advisories of the
     host's distribution; of these only what is not fulfilled becomes a finding, and a loaded rule of the same id stands for one."""
-    family, host = facts.platform.family, Host(facts)
-    kept = {} if other_product is None or waivers else other_product  # a waiver may name one host of many
-    by = _Circumstances(
-        today, groups, attestations, waivers, policy, failing_since, None, _support(rules, host) if knowledge else None
-    )
-    of_advisories = []
+    family, host, share = facts.platform.family, Host(facts), share or _anew
+    support = _support(rules, host) if knowledge else None
+    by = _Circumstances(facts.target, today, groups, attestations, waivers, policy, failing_since, None, support)
+    of_advisories: tuple[Finding, ...] = ()
     if knowledge:
         own = {rule.id for rule in rules}
-        judged = (_finding(host, rule, Applies(True, "", rule.branches), by) for rule in knowledge.rules if rule.id not in own)
-        of_advisories = [f for f in judged if f.verdict in ("noncompliant", "pending", "unknown")]
+
+        def open_ones(known: Knowledge, by: _Circumstances) -> tuple[Knowledge, tuple[Finding, ...]]:
+            judged = (_finding(host, rule, Applies(True, "", rule.branches), by) for rule in known.rules if rule.id not in own)
+            return known, tuple(f for f in judged if f.verdict in ("noncompliant", "pending", "unknown"))
+
+        dates = tuple(sorted(failing_since.items()))
+        # The answer holds the knowledge, so that no other one gets its place in memory while it is known by that.
+        asked = ("advisories", id(knowledge), support, dates)
+        of_advisories = share(asked, host.facts, partial(open_ones, knowledge, by))[1]
         open_ = len(of_advisories) if family == "linux" else sum(1 for f in of_advisories if f.obligation == "required")
         by = replace(by, coverage=replace(knowledge.coverage, open=open_, max_age=policy.max_age))
     found = []
-
-    def wanted(obligation: Obligation) -> bool:
-        return obligation != "situational" or policy.situational
-
     for rule in rules:
-        if known := kept.get(rule.id):
-            found.append(known)
-        elif (family is None or rule.family == family) and wanted(rule.obligation) and is_about(rule, host):
-            applicable = applies(rule, host)
-            if not wanted(_obligation(rule, applicable)):
-                continue
-            made = _finding(host, rule, applicable, by)
-            found.append(made)
-            if applicable.other_product:
-                kept[rule.id] = made
+        if family is None or rule.family == family:
+            asked_of = (rule.id, by.coverage, support, failing_since.get(rule.id))
+            if made := share(asked_of, host.facts, partial(_found, host, rule, by)):
+                found.append(made)
     return (*found, *of_advisories)
 
 
-class _Circumstances(Struct, frozen=True):
-    """What a verdict depends on beside the host and the rule."""
+class Share(Protocol):
+    """Who may know an answer already (shared.py): `asked` is the question, with all that the answer depends on beside the facts."""
 
+    def __call__(self, asked: Hashable, seen: HostFacts, work: Callable[[], T]) -> T:
+        """`work()`, or what it would give."""
+        ...
+
+
+def _anew(asked: Hashable, seen: HostFacts, work: Callable[[], T]) -> T:
+    return work()
+
+
+def _found(host: Host, rule: Rule, by: _Circumstances) -> Finding | None:
+    """The finding of a loaded rule; None where the rule has nothing to say of such a host."""
+
+    def wanted(obligation: Obligation) -> bool:
+        return obligation != "situational" or by.policy.situational
+
+    if not wanted(rule.obligation) or not is_about(rule, host):
+        return None
+    applicable = applies(rule, host)
+    return _finding(host, rule, applicable, by) if wanted(_obligation(rule, applicable)) else None
+
+
+class _Circumstances(Struct, frozen=True):
+    """What a verdict depends on beside the host's facts and the rule."""
+
+    target: str
     today: date
     groups: Sequence[str]
     attestations: Sequence[Attestation]
@@ -102,7 +125,7 @@ def _support(rules: Sequence[Rule], host: Host) -> Support | None:
 def _finding(host: Host, rule: Rule, applicable: Applies, by: _Circumstances) -> Finding:
     """The one finding of one rule on one host; `applicable` says whether it applies there."""
     facts = host.facts
-    attestation = _attestation(rule, facts.target, by.groups, by.attestations)
+    attestation = _attestation(rule, by.target, by.groups, by.attestations)
     case = Case(facts, attestation, by.today, host.packages, host.sources, host.articles, by.coverage, by.support)
     judged = _aged(_judge(applicable, case), rule, by.policy, by.today)
     monthly = judged.remedy is not None and judged.remedy.kind == "update"
@@ -116,8 +139,7 @@ def _finding(host: Host, rule: Rule, applicable: Applies, by: _Circumstances) ->
         required=_bounded(judged.required),
         why=_bounded(judged.why),
         remediation=judged.remediation or rule.remediation,
-        waiver=_waiver(rule, judged.observed, facts.target, by.groups, by.waivers, by.today)
-        or _accepted(rule, judged, by.policy),
+        waiver=_waiver(rule, judged.observed, by.target, by.groups, by.waivers, by.today) or _accepted(rule, judged, by.policy),
         evidence=(
             *judged.evidence,
             facts.method or "facts as given",
