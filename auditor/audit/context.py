@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from auditor.advisories.database.knowledge import AdvisoryDatabase
 from auditor.evaluation.applicability import may_apply
 from auditor.evaluation.cache import EvaluationCache
 from auditor.evaluation.evaluate import NO_POLICY
@@ -22,6 +21,7 @@ from auditor.model.requirements import DataRequirements
 from auditor.rulebook.rulebook import Rulebook
 
 if TYPE_CHECKING:
+    from auditor.advisories.database.knowledge import AdvisoryDatabase
     from auditor.collectors.permitted import Permitted
 
 

@@ -18,7 +18,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from auditor import __version__
-from auditor.advisories.database.knowledge import AdvisoryDatabase
 from auditor.audit.context import AuditContext, new_context
 from auditor.audit.executor import TargetExecutor
 from auditor.audit.recorder import RunRecorder
@@ -33,6 +32,7 @@ from auditor.model.target import Target
 from auditor.rulebook.rulebook import Rulebook
 
 if TYPE_CHECKING:
+    from auditor.advisories.database.knowledge import AdvisoryDatabase
     from auditor.history.scheduled_runs import ScheduledRun
 
 _MOST_NAMES = 6  # that one remark names

@@ -11,7 +11,6 @@ import msgspec
 from msgspec.structs import replace
 
 from auditor import __version__
-from auditor.advisories.database.knowledge import AdvisoryDatabase
 from auditor.audit.assessment import evaluate_facts
 from auditor.audit.context import AuditContext, new_context
 from auditor.audit.service import new_run
@@ -24,6 +23,7 @@ from auditor.model.target import Target
 from auditor.rulebook.rulebook import Rulebook
 
 if TYPE_CHECKING:
+    from auditor.advisories.database.knowledge import AdvisoryDatabase
     from auditor.history.store import Store
 
 MAX_FACTS_BYTES = 16_000_000  # of one host's facts; those of a large server have two

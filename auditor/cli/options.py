@@ -8,12 +8,11 @@ from contextlib import suppress
 from datetime import datetime
 from functools import reduce
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
 from msgspec.structs import replace
 
-from auditor.advisories.database.knowledge import AdvisoryDatabase
 from auditor.errors import FileFaults, UsageFault
 from auditor.foundation import secret_refs
 from auditor.foundation.files import unwritable
@@ -21,6 +20,9 @@ from auditor.inventory.inventory import Inventory
 from auditor.inventory.native import named_file
 from auditor.inventory.selection import ad_hoc
 from auditor.model.target import Auth, Target
+
+if TYPE_CHECKING:
+    from auditor.advisories.database.knowledge import AdvisoryDatabase
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -136,6 +138,8 @@ def advisory_database(
         if given or opened.advisories:
             raise UsageFault(f"there is no advisory database {path}; make it with `auditor advisories fetch` or `import`")
         return None
+    from auditor.advisories.database.knowledge import AdvisoryDatabase  # for who has one
+
     return AdvisoryDatabase(path, as_of)
 
 

@@ -25,7 +25,7 @@ from tests.mail.server import odd
 from tests.places import RECORDINGS, ROOT
 
 RECORDING = RECORDINGS / "debian-12-root"
-HOSTS = 300  # of the audit that is killed: enough for some seconds
+HOSTS = 1000  # of the audit that is killed: enough for some seconds
 
 
 def write(home: Path, hosts: str, more: str = "") -> None:
