@@ -19,7 +19,7 @@ from auditor.model.facts import HostFacts, Volatile
 T = TypeVar("T")
 Fields = frozenset[str]
 
-_MOST = 50_000  # what is remembered at most; of one rule in one state
+_MOST = 20_000  # findings that are remembered at most: children that judge have a limit of memory
 _encode = msgspec.json.Encoder().encode
 _encoded_name = dict(zip(HostFacts.__struct_fields__, HostFacts.__struct_encode_fields__, strict=True))
 
@@ -60,11 +60,25 @@ class Shared:
         self._looks: dict[
             Hashable, list[Fields]
         ] = {}  # by what was asked: the fields that were looked at, as far as it was seen
-        self._known: dict[Hashable, Any] = {}
+        self._known = _Known()
 
     def host(self, facts: HostFacts, encoded: EncodedFacts, by: bytes) -> SharedOfHost:
         """The same for one host. `encoded`: its facts' JSON; `by`: a digest of all else that its answers depend on."""
         return SharedOfHost(self._looks, self._known, facts, encoded, by)
+
+
+class _Known(dict[Hashable, Any]):
+    """Answers by their questions, and how many findings they hold: what a host lacks of a feed is one answer of hundreds."""
+
+    findings = 0
+
+    def keep(self, asked: Hashable, answer: Any) -> None:
+        self.findings += 1 + (len(answer[1]) if isinstance(answer, tuple) else 0)
+        self[asked] = answer
+
+    def forget(self) -> None:
+        self.clear()
+        self.findings = 0
 
 
 class SharedOfHost:
@@ -73,7 +87,7 @@ class SharedOfHost:
     def __init__(
         self,
         looks: dict[Hashable, list[Fields]],
-        known: dict[Hashable, Any],
+        known: _Known,
         facts: HostFacts,
         encoded: EncodedFacts,
         by: bytes,
@@ -92,13 +106,13 @@ class SharedOfHost:
             except KeyError:
                 pass
         made, fields = cast(WatchedFacts, seen).during(work)
-        if len(self._known) >= _MOST:
-            self._known.clear()
+        if self._known.findings >= _MOST:
+            self._known.forget()
             self._looks.clear()
             looks = self._looks.setdefault(asked, [])
         if fields not in looks:
             looks.append(fields)
-        self._known[asked, self._state(fields)] = made
+        self._known.keep((asked, self._state(fields)), made)
         return made
 
     def _state(self, fields: Fields) -> bytes:

@@ -103,3 +103,11 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         share = known.host(facts, encode_facts(facts), b"")
         assert share("q", seen, lambda seen=seen: seen.packages and seen.packages[0].name) == f"p{number}"  # type: ignore[misc]
     assert len(known._known) <= 50
+    for number in range(200):  # what holds many findings counts as many
+        seen = watched(replace(LINUX, method=str(number)))
+        known.host(replace(LINUX, method=str(number)), encode_facts(replace(LINUX, method=str(number))), b"")(
+            "many",
+            seen,
+            lambda seen=seen: (seen.method, (1,) * 20),  # type: ignore[misc]
+        )
+    assert len(known._known) <= 3
