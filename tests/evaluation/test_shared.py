@@ -16,7 +16,7 @@ from auditor.evaluation.evaluate import evaluate
 from auditor.evaluation.shared import Shared, watched
 from auditor.model.encoded_facts import encode_facts
 from auditor.model.facts import CollectorOutcome, HostFacts, Hotfix, Listener, Package, Program, Service, Setting, Volatile
-from auditor.model.finding import Attestation, Waiver
+from auditor.model.finding import SEVERITIES, Attestation, Waiver
 from auditor.model.policy import Policy
 from tests.given import LINUX, NODE, NOTES, RULES, package
 
@@ -62,7 +62,7 @@ def test_it_is_what_judging_alone_finds(seed: int) -> None:
         "attestations": [Attestation(rule=RULE, targets=("h1", "@web"), state="done", by="kim", date=TODAY, expires=None, reference="")],
         "waivers": [Waiver(rules=("linux-*",), targets=("h2",), owner="kim", reason="so", expires=TODAY)],
     }  # fmt: skip
-    policies = (Policy(), Policy(deadlines={"high": timedelta(days=7), "medium": timedelta(days=9)}, situational=True))
+    policies = (Policy(), Policy(deadlines={s: timedelta(days=7) for s in SEVERITIES}, situational=True))
     for facts in hosts(seed, 120):
         more = {
             **by,
