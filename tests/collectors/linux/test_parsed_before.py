@@ -41,6 +41,8 @@ def variants(output: ScriptOutput) -> Iterator[ScriptOutput]:
         for changed in (
             replace(s, text=""),
             replace(s, status=1, error="no such thing"),
+            replace(s, status=1),
+            replace(s, error="a warning"),
             replace(s, status=13, error="refused"),
             replace(s, text=s.text[: len(s.text) // 2]),
             replace(s, text=f"{s.text}\n"),
