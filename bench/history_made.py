@@ -122,7 +122,7 @@ def make(path: Path, hosts: int, nights: int) -> dict[str, object]:
         with Store(path) as store:
             store.begin(run, [r.id for r in rules])
             for r in results:
-                store.add(run, r, listed=True)
+                store.add(run, [r], listed=[r.target.name])
             run = replace(run, finished=when + timedelta(minutes=5), results=tuple(results))
             store.finish(run, [r.target.name for r in results])
             saved.append(time.perf_counter() - started)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from msgspec import Struct
@@ -24,10 +25,15 @@ from auditor.model.target import Target
 PASSING: frozenset[ErrorKind] = frozenset(("resolve", "refused", "timeout", "protocol", "jump-failed", "quota"))
 
 
-class TargetExecutor(Protocol):
-    """Scans targets and gives each result as it arrives, exactly one for every target."""
+MOST_TOGETHER, LONGEST_WAIT = 32, 1.0  # results that are given together, and the seconds that the first of them waits at most
+Batch = list[TargetResult]
 
-    def run(self, targets: Sequence[Target], context: AuditContext, stop: Stop) -> Iterator[TargetResult]:
+
+class TargetExecutor(Protocol):
+    """Scans targets and gives their results as they arrive, exactly one for every target; those that arrive within a second
+    together, since the history stores them as one."""
+
+    def run(self, targets: Sequence[Target], context: AuditContext, stop: Stop) -> Iterator[Batch]:
         """Scan the targets. After `stop` the rest arrives as `interrupted`."""
         ...
 
@@ -38,7 +44,7 @@ class LocalExecutor(Struct, frozen=True):
     jobs: int = 32
     per_jump: int | None = None
 
-    def run(self, targets: Sequence[Target], context: AuditContext, stop: Stop) -> Iterator[TargetResult]:
+    def run(self, targets: Sequence[Target], context: AuditContext, stop: Stop) -> Iterator[Batch]:
         share_one_heap()
         workers = max(1, min(self.jobs, len(targets)))
         pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="host")
@@ -53,21 +59,28 @@ class RetryingExecutor(Struct, frozen=True):
     executor: TargetExecutor
     on_try: Callable[[], None]
 
-    def run(self, targets: Sequence[Target], context: AuditContext, stop: Stop) -> Iterator[TargetResult]:
+    def run(self, targets: Sequence[Target], context: AuditContext, stop: Stop) -> Iterator[Batch]:
         again: dict[str, TargetResult] = {}
-        for result in self.executor.run(targets, context, stop):
+        for batch in self.executor.run(targets, context, stop):
             self.on_try()
-            if result.error and result.error.kind in PASSING and _seconds_left(result) and not stop.requested.is_set():
-                again[result.target.name] = result
-            else:
-                yield result
+            passing = {r.target.name: r for r in batch if _may_pass(r)} if not stop.requested.is_set() else {}
+            again |= passing
+            yield [r for r in batch if r.target.name not in passing]
         if stop.requested.is_set():
-            yield from again.values()
+            yield list(again.values())
         elif again:
-            for result in self.executor.run([_with_seconds_left(r) for r in again.values()], context, stop):
+            for batch in self.executor.run([_with_seconds_left(r) for r in again.values()], context, stop):
                 self.on_try()
-                first = again[result.target.name]
-                yield replace(result, target=first.target, seconds=round(first.seconds + result.seconds, 3))
+                yield [_second(again[r.target.name], r) for r in batch]
+
+
+def _may_pass(result: TargetResult) -> bool:
+    """Is it worth a second try?"""
+    return result.error is not None and result.error.kind in PASSING and _seconds_left(result) > 0
+
+
+def _second(first: TargetResult, result: TargetResult) -> TargetResult:
+    return replace(result, target=first.target, seconds=round(first.seconds + result.seconds, 3))
 
 
 def _seconds_left(result: TargetResult) -> float:
@@ -89,8 +102,8 @@ def scan_all(
     stop: Stop,
     per_jump: int | None = None,
     assessor: Assessor | None = None,
-) -> Iterator[TargetResult]:
-    """Many targets over a pool, each result as it arrives, at most `per_jump` at a time through one jump host. After `stop`
+) -> Iterator[Batch]:
+    """Many targets over a pool, results as they arrive, at most `per_jump` at a time through one jump host. After `stop`
     the rest arrives as `interrupted`."""
     done: SimpleQueue[tuple[Target, Future[TargetResult]]] = SimpleQueue()
     waiting: dict[str, deque[Target]] = defaultdict(deque)
@@ -100,10 +113,10 @@ def scan_all(
         pool.submit(_scan_safely, target, context, stop, assessor).add_done_callback(lambda future: done.put((target, future)))
 
     ready = pool.map(lambda target: _prepare_safely(target, stop), targets)
-    left = 0
+    left, failed = 0, Batch()
     for target in list(ready):
         if isinstance(target, TargetResult):
-            yield target
+            failed.append(target)
             continue
         left += 1
         jump = _first_jump(target)
@@ -112,11 +125,21 @@ def scan_all(
         else:
             through[jump] += 1
             submit(target)
-    for _ in range(left):
-        target, future = done.get()
-        if following := waiting[_first_jump(target)]:
-            submit(following.popleft())
-        yield future.result()
+    if failed:
+        yield failed
+    while left:
+        batch, until = Batch(), float("inf")
+        while len(batch) < min(left, MOST_TOGETHER):
+            try:
+                target, future = done.get(timeout=max(0.0, until - time.monotonic()) if batch else None)
+            except Empty:
+                break
+            if following := waiting[_first_jump(target)]:
+                submit(following.popleft())
+            until = until if batch else time.monotonic() + LONGEST_WAIT
+            batch.append(future.result())
+        left -= len(batch)
+        yield batch
 
 
 def _first_jump(target: Target) -> str:

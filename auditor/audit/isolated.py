@@ -13,11 +13,12 @@ from msgspec import Raw, Struct
 
 from auditor.audit.assessment import HostResponse, assess
 from auditor.audit.context import AuditContext
+from auditor.audit.section_decoder import SectionDecoder
 from auditor.errors import HostError
 from auditor.foundation.deadline import Deadline, Stop
 from auditor.foundation.isolation import Guard
-from auditor.model.encoded_facts import EncodedFacts, SectionDecoder
-from auditor.model.facts import HostFacts
+from auditor.foundation.remembered import Remembered
+from auditor.model.encoded_facts import EncodedFacts
 from auditor.model.finding import Finding
 from auditor.model.run import Outcome, TargetError, TargetResult
 
@@ -39,18 +40,21 @@ class _Result(Struct, frozen=True):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Result).decode
-_decode_findings = msgspec.msgpack.Decoder(tuple[Finding, ...]).decode
+_apart = msgspec.msgpack.Decoder(tuple[Raw, ...]).decode
+_decode_finding = msgspec.msgpack.Decoder(Finding).decode
 
 
 class IsolatedAssessor:
     """Assesses the hosts of one run in child processes. A context manager."""
 
     _MOST_STATES = 256  # states of a fleet's hosts; each keeps its findings once
+    _MOST = 16_000_000  # bytes of findings; each is held once, in whatever state it occurs
 
     def __init__(self, context: AuditContext) -> None:
         self._context = context
         self._guard = Guard(self._in_child)
-        self._findings: dict[bytes, tuple[Finding, ...]] = {}
+        self._states = Remembered[bytes, tuple[Finding, ...]](self._MOST_STATES)
+        self._findings = Remembered[bytes, Finding](self._MOST)
         self._sections, self._turn = SectionDecoder(), threading.Lock()
 
     def __enter__(self) -> Self:
@@ -67,7 +71,9 @@ class IsolatedAssessor:
         try:
             answer = self._guard.compute(pickle.dumps(response), Deadline(seconds, "reading its answer", stop, at=_FAR))
             result = _decode(answer)
-            facts = self._decoded(result.facts) if result.facts else None
+            with self._turn:
+                facts = self._sections.decode(result.facts) if result.facts else None
+                findings = self._shared(bytes(result.findings))
         except HostError as e:
             return TargetResult(target=response.target, outcome="failed", error=TargetError(e.kind, str(e)))
         except msgspec.MsgspecError as e:
@@ -78,7 +84,7 @@ class IsolatedAssessor:
             outcome=result.outcome,
             error=result.error,
             facts=facts,
-            findings=self._shared(bytes(result.findings)),
+            findings=findings,
             encoded=result.facts,
             held=result.held,
             fulfilled=result.fulfilled,
@@ -91,16 +97,10 @@ class IsolatedAssessor:
             _Result(result.outcome, result.error, result.encoded, Raw(_encode(result.findings)), result.held, result.fulfilled)
         )
 
-    def _decoded(self, encoded: EncodedFacts) -> HostFacts:
-        with self._turn:
-            return self._sections.decode(encoded)
-
     def _shared(self, encoded: bytes) -> tuple[Finding, ...]:
-        """Findings, held once for all hosts in the same state."""
+        """Findings, held once for all hosts in the same state, and each once for all that have it."""
         key = hashlib.sha256(encoded).digest()
-        findings = self._findings.get(key)
-        if findings is None:
-            if len(self._findings) >= self._MOST_STATES:
-                self._findings.pop(next(iter(self._findings)), None)  # another thread may have been quicker
-            findings = self._findings[key] = _decode_findings(encoded)
-        return findings
+        return self._states.get(key, 1, lambda: tuple(self._finding(bytes(f)) for f in _apart(encoded)))
+
+    def _finding(self, encoded: bytes) -> Finding:
+        return self._findings.get(encoded, len(encoded), lambda: _decode_finding(encoded))

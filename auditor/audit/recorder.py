@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,9 +87,10 @@ class RunRecorder:
             self._fail(e)
             return {}
 
-    def add(self, result: TargetResult) -> None:
-        """Store one result."""
-        self._try(lambda store: store.add(self._run, result, listed=result.target.name in self._inventory))
+    def add(self, results: Sequence[TargetResult]) -> None:
+        """Store results; once it returns without a fault they are there whatever happens."""
+        if results:
+            self._try(lambda store: store.add(self._run, results, listed=self._inventory))
 
     def finish(self, run: Run, whole: bool, reason: str = "") -> None:
         """Close the run. `whole`: it was to assess the whole inventory; `reason`: why a named audit did not."""

@@ -104,15 +104,15 @@ class AuditRun:
     def results(
         self, executor: TargetExecutor, stop: Stop, suspending: Callable[[], bool] = lambda: False
     ) -> Iterator[TargetResult]:
-        """Scan every target that has no result yet, and store each result as it arrives. `suspending`: the run is
-        continued later, so hosts that are interrupted are left for then."""
-        for result in executor.run(self._remaining(), self._context(), stop):
-            interrupted = result.error is not None and result.error.kind == "interrupted"
+        """Scan every target that has no result yet, and store the results as they arrive; whatever is given here is stored.
+        `suspending`: the run is continued later, so hosts that are interrupted are left for then."""
+        for batch in executor.run(self._remaining(), self._context(), stop):
+            interrupted = sum(_interrupted(r) for r in batch)
             self.interrupted += interrupted
             if interrupted and suspending():
-                continue
-            self._keep(result)
-            yield result
+                batch = [r for r in batch if not _interrupted(r)]
+            self._keep(batch)
+            yield from batch
 
     def finish(self, stop: Stop, reason: str = "") -> Run:
         """End the run: it is finished in the history, and a mail is due where the policy says so. `reason`: why a scheduled
@@ -135,7 +135,7 @@ class AuditRun:
         error = TargetError("interrupted", f"this host had no turn ({reason}); the next audit asks it")
         for target in self._request.targets:
             if target.name not in self._results:
-                self._keep(TargetResult(target=target, outcome="unreachable", error=error))
+                self._keep([TargetResult(target=target, outcome="unreachable", error=error)])
         stop = Stop()
         stop.now()
         run = self._ended(stop)
@@ -160,14 +160,18 @@ class AuditRun:
             failing_since=self.recorder.failing_since() if policy.deadlines or policy.groups else None,
         )
 
-    def _keep(self, result: TargetResult) -> None:
-        self.recorder.add(result)
-        self._results[result.target.name] = result.slim()
+    def _keep(self, batch: Sequence[TargetResult]) -> None:
+        self.recorder.add(batch)
+        self._results.update((r.target.name, r.slim()) for r in batch)
 
     def _ended(self, stop: Stop) -> Run:
         """The run with its results in the targets' order."""
         results = tuple(self._results[t.name] for t in self._request.targets if t.name in self._results)
         return replace(self.run, finished=self._request.clock(), interrupted=stop.requested.is_set(), results=results)
+
+
+def _interrupted(result: TargetResult) -> bool:
+    return result.error is not None and result.error.kind == "interrupted"
 
 
 def one_machine(results: Iterable[TargetResult]) -> Iterator[str]:

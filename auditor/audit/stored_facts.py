@@ -134,7 +134,7 @@ def store_facts(
     store.begin(run, rulebook.ids, one_off=True)
     for f in facts:
         result = evaluate_facts(f, _target(f.target, inventory), context)
-        store.add(run, result, listed=f.target in inventory.targets)
+        store.add(run, [result], listed=inventory.targets)
     run = replace(run, finished=context.clock())
     store.finish(run)
     return run

@@ -13,6 +13,7 @@ import msgspec
 from msgspec.structs import replace
 from sqlite_utils import Database
 
+from auditor.foundation.remembered import Remembered
 from auditor.model.encoded_facts import EncodedFacts
 from auditor.model.facts import CollectorOutcome
 
@@ -58,9 +59,15 @@ def store_blob(db: Database, kind: str, body: bytes, like: int | None = None) ->
     """The number of a content, stored if it is new. `like`: another that it mostly repeats, and is then kept by its
     difference from it (zstd with a prefix, RFC 8878 section 5); a difference is never taken from a difference."""
     digest = _digest(kind, body)
+    return _lying(db, digest) or _stored(db, kind, digest, body, like)
+
+
+def _lying(db: Database, digest: bytes) -> int | None:
     row = db.execute("select n from contents where digest=?", (digest,)).fetchone()
-    if row:
-        return int(row[0])
+    return int(row[0]) if row else None
+
+
+def _stored(db: Database, kind: str, digest: bytes, body: bytes, like: int | None) -> int:
     packed, base = zstd.compress(body, 3), None
     if like is not None:
         whole = db.execute("select coalesce(base, n) from contents where n=?", (like,)).fetchone()[0]
@@ -99,7 +106,21 @@ def _digest(kind: str, body: bytes) -> bytes:
     return hashlib.blake2b(body, digest_size=16, person=kind.encode()).digest()
 
 
-def store_sections(db: Database, encoded: EncodedFacts, before: int | None = None) -> int:
+class Digests:
+    """The digests of sections' canonical forms. Hosts have most sections in common, and sorting one costs more than
+    everything else of storing it. A digest is the content's own, so what becomes of the file meanwhile does not matter."""
+
+    _MOST = 16_000_000  # bytes of sections
+
+    def __init__(self) -> None:
+        self._known = Remembered[tuple[str, bytes], bytes](self._MOST)
+
+    def of(self, name: str, plain: bytes) -> bytes:
+        """The digest of a section's canonical form."""
+        return self._known.get((name, plain), len(plain), lambda: _digest(name, _canonical(name, plain)))
+
+
+def store_sections(db: Database, encoded: EncodedFacts, digests: Digests, before: int | None = None) -> int:
     """The stable facts, section by section. `before`: the same host's, which these mostly repeat."""
     known = _sections(db, before).apart if before is not None else {}
     lying: dict[str, msgspec.Raw] = {}
@@ -107,11 +128,11 @@ def store_sections(db: Database, encoded: EncodedFacts, before: int | None = Non
     for name, plain in encoded.items():
         if name in _APART or plain == b"null":
             continue
-        body = _canonical(name, plain)
-        if len(body) <= _SMALL:
-            lying[name] = msgspec.Raw(body)
-        else:
-            apart[name] = store_blob(db, name, body, known.get(name))
+        if len(plain) <= _SMALL:
+            lying[name] = msgspec.Raw(_canonical(name, plain))
+            continue
+        digest = digests.of(name, plain)
+        apart[name] = _lying(db, digest) or _stored(db, name, digest, _canonical(name, plain), known.get(name))
     return store_blob(db, "facts", encode({"here": lying, "apart": apart}))
 
 

@@ -1,6 +1,6 @@
 """One history file: opening it, transactions, and what goes wrong with it in words.
 
-A run is a row that is written when it starts and closed when it ends; each result is one transaction. A kill at any
+A run is a row that is written when it starts and closed when it ends; results that arrive together are one transaction. A kill at any
 moment leaves a database that opens, and either has the run (closed) or has it as one that never finished: such a run is
 listed as killed, and no question about the latest run is answered from it.
 """
@@ -11,7 +11,7 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -156,10 +156,19 @@ class Store:
         with self.transaction():
             self._run = self._writer.resume(run.id, rules)
 
-    def add(self, run: Run, result: TargetResult, *, listed: bool = False) -> None:
-        """Store one target's result, whole or not at all. `listed`: the target is an entry of the inventory."""
-        with self.transaction():
-            self._writer.add(self._run, run, result, listed=listed)
+    def add(self, run: Run, results: Sequence[TargetResult], *, listed: Collection[str] = ()) -> None:
+        """Store results, each whole or not at all. `listed`: the names that are entries of the inventory. Where one cannot be
+        stored, those before it are."""
+        try:
+            with self.transaction():
+                for result in results:
+                    self._writer.add(self._run, run, result, listed=result.target.name in listed)
+        except HistoryError:
+            self._writer.forget()
+            if len(results) == 1:
+                raise
+            for result in results:
+                self.add(run, [result], listed=listed)
 
     def reopen(self, ident: str) -> None:
         """A run that was not ended, to end it."""

@@ -38,7 +38,7 @@ _RESULT = (
     "n, run, target, outcome, error, milliseconds, offset, facts, machine, collectors, record, noncompliant, pending, unknown, compliant,"
     " not_applicable, required_met, required_missing, required_unknown"
 )
-_MOST_STATES = 256  # a fleet has fewer states than hosts
+_MOST_FINDINGS = 50_000  # whose rows are remembered; a fleet has fewer findings than hosts times rules
 
 
 class Writer:
@@ -48,8 +48,9 @@ class Writer:
         self._db = db
         self._rules: dict[tuple[str, str], int] = {}
         self._judged: dict[int, frozenset[str]] = {}  # by run: the rules that were loaded
-        self._stored: dict[int, tuple[tuple[Finding, ...], list[_Row]]] = {}  # by the identity of findings that hosts share
+        self._stored: dict[int, tuple[Finding, _Row]] = {}  # by the identity of a finding that hosts share
         self._others = 0  # SQLite's count of what other programs committed
+        self._digests = blobs.Digests()
 
     def begin(self, run: Run, rules: Iterable[str] | None, *, one_off: bool = False) -> int:
         """Open a run; its number. `rules` are the ids of those it judges by, None where they are not known any more. `one_off`: it is no
@@ -74,6 +75,11 @@ class Writer:
             self._db.execute("update runs set advisories=? where n=?", (blobs.encode(run.advisories).decode(), number))
         self._judged[number] = ids or frozenset()
         return number
+
+    def forget(self) -> None:
+        """What was written last is not there: its transaction failed, and the numbers in it may be given anew."""
+        self._rules.clear()
+        self._stored.clear()
 
     def resume(self, ident: str, rules: Iterable[str]) -> int:
         """Go on with a run, judged by the same rules as before; its number."""
@@ -113,7 +119,7 @@ class Writer:
                 blobs.store_blob(self._db, "error", blobs.encode(result.error)) if result.error else None,
                 round(result.seconds * 1000),
                 round((facts.collected_at - run.started).total_seconds() * 1000) if facts else None,
-                blobs.store_sections(self._db, result.encoded or encode_facts(facts), self._facts_before(target))
+                blobs.store_sections(self._db, result.encoded or encode_facts(facts), self._digests, self._facts_before(target))
                 if facts
                 else None,
                 machine,
@@ -176,28 +182,21 @@ class Writer:
         self._db.execute("update targets set machine=? where n=?", (machine, target))
 
     def _rows(self, findings: tuple[Finding, ...], judged: frozenset[str]) -> list[_Row]:
-        """The rows of findings, stored once for all hosts in the same state. What another program wrote meanwhile may have been
+        """The rows of findings, each stored once for all hosts that share it. What another program wrote meanwhile may have been
         a pruning, so then nothing that was remembered counts."""
         (others,) = self._db.execute("pragma data_version").fetchone()
-        if others != self._others:
+        if others != self._others or len(self._stored) > _MOST_FINDINGS:
             self._stored.clear()
             self._others = others
-        known = self._stored.get(id(findings))
+        return [self._row(f, judged) for f in findings]
+
+    def _row(self, f: Finding, judged: frozenset[str]) -> _Row:
+        known = self._stored.get(id(f))
         if known is None:
-            if len(self._stored) >= _MOST_STATES:
-                self._stored.pop(next(iter(self._stored)))
-            rows: list[_Row] = [
-                (
-                    self._rule(f, judged),
-                    f.verdict,
-                    f.severity,
-                    f.obligation,
-                    blobs.store_blob(self._db, "finding", stored_finding.body(f)),
-                    blobs.store_blob(self._db, "waiver", blobs.encode(f.waiver)) if f.waiver else None,
-                )
-                for f in findings
-            ]
-            known = self._stored[id(findings)] = (findings, rows)  # holding the findings keeps their identity theirs
+            body = blobs.store_blob(self._db, "finding", stored_finding.body(f))
+            waiver = blobs.store_blob(self._db, "waiver", blobs.encode(f.waiver)) if f.waiver else None
+            row = (self._rule(f, judged), f.verdict, f.severity, f.obligation, body, waiver)
+            known = self._stored[id(f)] = f, row  # holding the finding keeps its identity its own
         return known[1]
 
     def _intervals(self, target: int, place: int, rows: list[_Row], judged: frozenset[str], held: bool) -> None:

@@ -44,7 +44,7 @@ class History:
             if isinstance(facts, HostFacts):
                 target = Target(name=facts.target, connection="replay")
                 facts = evaluate_facts(replace(facts, collected_at=now), target, context, today=date(2026, 11, 24))
-            self.store.add(run, facts, listed=True)
+            self.store.add(run, [facts], listed=[facts.target.name])
         self.store.finish(replace(run, finished=now))
         return run.id
 

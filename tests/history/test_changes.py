@@ -43,7 +43,7 @@ def nights(path: Path, *of: list[TargetResult], listed: bool = True) -> Store:
             run = Run(id=f"r{n}", started=WHEN + timedelta(days=n), auditor="0", rulebook=RulebookSummary("d", 3, "2026-01-01"))
             s.begin(run, IDS)
             for r in results:
-                s.add(run, r, listed=listed)
+                s.add(run, [r], listed=[r.target.name] if listed else [])
             s.finish(
                 replace(run, finished=run.started, results=tuple(results)), [r.target.name for r in results] if listed else None
             )
@@ -171,7 +171,7 @@ def with_one_off(path: Path) -> Store:
         run = Run(id="once", started=WHEN + timedelta(days=1), auditor="0", rulebook=RulebookSummary("d", 3, "2026-01-01"))
         s.begin(run, IDS)
         for r in (result("ssh-web1", "mm", run.started, "m1"), result("wbe1", "-", run.started)):
-            s.add(run, r)
+            s.add(run, [r])
         s.finish(replace(run, finished=run.started))
     return Store(path, create=False)
 
@@ -194,7 +194,7 @@ def test_an_entry_that_was_renamed_counts_once(tmp_path: Path) -> None:
     with Store(path) as s:
         run = Run(id="part", started=WHEN + timedelta(days=1), auditor="0", rulebook=RulebookSummary("d", 3, "2026-01-01"))
         s.begin(run, IDS)
-        s.add(run, result("new", "m", run.started, "m1"), listed=True)
+        s.add(run, [result("new", "m", run.started, "m1")], listed=["new"])
         s.finish(replace(run, finished=run.started))
         assert [h.host for h in fleet.members(s.db, fleet.last(s.db))] == ["new", "other"]
         assert [h.host for h in fleet.members(s.db, fleet.high_of_run(s.db, 1))] == ["old", "other"]
@@ -237,7 +237,7 @@ def test_what_began_and_ended_in_one_day_says_when(auditor: Auditor, home: Path)
                 id=f"r{n}", started=WHEN + timedelta(hours=3 * n), auditor="0", rulebook=RulebookSummary("d", 3, "2026-01-01")
             )
             s.begin(run, IDS)
-            s.add(run, result("h", letter, run.started), listed=True)
+            s.add(run, [result("h", letter, run.started)], listed=["h"])
             s.finish(replace(run, finished=run.started))
     said = auditor("history", "host", "h").stdout
     assert "since 2026-11-23 12:00 until 2026-11-23 15:00" in said
@@ -264,7 +264,7 @@ def written(path: Path, *of: tuple[str, list[str] | None, list[TargetResult]]) -
             night = ScheduledRun(kind, run.started) if kind not in ("audit", "scan") else None
             s.begin(run, IDS, night, one_off=kind == "scan")
             for r in results:
-                s.add(run, r, listed=kind != "scan")
+                s.add(run, [r], listed=[r.target.name] if kind != "scan" else [])
             s.finish(
                 replace(run, finished=run.started, results=tuple(results)), inventory, scheduled=(night, "") if night else None
             )

@@ -49,7 +49,7 @@ def after(path: Path, *days: Day, machines: dict[str, str] | None = None) -> Sto
         with Store(path) as s:
             s.begin(run, IDS)
             for name, letters in day.items():
-                s.add(run, result(name, letters, when, (machines or {}).get(name)), listed=True)
+                s.add(run, [result(name, letters, when, (machines or {}).get(name))], listed=[name])
             s.finish(replace(run, finished=when + timedelta(minutes=1)), day)
     return Store(path, create=False)
 
@@ -111,7 +111,7 @@ def test_two_machines_that_shared_a_name_are_not_mixed(tmp_path: Path) -> None:
     run = Run(id="day1", started=when, finished=when, auditor="0", rulebook=RulebookSummary("d", 3, "2026-01-01"))
     with Store(path) as s:
         s.begin(run, IDS)
-        s.add(run, result("h", "m", when, "two"))
+        s.add(run, [result("h", "m", when, "two")])
         s.finish(run)
         rows = queries.of_host(s.db, "h")
         assert [(r.since[:10], r.until and r.until[:10]) for r in rows] == [("2026-11-24", None), ("2026-11-23", "2026-11-24")]
@@ -129,7 +129,7 @@ def test_another_machine_neither_fixes_nor_goes_on(tmp_path: Path) -> None:
             when = WHEN + timedelta(days=n)
             run = Run(id=f"day{n}", started=when, finished=when, auditor="0", rulebook=RulebookSummary("d", 3, "2026-01-01"))
             s.begin(run, IDS)
-            s.add(run, result("h", letters, when, "two"), listed=True)
+            s.add(run, [result("h", letters, when, "two")], listed=["h"])
             s.finish(run)
         assert changes(s, 2, 3) == [("new", "h", "rule-1"), ("another machine", "h", "")]
         assert changes(s, 3, 4) == [("new", "h", "rule-0")]

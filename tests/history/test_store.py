@@ -64,7 +64,7 @@ def store(path: Path, run: Run, finish: bool = True) -> None:
     with Store(path) as s:
         s.begin(run, IDS)
         for r in run.results:
-            s.add(run, r)
+            s.add(run, [r])
         if finish:
             s.finish(run)
 
@@ -160,7 +160,7 @@ def test_another_rulebook_closes_nothing_of_this_one(tmp_path: Path) -> None:
     run = replace(run_of(one, number=3), rulebook=RulebookSummary("few", 1, "2026-01-01"))
     with Store(path) as s:
         s.begin(run, [r.id for r in few])
-        s.add(run, one)
+        s.add(run, [one])
         s.finish(run)
         assert [f.rule for f in s.run("r3").results[0].findings] == [f.rule for f in one.findings]
     assert counts(path, "findings where until is not null") == [sum(bool(f.waiver) for f in result(LINUX).findings[:1])]
@@ -181,7 +181,7 @@ def test_a_host_that_left_the_inventory_is_closed_and_comes_back(tmp_path: Path)
         with Store(path) as s:
             s.begin(run, IDS)
             for r in run.results:
-                s.add(run, r, listed=True)
+                s.add(run, [r], listed=[r.target.name])
             s.finish(run, kept)
         assert counts(path, "targets where removed is not null") == [2 - len(kept)]
 
@@ -363,6 +363,60 @@ def test_kill_at_any_moment(tmp_path: Path) -> None:
     assert half > kills / 10
 
 
+TELLER = """
+import sys
+from tests.history.test_store import *
+from auditor.audit.service import AuditRequest, AuditRun
+from auditor.foundation.deadline import Stop
+from auditor.inventory.inventory import Inventory
+from auditor.rulebook.loader import load
+
+class Endless:
+    def run(self, targets, context, stop):
+        for n in range(100_000):
+            yield [result(LINUX, f"h{n}-{i}") for i in range(1 + n % 40)]
+
+request = AuditRequest(inventory=Inventory(), rulebook=load(()), targets=(), history=Path(sys.argv[1]))
+with AuditRun(request) as audited:
+    for r in audited.results(Endless(), Stop()):
+        print(r.target.name, flush=True)
+"""
+
+
+def test_what_was_told_is_stored(tmp_path: Path) -> None:
+    """Results that arrive together are one transaction, and none of them is told before it is over."""
+    for count in (1, 50, 333):
+        path = tmp_path / f"{count}.db"
+        teller = subprocess.Popen([sys.executable, "-c", TELLER, str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        assert teller.stdout
+        told = [teller.stdout.readline().strip() for _ in range(count)]
+        teller.kill()
+        told += teller.stdout.read().split("\n")[:-1]
+        teller.stdout.close()
+        teller.wait()
+        with Store(path) as s:
+            assert list(maintenance.faults(s.db)) == []
+            assert all(told)
+            assert set(told) <= {r.target.name for r in s.run(s.runs()[0]["id"]).results}
+
+
+def test_one_that_cannot_be_stored_costs_none_before_it(tmp_path: Path) -> None:
+    results = [result(LINUX, f"h{n}") for n in range(6)]
+    run = run_of(*results)
+    with Store(tmp_path / "a.db") as s:
+        s.begin(run, IDS)
+        s.add(run, [result(LINUX, "first")])
+        s.db.execute("create trigger full before insert on targets when new.name='h4' begin select raise(abort, 'no'); end")
+        with pytest.raises(HistoryError):
+            s.add(run, results)
+        s.db.execute("drop trigger full")
+        s.add(run, [replace(results[5], findings=results[5].findings[:3])])
+        stored = s.run("r1").results
+        assert {r.target.name for r in stored} == {"first", "h0", "h1", "h2", "h3", "h5"}
+        assert [len(r.findings) for r in stored if r.target.name == "h3"] == [len(results[3].findings)]
+        assert list(maintenance.faults(s.db)) == []
+
+
 WRITER = """
 import sys, time
 from tests.history.test_store import *
@@ -374,7 +428,7 @@ for n in range(12):
         s.begin(run, IDS)
         for r in results:
             time.sleep(0.004)
-            s.add(run, r)
+            s.add(run, [r])
         s.finish(run)
 """
 
@@ -476,10 +530,10 @@ def test_what_another_program_drops_meanwhile_is_stored_again(tmp_path: Path) ->
     run = run_of(first, second)
     with Store(path) as s:
         s.begin(run, IDS)
-        s.add(run, first)
+        s.add(run, [first])
         with Store(path) as other, other.guard("written"):
             maintenance.forget(other.db, "a")
-        s.add(run, second)
+        s.add(run, [second])
         s.finish(run)
         assert list(maintenance.faults(s.db)) == []
         assert len(s.run(run.id).results[0].findings) == len(first.findings)

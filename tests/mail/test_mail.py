@@ -204,7 +204,7 @@ def night(path: Path, number: int, letters: str, mail_to: tuple[str, ...] = ("ki
     with Store(path) as s:
         s.begin(run, IDS)
         for r in run.results:
-            s.add(run, r, listed=True)
+            s.add(run, [r], listed=[r.target.name])
         s.finish(run, mail_to=mail_to)
 
 

@@ -229,7 +229,7 @@ def test_the_history_agrees(auditor: Auditor, home: Path) -> None:
     with Store(home / "auditor.db") as s:
         s.begin(run, IDS)
         for r in run.results:
-            s.add(run, r, listed=True)
+            s.add(run, [r], listed=[r.target.name])
         s.finish(run, [r.target.name for r in run.results])
     (stored,) = json.loads(auditor("history", "runs", "--format", "json").stdout)
     assert (stored["targets"], stored["unassessed"], stored["missing"]) == (n["hosts"], n["lost"], n["missing"])
@@ -259,7 +259,7 @@ def test_both_sides_of_a_comparison_are_the_same_hosts_and_rules(tmp_path: Path)
             run = run_of(fleet, ident, hours)
             s.begin(run, IDS)
             for r in run.results:
-                s.add(run, r, listed=True)
+                s.add(run, [r], listed=[r.target.name])
             s.finish(run, list(fleet))
         past = s.past(run)
         run = s.run("r1")

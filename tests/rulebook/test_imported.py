@@ -139,7 +139,7 @@ def test_rules_that_cannot_be_read_cost_the_hosts_they_are_for(folder: Path, mon
     targets = [Target(name=name, connection="local") for name in ("web1", "nt1")]
     context = AuditContext(rulebook=book, clock=lambda: WHEN, marker=lambda: "m4rk3r")
     with ThreadPoolExecutor(1) as pool:
-        found = {r.target.name: r for r in scan_all(targets, context, pool, Stop())}
+        found = {r.target.name: r for batch in scan_all(targets, context, pool, Stop()) for r in batch}
     assert found["web1"].outcome == "assessed"
     error = found["nt1"].error
     assert error

@@ -122,7 +122,7 @@ def test_a_fleet(host: Host, audit: AuditContext) -> None:
     with listening(count) as (_, port), ThreadPoolExecutor(3) as executor:
         targets = [host.target(name=f"t{n}", port=port, times=LONG) for n in range(20)]
         start = time.monotonic()
-        results = list(scan_all(targets, audit, executor, stop))
+        results = [r for batch in scan_all(targets, audit, executor, stop) for r in batch]
     assert time.monotonic() - start < 15
     assert {r.target.name for r in results} == {t.name for t in targets}
     assert {r.error.kind for r in results if r.error} == {"interrupted"}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 
 from auditor.collectors.collector import Collector, CollectorResult
 from auditor.collectors.linux.script_output import ScriptOutput
+from auditor.foundation.remembered import Remembered
 
 _MOST = 8_000_000  # characters of answers whose parse is kept; what is read of them takes some ten times as many bytes
-_known: OrderedDict[bytes, tuple[int, CollectorResult]] = OrderedDict()
+_known = Remembered[bytes, CollectorResult](_MOST)
 
 
 def parsed(collector: Collector, output: ScriptOutput) -> CollectorResult:
@@ -17,16 +17,7 @@ def parsed(collector: Collector, output: ScriptOutput) -> CollectorResult:
     names = sorted({*collector.sections, *collector.reads} & output.sections.keys())
     own = ScriptOutput({name: output.sections[name] for name in names}, output.complete, output.truncated)
     key, size = _key(collector, own)
-    found = _known.get(key)
-    if found:
-        _known.move_to_end(key)
-        return found[1]
-    result = collector.parse(own)
-    _known[key] = size, result
-    held = sum(s for s, _ in _known.values())
-    while held > _MOST:
-        held -= _known.popitem(last=False)[1][0]
-    return result
+    return _known.get(key, size, lambda: collector.parse(own))
 
 
 def _key(collector: Collector, output: ScriptOutput) -> tuple[bytes, int]:

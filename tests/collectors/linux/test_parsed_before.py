@@ -13,6 +13,7 @@ from auditor.collectors.linux import LINUX, parsed_before
 from auditor.collectors.linux.parsed_before import parsed
 from auditor.collectors.linux.script_output import ScriptOutput, parse_output
 from auditor.errors import FactUnavailable
+from auditor.foundation.remembered import Remembered
 from tests.places import RECORDINGS
 
 RECORDED = ("debian-12-root", "debian-12-unprivileged", "debian-12-lacking", "busybox-only")
@@ -20,9 +21,9 @@ RECORDED = ("debian-12-root", "debian-12-unprivileged", "debian-12-lacking", "bu
 
 @pytest.fixture(autouse=True)
 def _forgotten() -> Iterator[None]:
-    parsed_before._known.clear()
+    parsed_before._known = Remembered(parsed_before._MOST)
     yield
-    parsed_before._known.clear()
+    parsed_before._known = Remembered(parsed_before._MOST)
 
 
 def recorded(name: str) -> ScriptOutput:
@@ -81,11 +82,12 @@ def test_the_same_part_is_parsed_once() -> None:
 
 
 def test_what_is_held_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parsed_before, "_MOST", 200_000)
+    monkeypatch.setattr(parsed_before, "_known", Remembered(200_000))
     output = recorded("debian-12-root")
     containers = next(c for c in LINUX if c.name == "containers")
     for number in range(100):
         one = replace(output.sections["containers"], text=f"{number}\n" + "x\n" * 5_000)
         parsed(containers, ScriptOutput({"containers": one}, True, ""))
-    assert sum(size for size, _ in parsed_before._known.values()) <= 200_000
-    assert len(parsed_before._known) > 5
+    kept = parsed_before._known._known
+    assert sum(size for size, _ in kept.values()) <= 200_000
+    assert len(kept) > 5

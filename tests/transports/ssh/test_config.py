@@ -212,7 +212,7 @@ def test_one_fault_is_one_hosts(ssh_folder: Path, audit: AuditContext, tmp_path:
     )
     with Host(tmp_path / "host") as host, ThreadPoolExecutor(4) as pool:
         targets = [host.target(name=n, address=n, port=None) for n in "abc"] + [host.target(name="good")]
-        found = {r.target.name: r for r in scan_all(targets, audit, pool, Stop())}
+        found = {r.target.name: r for batch in scan_all(targets, audit, pool, Stop()) for r in batch}
     assert {n: r.outcome for n, r in found.items()} == {
         "a": "unreachable",
         "b": "unreachable",

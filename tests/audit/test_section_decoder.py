@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from auditor.model.encoded_facts import SectionDecoder, decode_sections, encode_facts
+from auditor.audit.section_decoder import SectionDecoder
+from auditor.model.encoded_facts import decode_sections, encode_facts
 from auditor.model.facts import HostFacts, Package, Platform, Setting, Volatile
 
 WHEN = datetime(2026, 11, 30, tzinfo=UTC)
@@ -52,4 +53,4 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     decoder = SectionDecoder()
     for number in range(20):
         decoder.decode(encode_facts(host("a", MANY[number:])))
-    assert sum(len(body) for _, body in decoder._known) == decoder._held <= 100_000
+    assert sum(size for size, _ in decoder._known._known.values()) <= 100_000
