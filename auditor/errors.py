@@ -20,7 +20,7 @@ ErrorKind = Literal[
     "resolve", "refused", "timeout", "unknown-host-key", "host-key-changed", "host-key-revoked",
     "no-common-algorithm", "auth-failed", "key-locked", "jump-failed", "sudo-denied", "protocol",
     "tls-untrusted", "tls-name-mismatch", "unencrypted-refused", "access-denied", "quota", "no-listener",
-    "secret-unavailable", "interrupted", "internal", "limit", "worker-lost",
+    "secret-unavailable", "interrupted", "internal", "limit", "zone-down", "worker-lost",
 ]  # fmt: skip
 ERROR_KINDS: frozenset[str] = frozenset(get_args(ErrorKind))
 

@@ -27,6 +27,7 @@ from auditor.model.run import Run
 from auditor.report.formats import render
 from auditor.report.prometheus import to_prometheus
 from auditor.rulebook.rulebook import Rulebook
+from auditor.zones import executor_for
 
 _JOBS = 32
 
@@ -58,7 +59,9 @@ def audit(
     has. `leaving` tells whether the agent itself is to end: then the run is left for the next start."""
     request = _request(plan, due, settings)
     agent = settings.opened.agent
-    executor = RetryingExecutor(LocalExecutor(agent.jobs or _JOBS, agent.per_jump), settings.beat)
+    local = LocalExecutor(agent.jobs or _JOBS, agent.per_jump)
+    scanning, seen = executor_for(request.targets, local, settings.opened, settings.history, settings.say)
+    executor = RetryingExecutor(scanning, settings.beat)
     with AuditRun(request, begun) as audited:
         with _Window(plan, audited.run, settings, stop) as window:
             for _ in audited.results(executor, stop, leaving):
@@ -67,7 +70,7 @@ def audit(
             return Ended(audited.suspend(stop), audited.recorder.fault is None, True)
         why = f"its window of {plan.window} was over" if window.over else "it was stopped"
         late, all_ = audited.interrupted, counted(len(request.targets), "host")
-        run = audited.finish(stop, f"{why}; {late} of {all_} had not been assessed" if late else "")
+        run = audited.finish(stop, f"{why}; {late} of {all_} had not been assessed" if late else "", seen())
         return _deliver(run, plan, settings, audited.recorder, stop)
 
 

@@ -10,7 +10,7 @@ from auditor.audit.context import AuditContext
 from auditor.audit.redaction import redacted_facts
 from auditor.collectors.collection import RawCollection
 from auditor.evaluation.evaluate import NEVER
-from auditor.model.encoded_facts import EncodedFacts
+from auditor.model.encoded_facts import EncodedFacts, decode_sections
 from auditor.model.facts import HostFacts
 from auditor.model.run import Outcome, TargetError, TargetResult
 from auditor.model.target import Target
@@ -27,8 +27,26 @@ class HostResponse(Struct, frozen=True, kw_only=True):
     secrets: tuple[str, ...] = ()
 
 
-def assess(response: HostResponse, context: AuditContext) -> TargetResult:
-    """Read the facts of a response and evaluate them."""
+class HostSections(Struct, frozen=True, kw_only=True):
+    """What a worker of another place read of one host: its facts' JSON by section. `error`: why there is less than all."""
+
+    target: Target
+    sections: EncodedFacts
+    error: TargetError | None
+    now: datetime
+
+
+def assess(given: HostResponse | HostSections, context: AuditContext) -> TargetResult:
+    """Read the facts of what one host said, and evaluate them."""
+    return _assess_response(given, context) if isinstance(given, HostResponse) else _assess_sections(given, context)
+
+
+def _assess_sections(given: HostSections, context: AuditContext) -> TargetResult:
+    facts = decode_sections(given.sections)
+    return evaluate_facts(facts, given.target, context, given.error, given.now.date(), given.sections)
+
+
+def _assess_response(response: HostResponse, context: AuditContext) -> TargetResult:
     collection = response.collection
     facts = collection.facts(target=response.target.name, method=response.method, now=collection.recorded_at or response.now)
     facts, encoded = redacted_facts(facts, response.secrets)

@@ -30,6 +30,7 @@ class RequirementsCache:
 
     def __init__(self) -> None:
         self._by_platform: dict[Platform, DataRequirements] = {}
+        self._by_family: dict[str, DataRequirements] = {}
         self._permitted: Permitted | None = None
 
     def of(self, platform: Platform, rulebook: Rulebook) -> DataRequirements:
@@ -37,6 +38,12 @@ class RequirementsCache:
         if platform not in self._by_platform:
             self._by_platform[platform] = rulebook.requirements(may_apply(platform), platform.family)
         return self._by_platform[platform]
+
+    def of_family(self, family: str, rulebook: Rulebook) -> DataRequirements:
+        """What rules of a family need to know, whatever the platform turns out to be."""
+        if family not in self._by_family:
+            self._by_family[family] = rulebook.requirements(family=family)
+        return self._by_family[family]
 
     def permitted(self, rulebook: Rulebook) -> Permitted:
         """Everything that may be sent to any host."""
@@ -48,10 +55,11 @@ class RequirementsCache:
 
 
 class AuditContext(Struct, frozen=True, kw_only=True):
-    """Rules, records of people, and the outside world: `clock` gives UTC, `marker` a random word that frames an answer.
+    """Rules, records of people, and the outside world: `run` is the id of the run, `clock` gives UTC, `marker` a random word that frames an answer.
 
     `failing_since`: by target and rule, the date since which the target lacks what the rule requires."""
 
+    run: str = ""
     rulebook: Rulebook
     clock: Callable[[], datetime]
     marker: Callable[[], str]
@@ -73,9 +81,11 @@ def new_context(
     deep: bool = False,
     advisories: AdvisoryDatabase | None = None,
     failing_since: Mapping[str, Mapping[str, date]] | None = None,
+    run: str = "",
 ) -> AuditContext:
     """The context of a real run: the inventory's attestations, waivers and policy, and random markers."""
     return AuditContext(
+        run=run,
         rulebook=rulebook,
         clock=clock,
         marker=lambda: token_hex(12),

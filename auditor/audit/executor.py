@@ -46,9 +46,13 @@ class LocalExecutor(Struct, frozen=True):
 
     def run(self, targets: Sequence[Target], context: AuditContext, stop: Stop) -> Iterator[Batch]:
         share_one_heap()
+        with IsolatedAssessor(context) as assessor:
+            yield from self.scan(targets, context, stop, assessor)
+
+    def scan(self, targets: Sequence[Target], context: AuditContext, stop: Stop, assessor: IsolatedAssessor) -> Iterator[Batch]:
+        """The same with an assessor that others use too."""
         workers = max(1, min(self.jobs, len(targets)))
-        pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="host")
-        with IsolatedAssessor(context) as assessor, pool:
+        with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="host") as pool:
             yield from scan_all(targets, context, pool, stop, self.per_jump, assessor.assess)
 
 
@@ -76,7 +80,7 @@ class RetryingExecutor(Struct, frozen=True):
 
 def _may_pass(result: TargetResult) -> bool:
     """Is it worth a second try?"""
-    return result.error is not None and result.error.kind in PASSING and _seconds_left(result) > 0
+    return result.error is not None and result.error.kind in PASSING and _seconds_left(result) > 0 and result.asks == 1
 
 
 def _second(first: TargetResult, result: TargetResult) -> TargetResult:

@@ -11,7 +11,7 @@ from typing import Self
 import msgspec
 from msgspec import Raw, Struct
 
-from auditor.audit.assessment import HostResponse, assess
+from auditor.audit.assessment import HostResponse, HostSections, assess
 from auditor.audit.context import AuditContext
 from auditor.audit.section_decoder import SectionDecoder
 from auditor.errors import HostError
@@ -64,7 +64,7 @@ class IsolatedAssessor:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._guard.__exit__(kind, error, trace)
 
-    def assess(self, response: HostResponse, seconds_left: float, stop: Stop) -> TargetResult:
+    def assess(self, response: HostResponse | HostSections, seconds_left: float, stop: Stop) -> TargetResult:
         """The result of `assess`. A host whose answer passes a limit of time or memory is `failed`. `seconds_left` is what
         remains of the host's own time limit; waiting for a free child costs it nothing."""
         seconds = min(READING_SECONDS, max(seconds_left, min(_LEAST_SECONDS, response.target.timeouts.total)))
@@ -91,7 +91,7 @@ class IsolatedAssessor:
         )
 
     def _in_child(self, pickled: bytes) -> bytes:
-        response: HostResponse = pickle.loads(pickled)  # the parent's own
+        response: HostResponse | HostSections = pickle.loads(pickled)  # the parent's own
         result = assess(response, self._context)
         return _encode(
             _Result(result.outcome, result.error, result.encoded, Raw(_encode(result.findings)), result.held, result.fulfilled)

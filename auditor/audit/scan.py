@@ -53,6 +53,11 @@ def prepared(target: Target, stop: Stop) -> Target:
     """A target with what ssh_config says of it. HostError where that cannot be honoured."""
     if target.fault:
         raise HostError("resolve", target.fault)
+    if target.zone:
+        raise HostError(
+            "zone-down",
+            f"it is asked by the workers of its zone {target.zone}; `auditor scan` and `auditor audit` go through them",
+        )
     return resolved(target, Deadline(target.timeouts.total, f"reading what ssh_config says of {target.name}", stop))
 
 

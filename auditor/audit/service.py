@@ -29,6 +29,7 @@ from auditor.inventory.inventory import Inventory
 from auditor.model.mailing import Mailing
 from auditor.model.run import Run, TargetError, TargetResult, same_machines
 from auditor.model.target import Target
+from auditor.model.zone import ZoneSeen
 from auditor.rulebook.rulebook import Rulebook
 
 if TYPE_CHECKING:
@@ -114,10 +115,10 @@ class AuditRun:
             self._keep(batch)
             yield from batch
 
-    def finish(self, stop: Stop, reason: str = "") -> Run:
+    def finish(self, stop: Stop, reason: str = "", zones: tuple[ZoneSeen, ...] = ()) -> Run:
         """End the run: it is finished in the history, and a mail is due where the policy says so. `reason`: why a scheduled
-        audit is not whole."""
-        run = self._ended(stop)
+        audit is not whole; `zones`: those that were asked."""
+        run = replace(self._ended(stop), zones=zones)
         waivers, today = self._request.inventory.waivers, run.started.date()
         said = (reason,) if reason else ()
         run = replace(run, remarks=(*said, *run.remarks, *lapsed(waivers, run.results, today), *one_machine(run.results)))
@@ -157,6 +158,7 @@ class AuditRun:
             clock=self._request.clock,
             deep=self._request.deep,
             advisories=self._request.advisories,
+            run=self.run.id,
             failing_since=self.recorder.failing_since() if policy.deadlines or policy.groups else None,
         )
 

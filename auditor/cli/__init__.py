@@ -29,6 +29,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "scan": ("auditor.cli.scan", "scan", "Audit hosts on demand: inventory names, local, ssh://…, replay:PATH."),
     "audit": ("auditor.cli.scan", "audit", "Audit the whole inventory, as the nightly run does."),
     "agent": ("auditor.cli.agent", "agent", "Audits at their times, unattended: run, once, next, status, check."),
+    "worker": ("auditor.cli.worker", "worker", "Ask the hosts of a zone what a centre orders."),
+    "zones": ("auditor.cli.zones", "zones", "Zones, whose hosts are asked by workers near them: setup."),
     "ping": ("auditor.cli.ping", "ping", "Reach hosts and say what could be read; stores nothing."),
     "record": ("auditor.cli.record", "record", "Keep a host's raw answers in a folder, for replay."),
     "report": ("auditor.cli.report", "report", "List, show and export the reports of past runs."),

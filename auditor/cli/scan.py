@@ -15,12 +15,14 @@ from auditor.cli.delivery import deliver
 from auditor.cli.progress import Progress
 from auditor.cli.signals import stopped_by_signals
 from auditor.errors import UsageFault
+from auditor.foundation.messages import on_stderr
 from auditor.history.lock import only_one, run_lock
 from auditor.inventory.inventory import Inventory
 from auditor.inventory.selection import open_inventory, select
 from auditor.model.target import Auth, Target
 from auditor.report.formats import FORMS
 from auditor.rulebook.loader import load
+from auditor.zones import executor_for
 
 REPORT = "auditor-report.html"
 
@@ -115,12 +117,13 @@ def _run(targets: list[Target], opened: Inventory, *, one_off: bool = False, who
         advisories=options.advisory_database(advisories, opened, history),
         deep=deep,
     )
+    executor, seen = executor_for(targets, LocalExecutor(jobs), opened, own, on_stderr)
     page = None if no_report else Path(report_path or REPORT)
     with stopped_by_signals() as stop, AuditRun(request) as audit:
         with Progress(targets, quiet) as progress:
-            for result in audit.results(LocalExecutor(jobs), stop):
+            for result in audit.results(executor, stop):
                 progress.done(result)
-        run = audit.finish(stop)
+        run = audit.finish(stop, zones=seen())
         delivered = deliver(run, request.rulebook, form, output, quiet=quiet, page=page, recorder=audit.recorder)
         delivered = audit.recorder.send_mails(stop) and delivered
     return exits.delivered(exits.code(run, failing), delivered and not audit.recorder.fault)

@@ -4,6 +4,7 @@ env:NAME            an environment variable
 file:PATH           the first line of a file that only its owner may read (mode 0600 or stricter), or of a systemd credential
 keyring:SERVICE/USER  the desktop's or server's keyring, where the extra `keyring` is installed
 prompt:             what the operator typed at `--ask-password`, kept in memory for this call
+zone:NAME           of a host in a zone: what its worker's own file has under this name
 command:WORDS       the first line a command prints (a password manager's, for example); no shell is used
 """
 
@@ -27,11 +28,12 @@ _PATIENCE = 30.0  # seconds for a command
 _RUNNING: set[subprocess.Popen[str]] = set()
 _GIVEN: dict[str, str] = {}  # what was given out, by its reference: a host may say it back
 SCHEMES = ("env:", "file:", "keyring:", "command:")
+ZONE = "zone:"
 
 
 def is_reference(text: str) -> bool:
     """Does the text name a place rather than a secret?"""
-    return text.startswith(SCHEMES) and len(text.split(":", 1)[1].strip()) > 0
+    return text.startswith((*SCHEMES, ZONE)) and len(text.split(":", 1)[1].strip()) > 0
 
 
 def problem(reference: str) -> str | None:
@@ -39,6 +41,8 @@ def problem(reference: str) -> str | None:
     scheme, _, rest = reference.partition(":")
     if not is_reference(reference):
         return "is not a secret reference; write env:NAME, file:PATH, keyring:SERVICE/USER or command:WORDS"
+    if f"{scheme}:" == ZONE:
+        return "is for hosts of a zone, whose worker knows the secret"
     if scheme == "env" and rest not in os.environ:
         return f"the environment variable {rest} is not set"
     if scheme == "file":

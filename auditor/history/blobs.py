@@ -6,7 +6,6 @@ night on which one package changed adds one section and nothing else.
 
 from __future__ import annotations
 
-import hashlib
 import sys
 
 import msgspec
@@ -14,6 +13,7 @@ from msgspec.structs import replace
 from sqlite_utils import Database
 
 from auditor.foundation.remembered import Remembered
+from auditor.model.canonical import SMALL, canonical, digest
 from auditor.model.encoded_facts import EncodedFacts
 from auditor.model.facts import CollectorOutcome
 
@@ -23,11 +23,7 @@ else:
     from backports import zstd
 
 encode = msgspec.json.Encoder().encode
-_SMALL = 400  # bytes; a shorter section lies in the list of sections itself
 _APART = ("schema", "target", "collected_at", "volatile", "outcomes")  # they change by themselves, or name the result
-_KEYED = ("settings",)
-_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 LONG = ("packages", "updates", "processes")  # what a report has no use for (TargetResult.slim)
 
 
@@ -58,23 +54,23 @@ def unpack(packed: bytes, prefix: bytes | None = None) -> bytes:
 def store_blob(db: Database, kind: str, body: bytes, like: int | None = None) -> int:
     """The number of a content, stored if it is new. `like`: another that it mostly repeats, and is then kept by its
     difference from it (zstd with a prefix, RFC 8878 section 5); a difference is never taken from a difference."""
-    digest = _digest(kind, body)
-    return _lying(db, digest) or _stored(db, kind, digest, body, like)
+    known_by = digest(kind, body)
+    return _lying(db, known_by) or _stored(db, kind, known_by, body, like)
 
 
-def _lying(db: Database, digest: bytes) -> int | None:
-    row = db.execute("select n from contents where digest=?", (digest,)).fetchone()
+def _lying(db: Database, known_by: bytes) -> int | None:
+    row = db.execute("select n from contents where digest=?", (known_by,)).fetchone()
     return int(row[0]) if row else None
 
 
-def _stored(db: Database, kind: str, digest: bytes, body: bytes, like: int | None) -> int:
+def _stored(db: Database, kind: str, known_by: bytes, body: bytes, like: int | None) -> int:
     packed, base = zstd.compress(body, 3), None
     if like is not None:
         whole = db.execute("select coalesce(base, n) from contents where n=?", (like,)).fetchone()[0]
         difference = zstd.compress(body, 3, zstd_dict=zstd.ZstdDict(get(db, whole), is_raw=True).as_prefix)
         if len(difference) < len(packed) // 2:
             packed, base = difference, whole
-    cursor = db.execute("insert into contents (digest, kind, base, body) values (?,?,?,?)", (digest, kind, base, packed))
+    cursor = db.execute("insert into contents (digest, kind, base, body) values (?,?,?,?)", (known_by, kind, base, packed))
     return int(cursor.lastrowid or 0)
 
 
@@ -88,7 +84,7 @@ def _get(db: Database, number: int, *, whole: bool) -> bytes:
     row = db.execute("select digest, kind, base, body from contents where n=?", (number,)).fetchone()
     if row is None:
         raise Damaged(f"content {number} is missing")
-    digest, kind, base, packed = row
+    known_by, kind, base, packed = row
     if whole and base is not None:
         raise Damaged(f"content {number} ({kind}) is a difference, and others are kept as differences from it")
     if not isinstance(packed, bytes) or not isinstance(kind, str):
@@ -97,13 +93,9 @@ def _get(db: Database, number: int, *, whole: bool) -> bytes:
         plain = unpack(packed, _get(db, base, whole=True) if base is not None else None)
     except Damaged as e:
         raise Damaged(f"content {number} ({kind}): {e}") from None
-    if _digest(kind, plain) != digest:
+    if digest(kind, plain) != known_by:
         raise Damaged(f"content {number} ({kind}): its digest does not fit")
     return plain
-
-
-def _digest(kind: str, body: bytes) -> bytes:
-    return hashlib.blake2b(body, digest_size=16, person=kind.encode()).digest()
 
 
 class Digests:
@@ -117,7 +109,7 @@ class Digests:
 
     def of(self, name: str, plain: bytes) -> bytes:
         """The digest of a section's canonical form."""
-        return self._known.get((name, plain), len(plain), lambda: _digest(name, _canonical(name, plain)))
+        return self._known.get((name, plain), len(plain), lambda: digest(name, canonical(name, plain)))
 
 
 def store_sections(db: Database, encoded: EncodedFacts, digests: Digests, before: int | None = None) -> int:
@@ -128,19 +120,12 @@ def store_sections(db: Database, encoded: EncodedFacts, digests: Digests, before
     for name, plain in encoded.items():
         if name in _APART or plain == b"null":
             continue
-        if len(plain) <= _SMALL:
-            lying[name] = msgspec.Raw(_canonical(name, plain))
+        if len(plain) <= SMALL:  # it lies in the list of sections itself
+            lying[name] = msgspec.Raw(canonical(name, plain))
             continue
-        digest = digests.of(name, plain)
-        apart[name] = _lying(db, digest) or _stored(db, name, digest, _canonical(name, plain), known.get(name))
+        known_by = digests.of(name, plain)
+        apart[name] = _lying(db, known_by) or _stored(db, name, known_by, canonical(name, plain), known.get(name))
     return store_blob(db, "facts", encode({"here": lying, "apart": apart}))
-
-
-def _canonical(section: str, body: bytes) -> bytes:
-    """JSON in its canonical form: lists sorted by their elements' own text, what has keys of the host's by these."""
-    if body[:1] == b"[":
-        return b"[" + b",".join(sorted(map(bytes, _decode_list(body)))) + b"]"
-    return encode(dict(sorted(_decode_object(body).items()))) if section in _KEYED else body
 
 
 class _Sections(msgspec.Struct):
@@ -160,6 +145,12 @@ def get_facts(db: Database, number: int, *, slim: bool) -> dict[str, msgspec.Raw
 
 def _sections(db: Database, number: int) -> _Sections:
     return msgspec.json.decode(get(db, number), type=_Sections)
+
+
+def sections(db: Database, number: int) -> tuple[dict[str, msgspec.Raw], dict[str, int]]:
+    """The sections of stable facts: those that lie there themselves, and the numbers of the others. Raises Damaged."""
+    found = _sections(db, number)
+    return found.here, found.apart
 
 
 def parts(db: Database, number: int) -> list[int]:

@@ -11,9 +11,8 @@ from auditor.model.finding import Attestation, Waiver
 from auditor.model.mailing import Mailing
 from auditor.model.plan import AgentSettings, Plan
 from auditor.model.policy import Policy
-from auditor.model.target import (
-    Target,
-)
+from auditor.model.target import Target
+from auditor.model.zone import BrokerSettings, Zone
 
 
 class Retention(Struct, frozen=True):
@@ -39,5 +38,7 @@ class Inventory(Struct, frozen=True, kw_only=True):
     policy: Policy = Policy()
     plans: tuple[Plan, ...] = ()
     agent: AgentSettings = AgentSettings()
+    zones: dict[str, Zone] = {}
+    broker: BrokerSettings | None = None
     remarks: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()

@@ -18,6 +18,7 @@ from auditor.inventory.sections import SectionReader
 from auditor.inventory.source import Source, field_of
 from auditor.inventory.targets import TargetReader
 from auditor.inventory.waivers import read_attestations, read_waivers
+from auditor.inventory.zones import read_broker, read_zones
 from auditor.model.plan import AgentSettings
 
 _TOP = (
@@ -36,6 +37,8 @@ _TOP = (
     "max_age",
     "situational",
     "accept_unknown",
+    "zones",
+    "broker",
     "ansible",
 )
 
@@ -48,7 +51,9 @@ def load(path: Path, *, strict: bool = False) -> Inventory:
     source = Source(path, strict)
     faults = source.faults
     top = _top(source)
-    hosts = TargetReader(source)
+    hosts = TargetReader(
+        source, frozenset(key for key, _, _ in pairs(top["zones"], FaultList(""))) if "zones" in top else frozenset()
+    )
     sections = SectionReader(source, top, hosts.groups)
     targets = hosts.read(top.get("defaults"), sections.entries("groups"), sections.entries("hosts"))
     foreign = sections.foreign()
@@ -57,6 +62,7 @@ def load(path: Path, *, strict: bool = False) -> Inventory:
     waivers = sections.given("waivers", read_waivers)
     attestations = sections.given("attestations", read_attestations)
     retention, mail, policy = sections.retention(), sections.mail(), sections.policy()
+    zones, broker = read_zones(source, top.get("zones")), read_broker(source, top.get("broker"), top.get("zones"))
     folder = path.parent.absolute()
     plans = read_schedule(top["schedule"], faults, folder) if "schedule" in top else ()
     agent = read_agent(top["agent"], faults, folder) if "agent" in top else AgentSettings()
@@ -77,6 +83,8 @@ def load(path: Path, *, strict: bool = False) -> Inventory:
         policy=policy,
         plans=plans,
         agent=agent,
+        zones=zones,
+        broker=broker,
     )
 
 

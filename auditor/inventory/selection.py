@@ -119,4 +119,8 @@ def ad_hoc(
     """The login words of a call, laid over every target that is reached over a network."""
     pairs = (("user", user), ("key_file", key_file), ("password", password), ("auth", auth))
     given = {k: v for k, v in pairs if v is not None}
+    if (key_file or password) and (zoned := next((t for t in targets if t.zone), None)):
+        raise UsageFault(
+            f"{zoned.name} is in the zone {zoned.zone}: its worker has the keys and passwords, and takes none from a call"
+        )
     return [replace(t, **given) if given and t.connection in NETWORKED else t for t in targets]

@@ -32,7 +32,11 @@ class Source:
             self.faults.add(
                 place, "a secret is written out; put a reference: env:NAME, file:PATH, keyring:SERVICE/USER or command:WORDS"
             )
-        elif self.strict and (wrong := secret_refs.problem(self.anchored(reference))):
+        elif (
+            self.strict
+            and not reference.startswith(secret_refs.ZONE)
+            and (wrong := secret_refs.problem(self.anchored(reference)))
+        ):
             self.faults.add(place, f"the secret {reference} cannot be had: {wrong}")
 
 

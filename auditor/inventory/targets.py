@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Literal
 
 import msgspec
 import yaml
 from msgspec import Struct
 
+from auditor.foundation.secret_refs import ZONE
 from auditor.foundation.yaml_file import FaultList, bind, did_you_mean, pairs
 from auditor.inventory.source import Source, field_of
 from auditor.model.target import (
@@ -26,6 +27,16 @@ from auditor.model.target import (
 Entry = tuple[str, yaml.Node, yaml.Node]
 _PATHS = ("key_file", "known_hosts", "path", "cert_file", "cert_key_file", "ca_file")
 _SECRETS = ("password", "key_passphrase")
+# What a worker takes from its own file alone.
+_WORKERS = ("key_file", "key_passphrase", "known_hosts", "host_key_checking", "weak_ciphers", "path", "cert_file", "cert_key_file", "ca_file",
+            "certificate_checking", "proxy")  # fmt: skip
+_PLAIN = {
+    **dict.fromkeys(_WORKERS),
+    "known_hosts": (),
+    "host_key_checking": "strict",
+    "weak_ciphers": False,
+    "certificate_checking": "validate",
+}
 
 
 class PartialTimeouts(Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,13 +75,14 @@ class Options(Struct, frozen=True, forbid_unknown_fields=True):
     groups: tuple[str, ...] | None = None
     labels: dict[str, str] | None = None
     timeouts: PartialTimeouts | None = None
+    zone: str | None = None
 
 
 class TargetReader:
     """Reads `defaults`, `groups` and `hosts`, each a list of (name, node of the name, node of the options)."""
 
-    def __init__(self, source: Source) -> None:
-        self.source = source
+    def __init__(self, source: Source, zones: Collection[str] = ()) -> None:
+        self.source, self.zones = source, zones
         self.groups: dict[str, Options] = {}
 
     def read(self, defaults: yaml.Node | None, groups: Iterable[Entry], hosts: Iterable[Entry]) -> dict[str, Target]:
@@ -135,6 +147,10 @@ class TargetReader:
         if "known_hosts" in merged:
             merged["known_hosts"] = (merged["known_hosts"],)
         target = Target(name=name, labels=labels, timeouts=Timeouts(**times), **merged)
+        if target.zone:
+            target = self._zoned(target, layers[1:], hops, node, where)
+        elif any(s and s.startswith(ZONE) for s in _references(target)):
+            self.source.faults.add(where, f"{name}: zone: references are for hosts of a zone (`zone: NAME`)")
         if target.connection == "replay" and not target.path:
             self.source.faults.add(where, f"{name}: connection replay needs `path`, the folder of a recording")
         if target.connection in NETWORKED and target.address is None:
@@ -148,6 +164,34 @@ class TargetReader:
         if target.connection == "winrm":
             self._winrm(target, hops, where)
         return target, hops
+
+    def _zoned(
+        self, target: Target, own: Iterable[Options], hops: tuple[str, ...], node: yaml.Node, where: yaml.Node
+    ) -> Target:
+        """A host of a zone: how it is trusted and logged in to is its worker's; what defaults say of that is for other hosts."""
+        place = field_of(node, "zone") or where
+        if target.zone not in self.zones:
+            self.source.faults.add(
+                place,
+                f"{target.name}: the zone {target.zone!r} is not declared{did_you_mean(target.zone or '', self.zones) or '; declare it under `zones:` ({} suffices)'}",
+            )
+        if target.connection not in NETWORKED:
+            self.source.faults.add(
+                place, f"{target.name}: connection {target.connection} is this machine's own; no zone has it"
+            )
+        for key in _WORKERS:
+            if any(getattr(layer, key) is not None for layer in own):
+                self.source.faults.add(
+                    field_of(node, key) or where, f"{target.name}: {key} of a host in a zone stands in its worker's file"
+                )
+        for reference in _references(target):
+            if reference and not reference.startswith(ZONE):
+                scheme = reference.partition(":")[0]
+                self.source.faults.add(
+                    where, f"{target.name}: a host in a zone gets its secrets from its worker, as zone:NAME, not by {scheme}:"
+                )
+        plain = {key: _PLAIN[key] for key in _WORKERS}
+        return msgspec.structs.replace(target, **plain)
 
     def _winrm(self, target: Target, hops: tuple[str, ...], where: yaml.Node) -> None:
         """What WinRM's options must have together."""
@@ -167,6 +211,8 @@ class TargetReader:
                     f"{target.name}: the jump host {hop!r} goes through jump hosts itself; list them all here, nearest first",
                 )
             elif hop in targets:
+                if targets[hop].zone != target.zone:
+                    self.source.faults.add(place, f"{target.name}: the jump host {hop!r} is not in the same zone")
                 chain.append(targets[hop])
             else:
                 try:
@@ -174,3 +220,7 @@ class TargetReader:
                 except ValueError as e:
                     self.source.faults.add(place, f"{target.name}: {e}")
         return msgspec.structs.replace(target, jump=tuple(chain))
+
+
+def _references(target: Target) -> tuple[str | None, ...]:
+    return (target.password, target.become.password if target.become else None)

@@ -15,6 +15,7 @@ from auditor.model.encoded_facts import EncodedFacts
 from auditor.model.facts import HostFacts
 from auditor.model.finding import Finding, Verdict
 from auditor.model.target import Target
+from auditor.model.zone import ZoneSeen
 
 Outcome = Literal["assessed", "partial", "unreachable", "failed"]
 
@@ -28,7 +29,7 @@ class TargetError(Struct, frozen=True):
 
 class TargetResult(Struct, frozen=True, kw_only=True):
     """One target in one run. `facts` is None where there was no session; `seconds` is wall time. `relaxed` is what the session found relaxed beyond the inventory; `encoded` the facts' JSON until they are stored; `held`
-    the releases whose advisories it was held against, `fulfilled` how many of those about flaws are fulfilled, which are no findings."""
+    the releases whose advisories it was held against, `fulfilled` how many of those about flaws are fulfilled, which are no findings; `asks` how often it was asked."""
 
     target: Target
     outcome: Outcome
@@ -40,6 +41,7 @@ class TargetResult(Struct, frozen=True, kw_only=True):
     encoded: EncodedFacts | None = None
     held: tuple[str, ...] = ()
     fulfilled: int = 0
+    asks: int = 1
 
     def slim(self) -> TargetResult:
         """The same without the long lists, once they are stored and judged: a fleet's would fill the memory."""
@@ -97,6 +99,7 @@ class Run(Struct, frozen=True, kw_only=True):
     rulebook: RulebookSummary
     advisories: AdvisoriesSummary | None = None
     remarks: tuple[str, ...] = ()
+    zones: tuple[ZoneSeen, ...] = ()
     results: tuple[TargetResult, ...] = ()
 
     def verdicts(self) -> Counter[Verdict]:

@@ -43,6 +43,7 @@ class Target(Struct, frozen=True, kw_only=True):
     """`password`, `key_passphrase` and `become.password` are secret references, never secrets.
 
     `address` is a host name or an IP address; None for `local` and `replay`. `path` is the recording of `replay`.
+    `zone`: whose workers ask it, None for this machine; its secret references are then aliases of theirs, `zone:NAME`.
     `fault`: why it is not reached as the inventory says,
     which is then all that is said of it. `weak_ciphers`: CBC ciphers, MD5 and 96-bit MACs are offered too. `jump` are the hosts to go through, nearest first. `key_file` is the one key to use; `identity_files` are those that
     ssh_config offers, `address_family` which of a name's addresses are tried (AddressFamily there). `alias` is the name looked up in known_hosts (HostKeyAlias); `known_hosts` () = the usual files.
@@ -79,6 +80,7 @@ class Target(Struct, frozen=True, kw_only=True):
     labels: dict[str, str] = field(default_factory=dict)
     timeouts: Timeouts = Timeouts()
     fault: str = ""
+    zone: str | None = None
 
     @property
     def relaxed(self) -> tuple[str, ...]:
