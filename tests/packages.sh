@@ -2,7 +2,7 @@
 # What the tests need beside Python: a real sshd, network namespaces, sudo, shells, Wine's cmd and reg, Samba's registry, Chromium, xmllint, Ansible, libapt and librpm for Debian's Python, and the published
 # schemas of XCCDF (Debian's openscap-common) and SARIF, and axe-core (from packages of npm's, held by their digests). Installed through apt-get and npm where that is allowed; otherwise named.
 missing=
-for pair in sshd:openssh-server ip:iproute2 sudo:sudo busybox:busybox ksh:ksh mksh:mksh gzip:gzip unzip:unzip rpm:rpm smbd:samba xmllint:libxml2-utils dnf:dnf createrepo_c:createrepo-c db5.3_load:db5.3-util debsecan:debsecan npm:npm chromium:chromium; do
+for pair in sshd:openssh-server ip:iproute2 sudo:sudo busybox:busybox ksh:ksh mksh:mksh gzip:gzip unzip:unzip rpm:rpm smbd:samba xmllint:libxml2-utils dnf:dnf createrepo_c:createrepo-c db5.3_load:db5.3-util debsecan:debsecan npm:npm chromium:chromium rabbitmqctl:rabbitmq-server openssl:openssl; do
   command -v "${pair%%:*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${pair%%:*}" ] || missing="$missing ${pair#*:}"
 done
 [ -x /usr/lib/wine/wine64 ] || missing="$missing wine64"

@@ -23,6 +23,7 @@ from auditor.model.zone import BrokerSettings
 
 HEARTBEAT = 10.0  # seconds; after two without a word a peer is gone (AMQP 0-9-1, 4.2.7)
 _CONNECT = 10.0  # seconds
+_BEAT = 1.0  # seconds between looks at the heartbeats; the broker may ask for shorter ones than we do
 _LOOK = 0.05  # seconds between looks at what is to be sent
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0  # seconds before it connects again
 _LOSSES = (AMQPError, OperationalError, OSError)
@@ -240,8 +241,8 @@ class Link:
                 connection.drain_events(timeout=_LOOK)
             except TimeoutError:
                 pass
-            if time.monotonic() - beaten >= self._heartbeat / 4:
-                connection.heartbeat_check(rate=4)
+            if time.monotonic() - beaten >= _BEAT:
+                connection.heartbeat_check()
                 beaten = time.monotonic()
 
     def _send(self, channel: Any) -> None:
