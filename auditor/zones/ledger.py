@@ -25,8 +25,8 @@ from auditor.model.target import Target
 
 MOST_ASKED = 2
 SLACK = 15.0  # seconds beyond an order's time, for words that are on their way
-QUEUED = 60.0  # seconds for which an order may lie in its queue; the broker drops it then and says so
-UNSENT = 20.0  # seconds for which it may wait for a connection; it is not sent any more then
+QUEUED = 30.0  # seconds for which an order may lie in its queue; the broker drops it then and says so
+UNSENT = 10.0  # seconds for which it may wait for a connection; it is not sent any more then
 GRACE = 60.0  # seconds without a word from any worker, after which a zone is down
 
 

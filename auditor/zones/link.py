@@ -80,7 +80,7 @@ class Link:
         self._out: SimpleQueue[_Job] = SimpleQueue()
         self._next: _Job | None = None
         self._tags: list[str] = []  # of its consumers
-        self._locked_since = 0.0
+        self._locked_since, self._agreed = 0.0, heartbeat
         self._ending = threading.Event()
         self._ready = threading.Event()
         self._connection = 0
@@ -134,15 +134,28 @@ class Link:
         self._out.put(_Job(work))
 
     def prefetch(self, count: int) -> None:
-        """How many messages may be here unsettled. A quorum queue goes by what was said before consuming began, so it begins anew."""
-        self._prefetch = count
+        """How many messages may be here unsettled. A quorum queue goes by what was said before consuming began: more come by a
+        consumer that is added, for less it begins anew, and what is here already goes on."""
+        more, self._prefetch = count - self._prefetch, count
+
+        def work(channel: Any) -> None:
+            if more < 0:
+                while self._tags:
+                    channel.basic_cancel(self._tags.pop())
+            self._consume(channel, more if more > 0 else count)
+
+        if more:
+            self._out.put(_Job(work, again=False))  # the next connection begins with what is right
+
+    def leave(self) -> None:
+        """Take nothing more; what is here is still settled."""
 
         def work(channel: Any) -> None:
             while self._tags:
                 channel.basic_cancel(self._tags.pop())
-            self._consume(channel)
 
-        self._out.put(_Job(work))
+        self._subscriptions = ()
+        self._out.put(_Job(work, again=False))
 
     def purge(self, queue: str) -> None:
         """Empty a queue."""
@@ -206,19 +219,20 @@ class Link:
             transport_options={"confirm_publish": True},
         )
         connection.connect()
+        self._agreed = float(connection.connection.heartbeat or self._heartbeat)  # the broker may ask for less
         return connection
 
     def _open(self, connection: Any) -> Any:
         self._connection += 1
         channel = connection.channel()
         self._tags.clear()
-        self._consume(channel)
+        self._consume(channel, self._prefetch)
         while self._purge:
             channel.queue_purge(self._purge.pop())
         return channel
 
-    def _consume(self, channel: Any) -> None:
-        channel.basic_qos(0, self._prefetch, False)
+    def _consume(self, channel: Any, prefetch: int) -> None:
+        channel.basic_qos(0, prefetch, False)
         for s in self._subscriptions:
             self._tags.append(channel.basic_consume(s.queue, exclusive=s.alone, callback=self._callback(s.queue)))
 
@@ -262,7 +276,7 @@ class Link:
         """Why trying again will not help; "" where it may. Of a centre that was cut off the broker knows only after a while."""
         if isinstance(e, ResourceLocked) or (isinstance(e, AccessRefused) and "exclusive" in str(e)):
             self._locked_since = self._locked_since or time.monotonic()
-            lasts = time.monotonic() - self._locked_since > 4 * self._heartbeat
+            lasts = time.monotonic() - self._locked_since > 4 * self._agreed
             return "another auditor takes this zone's answers already; one centre is enough" if lasts else ""
         self._locked_since = 0.0
         if isinstance(e, (AccessRefused, NotFound)):

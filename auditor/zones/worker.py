@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -71,12 +71,16 @@ class Worker:
             Link(self._settings.broker, [queue], self._inbox.put, self._say, prefetch=1, heartbeat=self._heartbeat) as link,
         ):
             self._link = link
-            threads = list(self._serve(stop))
+            threads = self._serve(stop)
+            link.leave()
+            link.sent_all(_LEAVE / 4)
+            while not self._inbox.empty():  # what came while it was ending goes to another worker
+                self._take(self._inbox.get(), stop)
             for thread in threads:
                 thread.join(_LEAVE)
-            link.sent_all(_LEAVE / 2)
+            link.sent_all(_LEAVE / 4)
 
-    def _serve(self, stop: Stop) -> Iterator[threading.Thread]:
+    def _serve(self, stop: Stop) -> list[threading.Thread]:
         """Begin with each order that comes; the threads of those that are not done when it stops."""
         threads: list[threading.Thread] = []
         greeted = 0.0
@@ -97,7 +101,7 @@ class Worker:
             thread = threading.Thread(target=self._take, args=(delivery, stop), name="order")
             thread.start()
             threads.append(thread)
-        yield from threads
+        return threads
 
     def _take(self, delivery: Delivery, stop: Stop) -> None:
         """One order; a fault of our own costs that order, which the centre then hears of."""
@@ -116,7 +120,7 @@ class Worker:
             self._say(f"an order was thrown away: {e}")
             self._link.settle(delivery, good=False)
             return
-        refusal = self._refusal(order)
+        refusal = self._refusal(order, stop)
         if refusal:
             self._say(f"order {order.place.number} of run {order.place.run} was refused: {refusal.why}")
             self._speak(refusal)
@@ -125,12 +129,14 @@ class Worker:
             self._do(order, stop)
         self._link.settle(delivery)
 
-    def _refusal(self, order: Order) -> Refused | None:
+    def _refusal(self, order: Order, stop: Stop) -> Refused | None:
         """Why nothing of an order is done; None where it is."""
 
         def refused(why: str) -> Refused:
             return Refused(worker=self._name, place=order.place, why=why)
 
+        if stop.requested.is_set():
+            return refused(f"its worker {self._name} is ending")
         if order.zone != self._settings.zone:
             return refused(f"it is for the zone {order.zone!r}")
         if order.reading != READING:

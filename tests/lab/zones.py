@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -15,7 +14,61 @@ from typing import Self
 from auditor.zones.setup import script
 from tests.lab.certificates import Certificate
 from tests.lab.rabbit import Broker
+from tests.lab.sshd import Sshd, keygen
 from tests.places import ROOT
+
+_START = """import auditor
+auditor.__version__ = {!r} or auditor.__version__
+from auditor.cli import main
+main()"""
+
+_ASKED = """#!/bin/sh
+echo "begin $(date +%s.%N) $$" >>{log}
+sleep "$(cat {pause})"
+sh -c "$SSH_ORIGINAL_COMMAND"
+code=$?
+echo "end $(date +%s.%N) $$" >>{log}
+exit $code
+"""
+
+
+class SlowHost(Sshd):
+    """A host that takes `pause` seconds for its answer and keeps a log of who asked it from when to when."""
+
+    def __init__(self, folder: Path, pause: float = 0.0) -> None:
+        super().__init__(folder)
+        self.asked_log, self._pause = folder / "asked", folder / "pause"
+        self.asked_log.touch()
+        self.pause(pause)
+        self.key = keygen(folder / "key")
+        forced = folder / "forced"
+        forced.write_text(_ASKED.format(log=self.asked_log, pause=self._pause))
+        forced.chmod(0o755)
+        self.allow(self.key.with_suffix(".pub"), options=f'command="{forced}"')
+        (folder / "known").write_text(self.known_hosts_line())
+
+    def pause(self, seconds: float) -> None:
+        """From now on it takes so long."""
+        self._pause.write_text(f"{seconds:g}\n")
+
+    def served(self) -> str:
+        """What a worker's file says of it."""
+        return f"{{hosts: [{self.address}], key_file: {self.key}, known_hosts: {self.folder}/known}}"
+
+    def asked(self) -> list[tuple[float, float]]:
+        """From when to when it was asked, in order; a question without an end lasts for ever."""
+        begun: dict[str, list[float]] = {}
+        for line in self.asked_log.read_text().splitlines():
+            _, when, process = line.split()
+            begun.setdefault(process, []).append(float(when))
+        return sorted((times[0], times[1] if len(times) > 1 else float("inf")) for times in begun.values())
+
+    def wait_asked(self, times: int, seconds: float = 30.0) -> None:
+        """Until it was asked so often."""
+        end = time.monotonic() + seconds
+        while len(self.asked()) < times:
+            assert time.monotonic() < end, f"it was asked {len(self.asked())} times"
+            time.sleep(0.05)
 
 
 class ZoneLab:
@@ -76,15 +129,14 @@ class ZoneLab:
         return path
 
     @contextmanager
-    def worker(self, zone: str, settings: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-        """A worker that is there when it is given; its log lies beside its file."""
+    def worker(self, zone: str, settings: Path, *, version: str = "") -> Iterator[subprocess.Popen[bytes]]:
+        """A worker that is there when it is given; its log lies beside its file. `version`: it says that it is of this one."""
         log = settings.with_suffix(".log")
         before = len(log.read_bytes()) if log.exists() else 0
         with log.open("ab") as errors:
             process = subprocess.Popen(
-                [sys.executable, "-m", "auditor", "worker", "--zone", zone, "--settings", str(settings)],
+                [sys.executable, "-c", _START.format(version), "worker", "--zone", zone, "--settings", str(settings)],
                 cwd=ROOT,
-                env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
                 stderr=errors,
             )

@@ -123,7 +123,7 @@ def test_an_order_cannot_even_say_it(field: str, value: object) -> None:
 def test_orders_and_words_that_are_none() -> None:
     plain = to_builtins(GOOD)
     many = plain | {"asks": plain["asks"] * 257}
-    faulty = ({"asks": []}, {"seconds": 0}, {"seconds": 1e9}, {"script": "rm"})
+    faulty: tuple[dict[str, object], ...] = ({"asks": []}, {"seconds": 0}, {"seconds": 1e9}, {"script": "rm"})
     wrongs: list[object] = [many, *(plain | change for change in faulty), [], "x", None]
     for wrong in wrongs:
         with pytest.raises(Unsealed):
