@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
+import msgspec
 from msgspec import Struct
 
 from auditor.audit.context import AuditContext
@@ -42,7 +43,11 @@ def assess(given: HostResponse | HostSections, context: AuditContext) -> TargetR
 
 
 def _assess_sections(given: HostSections, context: AuditContext) -> TargetResult:
-    facts = decode_sections(given.sections)
+    try:
+        facts = decode_sections(given.sections)
+    except msgspec.MsgspecError as e:
+        error = TargetError("protocol", f"what its worker sent is no host's facts: {e}")
+        return TargetResult(target=given.target, outcome="failed", error=error)
     return evaluate_facts(facts, given.target, context, given.error, given.now.date(), given.sections)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,5 +31,5 @@ def executor_for(
 
 def check_extra() -> None:
     """UsageFault where what zones need is not installed."""
-    if find_spec("kombu") is None:
+    if "kombu" not in sys.modules and find_spec("kombu") is None:
         raise UsageFault("zones need what is not installed with auditor alone: pip install 'auditor[zones]'")
