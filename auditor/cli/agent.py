@@ -28,6 +28,7 @@ from auditor.history.store import Store
 from auditor.inventory.inventory import Inventory
 from auditor.inventory.selection import open_inventory, select
 from auditor.model.plan import AUDIT, Plan
+from auditor.model.zone import ZoneSeen
 from auditor.rulebook.loader import load
 from auditor.rulebook.rulebook import Rulebook
 
@@ -102,13 +103,14 @@ def status(inventory: str | None, history: str | None, form: str | None) -> int:
     opened = open_inventory(inventory)
     path = options.history_path(history, opened)
     running = holder(agent_lock(path))
-    rows = []
+    rows, zones = [], tuple[ZoneSeen, ...]()
     if path.exists():
         with Store(path, create=False) as store, store.guard("read"):
             rows = scheduled_runs.listed(store.db)
+            zones = scheduled_runs.newest_zones(store.db)
     if form == "json":
         upcoming = {plan.name: after(plan, utc_now()) for plan in opened.plans}
-        document = {"process": running, "auditing": holder(run_lock(path)), "next": upcoming, "audits": rows}
+        document = {"process": running, "auditing": holder(run_lock(path)), "next": upcoming, "audits": rows, "zones": zones}
         show_json(document)
     else:
         click.echo(f"the agent runs as process {running}" if running else "the agent is not running")
@@ -117,6 +119,8 @@ def status(inventory: str | None, history: str | None, form: str | None) -> int:
         for r in rows[:20]:
             reason = f"  {r['reason']}" if r["reason"] else ""
             click.echo(f"{r['state']:8} {r['due'][:16].replace('T', ' ')} UTC  {r['name']}  {r['run'] or '–'}{reason}")
+        for zone in zones:
+            click.echo(f"zone     {zone.sentence}")
     return exits.ALL_WELL if running else exits.INCOMPLETE
 
 

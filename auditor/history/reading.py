@@ -16,6 +16,7 @@ from auditor.model.facts import CollectorOutcome, HostFacts
 from auditor.model.finding import Finding, WaiverNote
 from auditor.model.run import AdvisoriesSummary, RulebookSummary, Run, TargetError, TargetResult
 from auditor.model.target import Target
+from auditor.model.zone import ZoneSeen
 
 _RUN = "select runs.*, digest, rules, newest_source, ids, left_out from runs join rulebooks on rulebooks.n = rulebook"
 _NEWEST = """
@@ -143,4 +144,5 @@ def head(row: dict[str, Any]) -> Run:
         ),
         advisories=msgspec.json.decode(row["advisories"], type=AdvisoriesSummary) if row["advisories"] else None,
         remarks=tuple(msgspec.json.decode(row["remarks"])) if row["remarks"] else (),
+        zones=msgspec.json.decode(row["zones"], type=tuple[ZoneSeen, ...]) if row["zones"] else (),
     )

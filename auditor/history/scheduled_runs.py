@@ -9,8 +9,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Literal
 
+import msgspec
 from msgspec import Struct
 from sqlite_utils import Database
+
+from auditor.model.zone import ZoneSeen
 
 # known: first heard of, due for nothing yet · running · done · missed · misdated: by a clock that was set back since
 RunState = Literal["known", "running", "done", "missed", "misdated"]
@@ -90,3 +93,13 @@ def listed(db: Database, limit: int = 50) -> list[dict[str, Any]]:
 
 def _iso(when: datetime) -> str:
     return when.isoformat(timespec="milliseconds")
+
+
+def newest_zones(db: Database) -> tuple[ZoneSeen, ...]:
+    """Each zone as the newest run that asked it saw it."""
+    rows = db.execute("select zones from runs where zones is not null order by n desc limit 100").fetchall()
+    seen: dict[str, ZoneSeen] = {}
+    for (text,) in rows:
+        for zone in msgspec.json.decode(text, type=tuple[ZoneSeen, ...]):
+            seen.setdefault(zone.name, zone)
+    return tuple(seen.values())

@@ -68,6 +68,7 @@ TABLES = {
         "thinned": "1 where pruning left only what others refer to: it cannot be shown any more",
         "one_off": "1 for a scan by hand and imported facts: no audit is compared with them",
         "advisories": "by which advisories it judged: JSON; null where there was no advisory database",
+        "zones": "the zones that were asked, their workers and when they were last heard: JSON; null for none",
     },
     "rulebooks": {
         "n": "number",
@@ -310,3 +311,9 @@ def advisories_of_feeds(db: Database) -> None:
 def rules_left_out(db: Database) -> None:
     """Rules about particular problems are judged on demand only; how many there are is said."""
     db.execute("alter table rulebooks add column left_out text")
+
+
+@migrations()
+def zones_of_runs(db: Database) -> None:
+    """Runs say which zones they asked, and by whom."""
+    db.execute("alter table runs add column zones text")

@@ -15,7 +15,7 @@ from auditor.history import blobs
 from auditor.model.facts import Platform
 
 
-class Known(Struct, frozen=True):
+class KnownSections(Struct, frozen=True):
     """`digests`: by section, what it is known by (hex); `numbers`: the contents behind them."""
 
     family: Literal["linux", "windows"] | None = None
@@ -35,12 +35,12 @@ class StoredSections:
             except sqlite3.Error:
                 self._db = None
 
-    def of(self, name: str) -> Known:
+    def of(self, name: str) -> KnownSections:
         """What is known of a target."""
         try:
-            return self._of(name) if self._db else Known()
+            return self._of(name) if self._db else KnownSections()
         except (sqlite3.Error, blobs.Damaged, msgspec.MsgspecError):
-            return Known()
+            return KnownSections()
 
     def body(self, number: int) -> bytes:
         """A section. Raises Damaged or sqlite3.Error where it is not there any more."""
@@ -52,18 +52,18 @@ class StoredSections:
         if self._db:
             self._db.close()
 
-    def _of(self, name: str) -> Known:
+    def _of(self, name: str) -> KnownSections:
         assert self._db
         row = self._db.execute(
             "select facts from latest join results on results.n=latest.result join targets on targets.n=latest.target where name=?",
             (name,),
         ).fetchone()
         if not row:
-            return Known()
+            return KnownSections()
         here, apart = blobs.sections(self._db, row[0])
         marks = ",".join("?" * len(apart))
         found = self._db.execute(f"select n, digest from contents where n in ({marks})", tuple(apart.values())).fetchall()
         digests = {n: bytes(digest).hex() for n, digest in found}
         platform = msgspec.json.decode(here["platform"], type=Platform) if "platform" in here else Platform()
         known = {section: n for section, n in apart.items() if n in digests}
-        return Known(platform.family, {section: digests[n] for section, n in known.items()}, known)
+        return KnownSections(platform.family, {section: digests[n] for section, n in known.items()}, known)

@@ -223,6 +223,8 @@ class Writer:
         remarks = blobs.encode(run.remarks).decode() if run.remarks else None
         row = (iso(run.finished), int(run.interrupted), remarks, number)
         self._db.execute("update runs set finished=?, interrupted=?, remarks=? where n=?", row)
+        if run.zones:
+            self._db.execute("update runs set zones=? where n=?", (blobs.encode(run.zones).decode(), number))
 
     def close_removed(self, number: int, names: Iterable[str]) -> None:
         """Entries of the inventory that it has no more; `names` are all that it has."""

@@ -86,3 +86,14 @@ class ZoneSeen(Struct, frozen=True):
     workers: tuple[WorkerSeen, ...]
     hosts: int
     lost: int  # asked twice, or not at all, since a worker was gone
+
+    @property
+    def sentence(self) -> str:
+        """What a report says of it."""
+        workers = ", ".join(
+            f"{w.name} (auditor {w.auditor}{'' if w.fit else ', not this version'}, last heard {w.heard:%Y-%m-%d %H:%M} UTC)"
+            for w in self.workers
+        )
+        count = f"{len(self.workers)} {'worker' if len(self.workers) == 1 else 'workers'}"
+        lost = f"; of {self.lost} of them there is no answer since workers were missing or lost" if self.lost else ""
+        return f"{self.name}: {self.hosts} {'host' if self.hosts == 1 else 'hosts'} by {f'{count}: {workers}' if workers else 'no worker that was heard of'}{lost}"

@@ -28,6 +28,7 @@ def document(run: Run) -> dict[str, Any]:
             "rulebook": run.rulebook,
             "advisories": run.advisories,
             "remarks": run.remarks,
+            "zones": run.zones,
         },
         "summary": {
             "targets": len(run.results),

@@ -33,6 +33,8 @@ def _lines(run: Run) -> Iterator[str]:
         yield f"{n.overdue} of them are overdue by the deadlines of the inventory."
     if n.relaxed:
         yield f"Relaxed by the operator: {'; '.join(n.relaxed)}"
+    for zone in run.zones:
+        yield f"Zone {one_line(zone.sentence, 500)}"
     yield ""
     first: dict[int, str] = {}
     for r in sorted(run.results, key=lambda r: (r.outcome in ("assessed", "partial"), r.target.name)):

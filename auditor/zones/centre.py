@@ -25,7 +25,7 @@ from auditor.audit.isolated import IsolatedAssessor
 from auditor.foundation.deadline import Stop
 from auditor.foundation.messages import Say
 from auditor.history.blobs import Damaged
-from auditor.history.stored_sections import Known, StoredSections
+from auditor.history.stored_sections import KnownSections, StoredSections
 from auditor.model.facts import HostFacts
 from auditor.model.requirements import DataRequirements
 from auditor.model.run import TargetError, TargetResult
@@ -34,8 +34,8 @@ from auditor.model.zone import BrokerSettings, WorkerSeen, Zone, ZoneSeen
 from auditor.zones import messages, topology
 from auditor.zones.asks import ask
 from auditor.zones.ledger import UNSENT, Ledger, Planned
-from auditor.zones.link import HEARTBEAT, Delivery, Link, Subscription
-from auditor.zones.messages import READING, Answer, Hello, HostAnswer, Order, Place, Refused, Taken
+from auditor.zones.link import HEARTBEAT, BrokerLink, Delivery, Subscription
+from auditor.zones.messages import READING, Answer, Hello, HostAnswer, Order, OrderRefused, OrderTaken, Place
 from auditor.zones.sealing import Unsealed, private_key, public_key, seal, unseal
 
 _PREFETCH = 32  # words of workers that are here and not yet dealt with; answers are of some 8 MB at most
@@ -73,7 +73,7 @@ class ZoneRun:
         self._judged: SimpleQueue[Future[TargetResult]] = SimpleQueue()
         self._judging = 0
         self._done: deque[TargetResult] = deque()
-        self._known: dict[str, Known] = {}  # of hosts that are out
+        self._known: dict[str, KnownSections] = {}  # of hosts that are out
         self._workers: dict[str, WorkerSeen] = {}
         self._unable: set[str] = set()
         self._said: set[str] = set()
@@ -88,7 +88,7 @@ class ZoneRun:
         """Each host's result, exactly one for every target."""
         name = self._site.name
         subscriptions = [Subscription(topology.lock_queue(name), alone=True), Subscription(topology.answers(name))]
-        link = Link(
+        link = BrokerLink(
             self._site.broker,
             subscriptions,
             self._inbox.put,
@@ -200,15 +200,15 @@ class ZoneRun:
             return
         if word.place.run != self._run:
             return  # of a run before
-        if isinstance(word, Refused):
+        if isinstance(word, OrderRefused):
             self._unable.add(word.worker)
             self._say(word.why, f"the zone {self._site.name}: {word.why}")
-        elif isinstance(word, Taken):
+        elif isinstance(word, OrderTaken):
             self._unable.discard(word.worker)
         self._ledger.heard(time.monotonic(), able=word.worker not in self._unable)
-        if isinstance(word, Taken):
+        if isinstance(word, OrderTaken):
             self._ledger.taken(word.place.number, time.monotonic())
-        elif isinstance(word, Refused):
+        elif isinstance(word, OrderRefused):
             self._ledger.refused(word.place.number, word.why)
         else:
             for host in word.hosts:

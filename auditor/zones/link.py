@@ -58,7 +58,7 @@ class Subscription(Struct, frozen=True):
     alone: bool = False
 
 
-class Link:
+class BrokerLink:
     """A context: it connects when entered. `received` gets each Delivery, `say` what people should know; both are called by its
     thread."""
 

@@ -96,14 +96,14 @@ class Hello(Message, frozen=True, tag="hello"):
     jobs: int
 
 
-class Taken(Message, frozen=True, tag="taken"):
+class OrderTaken(Message, frozen=True, tag="taken"):
     """A worker begins with an order."""
 
     worker: str
     place: Place
 
 
-class Refused(Message, frozen=True, tag="refused"):
+class OrderRefused(Message, frozen=True, tag="refused"):
     """A worker does nothing of an order, and no host of it was asked."""
 
     worker: str
@@ -132,7 +132,7 @@ class Answer(Message, frozen=True, tag="answer"):
     hosts: tuple[HostAnswer, ...]
 
 
-Word = Hello | Taken | Refused | Answer
+Word = Hello | OrderTaken | OrderRefused | Answer
 encode = msgspec.json.Encoder().encode
 _order = msgspec.json.Decoder(Order).decode
 _word: msgspec.json.Decoder[Word] = msgspec.json.Decoder(Word)

@@ -32,8 +32,8 @@ from auditor.model.run import TargetError, TargetResult
 from auditor.model.target import Target
 from auditor.rulebook.rulebook import Rulebook
 from auditor.zones import messages, topology
-from auditor.zones.link import HEARTBEAT, Delivery, Link, Subscription
-from auditor.zones.messages import READING, Answer, Ask, Hello, HostAnswer, Order, Refused, Taken, Word
+from auditor.zones.link import HEARTBEAT, BrokerLink, Delivery, Subscription
+from auditor.zones.messages import READING, Answer, Ask, Hello, HostAnswer, Order, OrderRefused, OrderTaken, Word
 from auditor.zones.order_context import NotKnown, OrderContexts, empty_context
 from auditor.zones.sealing import Unsealed, private_key, public_key, seal, unseal
 from auditor.zones.worker_settings import WorkerSettings
@@ -68,7 +68,9 @@ class Worker:
         # The children are made before any connection and thread, so that none of them holds one.
         with (
             IsolatedAssessor(empty_context(utc_now)) as self._assessor,
-            Link(self._settings.broker, [queue], self._inbox.put, self._say, prefetch=1, heartbeat=self._heartbeat) as link,
+            BrokerLink(
+                self._settings.broker, [queue], self._inbox.put, self._say, prefetch=1, heartbeat=self._heartbeat
+            ) as link,
         ):
             self._link = link
             threads = self._serve(stop)
@@ -129,11 +131,11 @@ class Worker:
             self._do(order, stop)
         self._link.settle(delivery)
 
-    def _refusal(self, order: Order, stop: Stop) -> Refused | None:
+    def _refusal(self, order: Order, stop: Stop) -> OrderRefused | None:
         """Why nothing of an order is done; None where it is."""
 
-        def refused(why: str) -> Refused:
-            return Refused(worker=self._name, place=order.place, why=why)
+        def refused(why: str) -> OrderRefused:
+            return OrderRefused(worker=self._name, place=order.place, why=why)
 
         if stop.requested.is_set():
             return refused(f"its worker {self._name} is ending")
@@ -166,7 +168,7 @@ class Worker:
 
     def _do(self, order: Order, stop: Stop) -> None:
         """Ask the hosts of an order and send what came of each as it comes."""
-        self._speak(Taken(worker=self._name, place=order.place))
+        self._speak(OrderTaken(worker=self._name, place=order.place))
         self._fit(len(order.asks))
         asks = {ask.name: ask for ask in order.asks}
         targets, refused = self._targets(order.asks)

@@ -30,8 +30,8 @@ from auditor.model.run import TargetError, TargetResult
 from auditor.model.zone import BrokerSettings
 from auditor.rulebook.loader import load
 from auditor.zones import executor_for, messages, sealing, topology
-from auditor.zones.link import Delivery, Link, Subscription
-from auditor.zones.messages import READING, Answer, Hello, HostAnswer, Order, Place, Taken, Word
+from auditor.zones.link import BrokerLink, Delivery, Subscription
+from auditor.zones.messages import READING, Answer, Hello, HostAnswer, Order, OrderTaken, Place, Word
 from tests.given import LINUX
 from tests.lab.installed import need
 from tests.lab.rabbit import SERVER
@@ -64,7 +64,7 @@ class OwnWorker:
 
     def __enter__(self) -> OwnWorker:
         queue = Subscription(topology.orders_queue("plant"))
-        self.link = Link(self._settings, [queue], self.orders.put, print, prefetch=8).__enter__()
+        self.link = BrokerLink(self._settings, [queue], self.orders.put, print, prefetch=8).__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -171,7 +171,7 @@ def test_what_was_not_asked_changes_nothing(lab: ZoneLab, mischief: Callable[[Ow
         centre = Centre(lab)
         delivery, order = worker.order()
         assert [a.name for a in order.asks] == ["h0", "h1", "h2"]
-        worker.say(Taken(worker="w", place=order.place))
+        worker.say(OrderTaken(worker="w", place=order.place))
         mischief(worker, order)
         worker.say(answer(order, *map(good, ("h0", "h1", "h2"))))
         worker.link.settle(delivery)
@@ -186,7 +186,7 @@ def test_an_answer_larger_than_is_read(lab: ZoneLab) -> None:
         with pytest.raises(ValueError, match="larger than is read"):
             worker.say(bytes(200_000_000))
         said: list[str] = []
-        raw = Link(worker._settings, [], worker.orders.put, said.append).__enter__()
+        raw = BrokerLink(worker._settings, [], worker.orders.put, said.append).__enter__()
         raw.publish(topology.answers("plant"), "plant", bytes(200_000_000), within=30)
         end = time.monotonic() + 30
         while not said and time.monotonic() < end:
@@ -215,7 +215,7 @@ def test_facts_that_are_none(lab: ZoneLab, sections: dict[str, Raw], same: tuple
     with OwnWorker(lab) as worker:
         centre = Centre(lab)
         delivery, order = worker.order()
-        worker.say(Taken(worker="w", place=order.place))
+        worker.say(OrderTaken(worker="w", place=order.place))
         bad = HostAnswer(name="h0", outcome="assessed", sections=facts("h0") | sections, same=same)
         worker.say(answer(order, good("h1"), good("h2")))
         worker.say(answer(order, bad))
@@ -328,7 +328,7 @@ def test_an_order_again_and_one_of_another_zone(lab: ZoneLab, tmp_path: Path) ->
         log = settings.with_suffix(".log")
         with (
             lab.worker("plant", settings) as worker,
-            Link(broker, [Subscription(topology.answers("plant"))], words.put, print) as link,
+            BrokerLink(broker, [Subscription(topology.answers("plant"))], words.put, print) as link,
         ):
             for message in shown:
                 link.publish(topology.ORDERS, "plant", message)
@@ -336,7 +336,7 @@ def test_an_order_again_and_one_of_another_zone(lab: ZoneLab, tmp_path: Path) ->
             end = time.monotonic() + 90
             theirs = sealing.public_key(lab.keys / "plant-signing.pub")
             while time.monotonic() < end and {1, 3, 6, 7, 8} - {
-                w.place.number for w in said if isinstance(w, (Answer, messages.Refused))
+                w.place.number for w in said if isinstance(w, (Answer, messages.OrderRefused))
             }:
                 delivery = words.get(timeout=40)
                 link.settle(delivery)
@@ -347,7 +347,7 @@ def test_an_order_again_and_one_of_another_zone(lab: ZoneLab, tmp_path: Path) ->
         assert hosts[1].outcome in ("assessed", "partial")
         assert hosts[7].error
         assert "none of the `targets:`" in hosts[7].error.message
-        refused = {w.place.number: w.why for w in said if isinstance(w, messages.Refused)}
+        refused = {w.place.number: w.why for w in said if isinstance(w, messages.OrderRefused)}
         assert set(refused) == {3, 6, 8}
         assert "for the zone 'port'" in refused[3]
         assert "a day old" in refused[6]

@@ -16,14 +16,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from amqp import Connection, Message, sasl
-from amqp.exceptions import AMQPError
+from amqp import AMQPError, Connection, Message, sasl
 
 from auditor.model.zone import BrokerSettings
-from auditor.zones.link import Link, Subscription
+from auditor.zones.link import BrokerLink, Subscription
 from auditor.zones.topology import CENTRE, LOST, ORDERS, account, answers, definitions, lock_queue, orders_queue
 from tests.lab.certificates import make_certificate
-from tests.lab.hostile import listening
+from tests.lab.hostile import listening, shut
 from tests.lab.installed import need
 from tests.lab.rabbit import SERVER
 from tests.lab.zones import ZoneLab
@@ -48,18 +47,13 @@ def put(exchange: str, key: str, body: str = "something", **properties: str) -> 
 
 REFUSED: dict[str, tuple[str, int, Attempt]] = {
     "reads another zone's orders": ("plant", 403, get(orders_queue("port"))),
-    "takes another zone's orders": ("plant", 403, consume(orders_queue("port"))),
     "reads another zone's answers": ("plant", 403, get(answers("port"))),
     "reads its own answers": ("plant", 403, get(answers("plant"))),
-    "takes its own answers": ("plant", 403, consume(answers("plant"))),
-    "reads the centre's lock": ("plant", 403, get(lock_queue("plant"))),
     "takes the centre's lock": ("plant", 403, consume(lock_queue("plant"), exclusive=True)),
     "answers for another zone": ("plant", 403, put(answers("port"), "port")),
     "orders": ("plant", 403, put(ORDERS, "plant")),
-    "orders of another zone": ("plant", 403, put(ORDERS, "port")),
     "sends orders back": ("plant", 403, put(LOST, "plant")),
     "publishes to a queue itself": ("plant", 403, put("", answers("port"))),
-    "publishes to its own queue itself": ("plant", 403, put("", answers("plant"))),
     "publishes elsewhere": ("plant", 403, put("amq.direct", "plant")),
     "says it is another": ("plant", 406, put(answers("plant"), "plant", user_id=account("port"))),
     "declares a queue": ("plant", 403, lambda c: c.queue_declare("auditor.new", durable=True)),
@@ -70,15 +64,11 @@ REFUSED: dict[str, tuple[str, int, Attempt]] = {
     "binds an exchange": ("plant", 403, lambda c: c.exchange_bind(answers("plant"), ORDERS, "port")),
     "unbinds its own answers": ("plant", 403, lambda c: c.queue_unbind(answers("plant"), answers("plant"), "plant")),
     "empties another's orders": ("plant", 403, lambda c: c.queue_purge(orders_queue("port"))),
-    "empties its own answers": ("plant", 403, lambda c: c.queue_purge(answers("plant"))),
     "the centre answers": ("centre", 403, put(answers("plant"), "plant")),
-    "the centre sends orders back": ("centre", 403, put(LOST, "plant")),
     "the centre publishes to a queue itself": ("centre", 403, put("", orders_queue("plant"))),
     "the centre declares a queue": ("centre", 403, lambda c: c.queue_declare("auditor.newer", durable=True)),
-    "the centre declares an exchange": ("centre", 403, lambda c: c.exchange_declare("auditor.newer", "fanout")),
     "the centre binds": ("centre", 403, lambda c: c.queue_bind(answers("plant"), ORDERS, "plant")),
     "deletes another's orders": ("plant", 403, lambda c: c.queue_delete(orders_queue("port"))),
-    "deletes its own orders": ("plant", 403, lambda c: c.queue_delete(orders_queue("plant"))),
     "the centre deletes a queue": ("centre", 403, lambda c: c.queue_delete(lock_queue("plant"))),
     "deletes another's exchange": ("plant", 403, lambda c: c.exchange_delete(answers("port"))),
 }
@@ -86,9 +76,7 @@ ALLOWED: dict[str, tuple[str, Attempt]] = {
     "takes its own orders": ("plant", consume(orders_queue("plant"))),
     "empties its own orders": ("plant", lambda c: c.queue_purge(orders_queue("plant"))),
     "says who it is": ("plant", put(answers("plant"), "plant", user_id=account("plant"))),
-    "the centre takes answers": ("centre", consume(answers("port"))),
     "the centre takes its lock": ("centre", consume(lock_queue("plant"), exclusive=True)),
-    "the centre empties answers": ("centre", lambda c: c.queue_purge(answers("plant"))),
 }
 
 
@@ -121,14 +109,8 @@ def connected(lab: ZoneLab, name: str, vhost: str = "auditor", login: Any = None
     """A connection that shows a certificate; none for ""."""
     shown = {"certfile": f"{lab.keys}/{name}.pem", "keyfile": f"{lab.keys}/{name}.key"} if name else {}
     trusted = {"ca_certs": f"{lab.keys}/ca.pem", "cert_reqs": ssl.CERT_REQUIRED, "server_hostname": "127.0.0.1"}
-    connection = Connection(
-        host=f"127.0.0.1:{lab.broker.port}",
-        virtual_host=vhost,
-        ssl=trusted | shown,
-        authentication=login or sasl.EXTERNAL(),
-        connect_timeout=10,
-        confirm_publish=True,
-    )
+    how = {"ssl": trusted | shown, "authentication": login or sasl.EXTERNAL(), "connect_timeout": 10, "confirm_publish": True}
+    connection = Connection(host=f"127.0.0.1:{lab.broker.port}", virtual_host=vhost, **how)
     try:
         connection.connect()
         yield connection
@@ -137,24 +119,21 @@ def connected(lab: ZoneLab, name: str, vhost: str = "auditor", login: Any = None
         connection.collect()
 
 
-@pytest.mark.parametrize("what", REFUSED)
-def test_refused(lab: ZoneLab, what: str) -> None:
-    name, code, attempt = REFUSED[what]
-    with connected(lab, name) as connection:
-        with pytest.raises(AMQPError) as refusal:
-            attempt(connection.channel())
-        assert refusal.value.reply_code == code
+@pytest.mark.parametrize(("name", "code", "attempt"), REFUSED.values(), ids=REFUSED)
+def test_refused(lab: ZoneLab, name: str, code: int, attempt: Attempt) -> None:
+    with connected(lab, name) as connection, pytest.raises(AMQPError) as refusal:
+        attempt(connection.channel())
+    assert refusal.value.reply_code == code
 
 
-@pytest.mark.parametrize("what", REFUSED)
-def test_the_same_is_done_where_it_is_allowed(lab: ZoneLab, what: str) -> None:
+@pytest.mark.parametrize("attempt", [attempt for _, _, attempt in REFUSED.values()], ids=REFUSED)
+def test_the_same_is_done_where_it_is_allowed(lab: ZoneLab, attempt: Attempt) -> None:
     with connected(lab, "operator", "spare") as connection:
-        REFUSED[what][2](connection.channel())
+        attempt(connection.channel())
 
 
-@pytest.mark.parametrize("what", ALLOWED)
-def test_allowed(lab: ZoneLab, what: str) -> None:
-    name, attempt = ALLOWED[what]
+@pytest.mark.parametrize(("name", "attempt"), ALLOWED.values(), ids=ALLOWED)
+def test_allowed(lab: ZoneLab, name: str, attempt: Attempt) -> None:
     with connected(lab, name) as connection:
         attempt(connection.channel())
 
@@ -171,13 +150,6 @@ def test_orders_and_answers_reach_whom_they_are_for(lab: ZoneLab) -> None:
         assert get(answers("plant"))(centre).body == "answer"
 
 
-@pytest.mark.parametrize("vhost", ["/", "spare", "none"])
-def test_another_virtual_host(lab: ZoneLab, vhost: str) -> None:
-    with pytest.raises(AMQPError) as refusal, connected(lab, "plant", vhost):
-        pass
-    assert refusal.value.reply_code == 530
-
-
 class Password(sasl.PLAIN):  # type: ignore[misc]  # amqp has no types
     """Sends a password, whether or not the broker takes any."""
 
@@ -189,23 +161,24 @@ class Password(sasl.PLAIN):  # type: ignore[misc]  # amqp has no types
         return super().start(connection)
 
 
-# What is shown; the code, where the broker gives one; what it writes into its log.
-STRANGERS: dict[str, tuple[str, Any, int | None, str]] = {
-    "no certificate": ("", None, None, "Certificate required"),
-    "another authority": ("foreign/zones/plant", None, None, "Unknown CA"),
-    "a certificate for servers": ("serving", None, None, "invalid_ext_key_usage"),
-    "no account": ("auditor-nobody", None, 403, "user 'auditor-nobody' - invalid credentials"),
-    "guest": ("guest", None, 403, "user 'guest' - invalid credentials"),
-    "a password": ("plant", Password("guest", "guest"), None, "invalid authentication mechanism 'PLAIN'"),
-    "an empty password": ("plant", Password(CENTRE, ""), None, "invalid authentication mechanism 'PLAIN'"),
+# What is shown and said; the code, where the broker gives one; what it writes into its log.
+STRANGERS: dict[str, tuple[str, dict[str, Any], int | None, str]] = {
+    "no certificate": ("", {}, None, "Certificate required"),
+    "another authority": ("foreign/zones/plant", {}, None, "Unknown CA"),
+    "a certificate for servers": ("serving", {}, None, "invalid_ext_key_usage"),
+    "no account": ("auditor-nobody", {}, 403, "user 'auditor-nobody' - invalid credentials"),
+    "guest": ("guest", {}, 403, "user 'guest' - invalid credentials"),
+    "a password": ("plant", {"login": Password("guest", "guest")}, None, "invalid authentication mechanism 'PLAIN'"),
+    "an empty password": ("plant", {"login": Password(CENTRE, "")}, None, "invalid authentication mechanism 'PLAIN'"),
+    "another virtual host": ("plant", {"vhost": "spare"}, 530, "access to vhost 'spare' refused"),
+    "the first virtual host": ("centre", {"vhost": "/"}, 530, "access to vhost '/' refused"),
 }
 
 
-@pytest.mark.parametrize("who", STRANGERS)
-def test_strangers(lab: ZoneLab, who: str) -> None:
-    name, login, code, why = STRANGERS[who]
+@pytest.mark.parametrize(("name", "how", "code", "why"), STRANGERS.values(), ids=STRANGERS)
+def test_not_let_in(lab: ZoneLab, name: str, how: dict[str, Any], code: int | None, why: str) -> None:
     before = len(lab.broker.log())
-    with pytest.raises((OSError, AMQPError)) as refusal, connected(lab, name, login=login):
+    with pytest.raises((OSError, AMQPError)) as refusal, connected(lab, name, **how):
         pass
     assert getattr(refusal.value, "reply_code", None) == code
     assert soon(lambda: why in lab.broker.log()[before:])
@@ -222,14 +195,18 @@ def soon(true: Callable[[], bool]) -> bool:
 SERVERS: dict[str, tuple[str, str, str]] = {
     "the broker": ("127.0.0.1", "broker", ""),
     "a worker": ("127.0.0.1", "plant", "certificate purpose"),
-    "another authority": ("127.0.0.1", "foreign/zones/broker", "certificate in certificate chain"),
+    "another authority": ("127.0.0.1", "foreign/zones/broker", "unable to get local issuer certificate"),
     "another host": ("localhost", "broker", "not valid for 'localhost'"),
 }
 
 
-@pytest.mark.parametrize("who", SERVERS)
-def test_who_poses_as_the_broker_hears_nothing(lab: ZoneLab, who: str) -> None:
-    host, shown, why = SERVERS[who]
+def settings(lab: ZoneLab, name: str, host: str, port: int) -> BrokerSettings:
+    files = (f"{lab.keys}/{file}" for file in ("ca.pem", f"{name}.pem", f"{name}.key"))
+    return BrokerSettings(f"amqps://{host}:{port}/auditor", *files)
+
+
+@pytest.mark.parametrize(("host", "shown", "why"), SERVERS.values(), ids=SERVERS)
+def test_who_poses_as_the_broker_hears_nothing(lab: ZoneLab, host: str, shown: str, why: str) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(lab.keys / f"{shown}.pem", lab.keys / f"{shown}.key")
     heard, said = [], list[str]()
@@ -241,43 +218,37 @@ def test_who_poses_as_the_broker_hears_nothing(lab: ZoneLab, who: str) -> None:
                 word = tls.recv(65536)
         finally:
             heard.append(word)
+            shut(c)
 
-    with listening(serve) as (_, port):
-        settings = BrokerSettings(
-            f"amqps://{host}:{port}/auditor", *(f"{lab.keys}/{f}" for f in ("ca.pem", "centre.pem", "centre.key"))
-        )
-        with Link(settings, [], lambda delivery: None, said.append) as link:
-            link.publish(ORDERS, "plant", b"order")
-            assert soon(lambda: bool(said) and len(heard) >= 2), "it tries again"
-            assert not link.connected
-    if why:
-        assert set(heard) == {b""}
-        assert "its certificate is not trusted" in said[0]
-        assert why in said[0]
-    else:
-        assert heard[0].startswith(b"AMQP")
+    with listening(serve) as (_, port), BrokerLink(settings(lab, "centre", host, port), [], print, said.append) as link:
+        link.publish(ORDERS, "plant", b"order")
+        assert soon(lambda: bool(said) and len(heard) >= 2), "it tries again"
+        assert not link.connected
+    assert b"".join(heard)[:4] == (b"" if why else b"AMQP")
+    assert ("its certificate is not trusted" in said[0]) is bool(why)
+    assert why in said[0]
 
 
 def test_a_link_to_the_broker(lab: ZoneLab) -> None:
-    settings = BrokerSettings(lab.url, *(f"{lab.keys}/{f}" for f in ("ca.pem", "plant.pem", "plant.key")))
-    with Link(settings, [Subscription(orders_queue("plant"))], lambda delivery: None, pytest.fail) as link:
+    own = settings(lab, "plant", "127.0.0.1", lab.broker.port)
+    with BrokerLink(own, [Subscription(orders_queue("plant"))], print, print) as link:
         assert link.ready(10)
 
 
 def test_importing_again_changes_nothing(lab: ZoneLab) -> None:
     def state() -> list[list[str]]:
-        asked = (("list_permissions",), ("list_queues", "name", "arguments"), ("list_bindings",))
-        return [sorted(lab.broker.ctl(what, "-p", "auditor", *columns).splitlines()) for what, *columns in asked]
+        asked = ("list_permissions", "list_queues name arguments", "list_bindings")
+        return [sorted(lab.broker.ctl("-p", "auditor", *words.split()).splitlines()) for words in asked]
 
     before = state()
-    assert any(account("plant") in line for line in before[0])
+    assert len(before[0]) > len(ZONES)
     for zone in ZONES:
         lab.broker.ctl("import_definitions", given=lab.printed(zone, "definitions"))
     assert state() == before
 
 
 @pytest.mark.parametrize("password", ["", "guest", account("plant")])
-@pytest.mark.parametrize("name", [CENTRE, account("plant"), account("port"), "guest"])
+@pytest.mark.parametrize("name", [CENTRE, account("plant"), "guest"])
 def test_no_password_works(lab: ZoneLab, name: str, password: str) -> None:
     with pytest.raises(RuntimeError, match="failed to authenticate user"):
         lab.broker.ctl("authenticate_user", name, password)
