@@ -27,6 +27,7 @@ from bench.scene import Scene
 from bench.startup import startup
 from bench.throughput import dead, throughput
 from bench.windows import PLAIN, windows
+from bench.zones import zones
 
 PARTS: dict[str, Callable[[Scene], list[table.Row]]] = {
     "throughput": throughput,
@@ -39,6 +40,7 @@ PARTS: dict[str, Callable[[Scene], list[table.Row]]] = {
     "feeds": feeds,
     "months": months,
     "history": history,
+    "zones": zones,
 }
 CONTACTS = ("bench.contact:contact",)
 RUNNERS = {
@@ -67,6 +69,7 @@ def arguments() -> argparse.Namespace:
         "--made", type=int, action="append", help="size of a made fleet for the history, repeatable (100 and 1000)"
     )
     parser.add_argument("--nights", type=int, default=365, help="of the made history")
+    parser.add_argument("--zone-hosts", type=int, default=2000, help="size of the zone's fleet")
     parser.add_argument("--rtt", type=float, default=0.05, help="round-trip time of the slow link, seconds")
     parser.add_argument("--limit", type=float, default=300, help="time limit of one run, seconds")
     parser.add_argument("--environment", type=Path, default=Path(".bench/venv"), help="where Ansible is or will be")
@@ -127,6 +130,7 @@ def main() -> int:
             archive=asked.archive,
             made=tuple(asked.made or (100, 1000)),
             nights=asked.nights,
+            zone_hosts=asked.zone_hosts,
             ansible=program,
             without_ansible=about,
         )

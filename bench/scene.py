@@ -26,5 +26,6 @@ class Scene:
     archive: Path
     made: tuple[int, ...]
     nights: int
+    zone_hosts: int
     ansible: Path | None
     without_ansible: str

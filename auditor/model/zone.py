@@ -80,12 +80,14 @@ class WorkerSeen(Struct, frozen=True):
 
 
 class ZoneSeen(Struct, frozen=True):
-    """A zone in one run: its workers, and how many of its hosts had which end."""
+    """A zone in one run: its workers, and how many of its hosts had which end. `sent` and `received` are bytes as they travelled."""
 
     name: str
     workers: tuple[WorkerSeen, ...]
     hosts: int
     lost: int  # asked twice, or not at all, since a worker was gone
+    sent: int = 0
+    received: int = 0
 
     @property
     def sentence(self) -> str:

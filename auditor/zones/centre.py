@@ -68,7 +68,7 @@ class ZoneRun:
         zone = site.zone
         self._ledger = Ledger(targets, window=2 * zone.jobs, batch=zone.batch, now=time.monotonic(), grace=zone.grace)
         self._hosts = len(targets)
-        self._lost = self._dropped = 0
+        self._lost = self._sent = self._received = 0
         self._inbox: SimpleQueue[Delivery] = SimpleQueue()
         self._judged: SimpleQueue[Future[TargetResult]] = SimpleQueue()
         self._judging = 0
@@ -82,7 +82,8 @@ class ZoneRun:
     @property
     def seen(self) -> ZoneSeen:
         """Who was heard of, and how it went."""
-        return ZoneSeen(self._site.name, tuple(self._workers.values()), self._hosts, self._lost)
+        workers = tuple(self._workers.values())
+        return ZoneSeen(self._site.name, workers, self._hosts, self._lost, self._sent, self._received)
 
     def results(self, assessor: IsolatedAssessor) -> Iterator[Batch]:
         """Each host's result, exactly one for every target."""
@@ -167,6 +168,7 @@ class ZoneRun:
             asks=tuple(asks),
         )
         sealed = seal(self._key, messages.order_purpose(self._site.name), messages.encode(order))
+        self._sent += len(sealed)
         self._link.publish(topology.ORDERS, self._site.name, sealed, within=UNSENT)
 
     def _requirements(self, family: str) -> DataRequirements:
@@ -175,6 +177,7 @@ class ZoneRun:
     # Home
 
     def _deal(self, delivery: Delivery) -> None:
+        self._received += len(delivery.body)
         try:
             if delivery.queue == topology.answers(self._site.name):
                 self._own(delivery) if delivery.exchange == topology.LOST else self._word(delivery.body)
@@ -225,7 +228,6 @@ class ZoneRun:
     def _answer(self, word: Answer, host: HostAnswer) -> None:
         target = self._ledger.answered(word.place.number, host.name)
         if target is None:
-            self._dropped += 1
             self._say(
                 "late",
                 f"the zone {self._site.name}: an answer came late, twice, or of a host that was not asked; it was dropped",

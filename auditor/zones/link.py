@@ -6,6 +6,9 @@ which it came, or not at all: a connection that was lost has returned it already
 
 from __future__ import annotations
 
+import contextlib
+import os
+import select
 import ssl
 import threading
 import time
@@ -24,7 +27,7 @@ from auditor.model.zone import BrokerSettings
 HEARTBEAT = 10.0  # seconds; after two without a word a peer is gone (AMQP 0-9-1, 4.2.7)
 _CONNECT = 10.0  # seconds
 _BEAT = 1.0  # seconds between looks at the heartbeats; the broker may ask for shorter ones than we do
-_LOOK = 0.05  # seconds between looks at what is to be sent
+_MOMENT = 0.001  # seconds for what is there already
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0  # seconds before it connects again
 _LOSSES = (AMQPError, OperationalError, OSError)
 
@@ -85,6 +88,7 @@ class BrokerLink:
         self._ready = threading.Event()
         self._connection = 0
         self.fault: LinkFault | None = None
+        self._wake, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._thread = threading.Thread(target=self._run, name="broker", daemon=True)
 
     def __enter__(self) -> Self:
@@ -93,6 +97,7 @@ class BrokerLink:
 
     def __exit__(self, *_: object) -> None:
         self._ending.set()
+        self._do(_Job(lambda channel: None, again=False))
         self._thread.join(5.0)
 
     def ready(self, seconds: float) -> bool:
@@ -122,7 +127,7 @@ class BrokerLink:
                 )
                 channel.basic_publish(message, exchange=exchange, routing_key=key)
 
-        self._out.put(_Job(work, again=within is None))
+        self._do(_Job(work, again=within is None))
 
     def settle(self, delivery: Delivery, *, good: bool = True) -> None:
         """Acknowledge what came, after all that was published before; `good` False: reject it, so that the broker reports it."""
@@ -131,7 +136,7 @@ class BrokerLink:
             if delivery.connection == self._connection:
                 channel.basic_ack(delivery.tag) if good else channel.basic_reject(delivery.tag, requeue=False)
 
-        self._out.put(_Job(work))
+        self._do(_Job(work))
 
     def prefetch(self, count: int) -> None:
         """How many messages may be here unsettled. A quorum queue goes by what was said before consuming began: more come by a
@@ -145,7 +150,7 @@ class BrokerLink:
             self._consume(channel, more if more > 0 else count)
 
         if more:
-            self._out.put(_Job(work, again=False))  # the next connection begins with what is right
+            self._do(_Job(work, again=False))  # the next connection begins with what is right
 
     def leave(self) -> None:
         """Take nothing more; what is here is still settled."""
@@ -155,17 +160,22 @@ class BrokerLink:
                 channel.basic_cancel(self._tags.pop())
 
         self._subscriptions = ()
-        self._out.put(_Job(work, again=False))
+        self._do(_Job(work, again=False))
 
     def purge(self, queue: str) -> None:
         """Empty a queue."""
-        self._out.put(_Job(lambda channel: channel.queue_purge(queue)))
+        self._do(_Job(lambda channel: channel.queue_purge(queue)))
 
     def sent_all(self, seconds: float) -> bool:
         """Wait until everything is sent; False where it is not after so long."""
         done = threading.Event()
-        self._out.put(_Job(lambda channel: done.set()))
+        self._do(_Job(lambda channel: done.set()))
         return done.wait(seconds)
+
+    def _do(self, job: _Job) -> None:
+        self._out.put(job)
+        with contextlib.suppress(BlockingIOError):  # the pipe is full of what wakes it
+            os.write(self._waker, b"x")
 
     # Below: the thread.
 
@@ -179,7 +189,8 @@ class BrokerLink:
                     self._ready.set()
                     self._serve(connection, channel)
             except ssl.SSLCertVerificationError as e:
-                self._say_once(f"its certificate is not trusted: {e.verify_message}", said)
+                if said != "certificate":  # a broker that was lost may come back as somebody else
+                    self._say_once(f"its certificate is not trusted: {e.verify_message}", "")
                 said = "certificate"
             except _LOSSES as e:
                 if fault := self._lasting(e):
@@ -249,12 +260,16 @@ class BrokerLink:
 
     def _serve(self, connection: Any, channel: Any) -> None:
         beaten = time.monotonic()
+        sock = connection.connection.transport.sock
         while not self._ending.is_set():
             self._send(channel)
-            try:
-                connection.drain_events(timeout=_LOOK)
-            except TimeoutError:
-                pass
+            if not sock.pending():
+                select.select([sock, self._wake], [], [], _BEAT)
+            with contextlib.suppress(BlockingIOError):
+                os.read(self._wake, 4096)
+            with contextlib.suppress(TimeoutError):  # nothing more is there
+                while True:
+                    connection.drain_events(timeout=_MOMENT)
             if time.monotonic() - beaten >= _BEAT:
                 connection.heartbeat_check()
                 beaten = time.monotonic()

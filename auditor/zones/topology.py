@@ -16,7 +16,13 @@ from auditor.zones.ledger import QUEUED
 ORDERS, LOST = "auditor.orders", "auditor.lost"  # exchanges
 CENTRE = "auditor-centre"  # the centre's account: the common name of its certificate
 # What workers say while no centre is there is of no use later.
-_ANSWERS = {"x-queue-type": "quorum", "x-overflow": "reject-publish", "x-max-length": 20_000, "x-message-ttl": 600_000}
+_ANSWERS = {
+    "x-queue-type": "quorum",
+    "x-overflow": "reject-publish",
+    "x-max-length": 20_000,
+    "x-max-length-bytes": 500_000_000,
+    "x-message-ttl": 600_000,
+}
 MAX_MESSAGE = 33_554_432  # bytes; RabbitMQ's max_message_size, a little above sealing.MAX_SEALED
 
 
@@ -84,4 +90,10 @@ def _orders_arguments(zone: str) -> dict[str, Any]:
 
 
 def _user(name: str) -> dict[str, Any]:
-    return {"name": name, "password_hash": "", "hashing_algorithm": "rabbit_password_hashing_sha256", "tags": []}
+    return {
+        "name": name,
+        "password_hash": "",
+        "hashing_algorithm": "rabbit_password_hashing_sha256",
+        "tags": [],
+        "limits": {"max-connections": 64, "max-channels": 64},
+    }

@@ -59,7 +59,7 @@ class Worker:
         self._inbox: SimpleQueue[Delivery] = SimpleQueue()
         self._seen: OrderedDict[messages.Place, None] = OrderedDict()
         self._digests, self._turn = Digests(), threading.Lock()
-        self._largest = 0  # hosts of one order so far
+        self._largest, self._largest_of = 0, ""  # hosts of one order of the run so far
 
     def run(self, stop: Stop) -> None:
         """Until it is told to stop."""
@@ -169,7 +169,7 @@ class Worker:
     def _do(self, order: Order, stop: Stop) -> None:
         """Ask the hosts of an order and send what came of each as it comes."""
         self._speak(OrderTaken(worker=self._name, place=order.place))
-        self._fit(len(order.asks))
+        self._fit(order)
         asks = {ask.name: ask for ask in order.asks}
         targets, refused = self._targets(order.asks)
         self._answer(order.place, refused)
@@ -179,11 +179,14 @@ class Worker:
                 for batch in scan_all(targets, context, pool, stop, self._settings.per_jump, self._assessor.assess):
                     self._answer(order.place, [self._told(r, asks[r.target.name]) for r in batch])
 
-    def _fit(self, hosts: int) -> None:
-        """Take as many orders at once as the jobs allow, going by the largest."""
-        if hosts > self._largest:
-            self._largest = hosts
-            self._link.prefetch(max(1, self._settings.jobs // hosts))
+    def _fit(self, order: Order) -> None:
+        """Take as many orders at once as the jobs allow, going by the largest of the run."""
+        hosts = len(order.asks)
+        with self._turn:
+            if self._largest_of == order.place.run and self._largest >= hosts:
+                return
+            self._largest, self._largest_of = hosts, order.place.run
+        self._link.prefetch(max(1, self._settings.jobs // hosts))
 
     def _targets(self, asks: Iterable[Ask]) -> tuple[list[Target], list[HostAnswer]]:
         """The targets that this worker serves, and the answers for those that it does not."""
