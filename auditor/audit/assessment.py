@@ -9,9 +9,10 @@ from msgspec import Struct
 
 from auditor.audit.context import AuditContext
 from auditor.audit.redaction import redacted_facts
+from auditor.audit.section_decoder import SectionDecoder
 from auditor.collectors.collection import RawCollection
 from auditor.evaluation.evaluate import NEVER
-from auditor.model.encoded_facts import EncodedFacts, decode_sections
+from auditor.model.encoded_facts import EncodedFacts
 from auditor.model.facts import HostFacts
 from auditor.model.run import Outcome, TargetError, TargetResult
 from auditor.model.target import Target
@@ -37,21 +38,18 @@ class HostSections(Struct, frozen=True, kw_only=True):
     now: datetime
 
 
-def assess(given: HostResponse | HostSections, context: AuditContext) -> TargetResult:
-    """Read the facts of what one host said, and evaluate them."""
-    return _assess_response(given, context) if isinstance(given, HostResponse) else _assess_sections(given, context)
-
-
-def _assess_sections(given: HostSections, context: AuditContext) -> TargetResult:
+def assess_sections(given: HostSections, context: AuditContext, decoder: SectionDecoder) -> TargetResult:
+    """Evaluate the facts that a worker read. `decoder`: one for all hosts, which have most sections in common."""
     try:
-        facts = decode_sections(given.sections)
+        facts = decoder.decode(given.sections)
     except msgspec.MsgspecError as e:
         error = TargetError("protocol", f"what its worker sent is no host's facts: {e}")
         return TargetResult(target=given.target, outcome="failed", error=error)
     return evaluate_facts(facts, given.target, context, given.error, given.now.date(), given.sections)
 
 
-def _assess_response(response: HostResponse, context: AuditContext) -> TargetResult:
+def assess(response: HostResponse, context: AuditContext) -> TargetResult:
+    """Read the facts of a response and evaluate them."""
     collection = response.collection
     facts = collection.facts(target=response.target.name, method=response.method, now=collection.recorded_at or response.now)
     facts, encoded = redacted_facts(facts, response.secrets)

@@ -11,7 +11,7 @@ from typing import Self
 import msgspec
 from msgspec import Raw, Struct
 
-from auditor.audit.assessment import HostResponse, HostSections, assess
+from auditor.audit.assessment import HostResponse, HostSections, assess, assess_sections
 from auditor.audit.context import AuditContext
 from auditor.audit.section_decoder import SectionDecoder
 from auditor.errors import HostError
@@ -64,37 +64,43 @@ class IsolatedAssessor:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._guard.__exit__(kind, error, trace)
 
-    def assess(self, response: HostResponse | HostSections, seconds_left: float, stop: Stop) -> TargetResult:
+    def assess(self, given: HostResponse | HostSections, seconds_left: float, stop: Stop) -> TargetResult:
         """The result of `assess`. A host whose answer passes a limit of time or memory is `failed`. `seconds_left` is what
         remains of the host's own time limit; waiting for a free child costs it nothing."""
-        seconds = min(READING_SECONDS, max(seconds_left, min(_LEAST_SECONDS, response.target.timeouts.total)))
+        seconds = min(READING_SECONDS, max(seconds_left, min(_LEAST_SECONDS, given.target.timeouts.total)))
         try:
-            answer = self._guard.compute(pickle.dumps(response), Deadline(seconds, "reading its answer", stop, at=_FAR))
+            answer = self._guard.compute(pickle.dumps(given), Deadline(seconds, "reading its answer", stop, at=_FAR))
             result = _decode(answer)
+            encoded = given.sections if isinstance(given, HostSections) and result.outcome != "failed" else result.facts
             with self._turn:
-                facts = self._sections.decode(result.facts) if result.facts else None
+                facts = self._sections.decode(encoded) if encoded else None
                 findings = self._shared(bytes(result.findings))
         except HostError as e:
-            return TargetResult(target=response.target, outcome="failed", error=TargetError(e.kind, str(e)))
+            return TargetResult(target=given.target, outcome="failed", error=TargetError(e.kind, str(e)))
         except msgspec.MsgspecError as e:
             error = TargetError("limit", f"a field that was read of its answer passes a limit: {e}")
-            return TargetResult(target=response.target, outcome="failed", error=error)
+            return TargetResult(target=given.target, outcome="failed", error=error)
         return TargetResult(
-            target=response.target,
+            target=given.target,
             outcome=result.outcome,
             error=result.error,
             facts=facts,
             findings=findings,
-            encoded=result.facts,
+            encoded=encoded,
             held=result.held,
             fulfilled=result.fulfilled,
         )
 
     def _in_child(self, pickled: bytes) -> bytes:
-        response: HostResponse | HostSections = pickle.loads(pickled)  # the parent's own
-        result = assess(response, self._context)
+        given: HostResponse | HostSections = pickle.loads(pickled)  # the parent's own
+        if isinstance(given, HostResponse):
+            result = assess(given, self._context)
+            encoded = result.encoded
+        else:
+            result = assess_sections(given, self._context, self._sections)
+            encoded = None  # the parent has them
         return _encode(
-            _Result(result.outcome, result.error, result.encoded, Raw(_encode(result.findings)), result.held, result.fulfilled)
+            _Result(result.outcome, result.error, encoded, Raw(_encode(result.findings)), result.held, result.fulfilled)
         )
 
     def _shared(self, encoded: bytes) -> tuple[Finding, ...]:

@@ -11,8 +11,11 @@ import msgspec
 from msgspec import Struct
 from sqlite_utils import Database
 
+from auditor.foundation.remembered import Remembered
 from auditor.history import blobs
 from auditor.model.facts import Platform
+
+_MOST, _TYPICAL = 16_000_000, 100_000  # bytes that are remembered, and what one section counts for
 
 
 class KnownSections(Struct, frozen=True):
@@ -28,6 +31,7 @@ class StoredSections:
 
     def __init__(self, path: Path | None) -> None:
         self._db: Database | None = None
+        self._bodies = Remembered[int, bytes](_MOST)  # hosts have most of them in common
         if path and path.exists():
             try:
                 address = f"file:{quote(str(path.absolute()))}?mode=ro"
@@ -44,8 +48,9 @@ class StoredSections:
 
     def body(self, number: int) -> bytes:
         """A section. Raises Damaged or sqlite3.Error where it is not there any more."""
-        assert self._db
-        return blobs.get(self._db, number)
+        db = self._db
+        assert db
+        return self._bodies.get(number, _TYPICAL, lambda: blobs.get(db, number))
 
     def close(self) -> None:
         """Close the file."""

@@ -27,7 +27,6 @@ from tests.lab.installed import need
 from tests.lab.rabbit import SERVER
 from tests.lab.zones import ZoneLab
 
-
 ZONES = ("plant", "port")
 Attempt = Callable[[Any], Any]  # of a channel
 
