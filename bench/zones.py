@@ -79,6 +79,8 @@ def _rows(hosts: int, taken: dict[str, list[Night]]) -> Iterator[Row]:
         parts = [f"{wall:.2f} × one process", f"{cpu:.2f} × its CPU"]
         if nights[0].sent:
             share = median(n.broker / n.sample().cpu for n in nights)
+            centre, asking = (median(getattr(n, what) * 1000 / hosts for n in nights) for what in ("centre", "workers"))
+            parts.append(f"centre {centre:.1f} and workers {asking:.1f} ms per host")
             sent, received = (median(getattr(n, what) / hosts for n in nights) for what in ("sent", "received"))
             parts += [f"broker {share:.0%} of it", f"{sent:.0f} bytes out and {received:.0f} home per host"]
         yield Row(name, hosts, [n.sample() for n in nights], "; ".join(parts))

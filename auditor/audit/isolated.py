@@ -50,8 +50,9 @@ class IsolatedAssessor:
     _MOST_STATES = 256  # states of a fleet's hosts; each keeps its findings once
     _MOST = 16_000_000  # bytes of findings; each is held once, in whatever state it occurs
 
-    def __init__(self, context: AuditContext) -> None:
-        self._context = context
+    def __init__(self, context: AuditContext, *, encoded_only: bool = False) -> None:
+        """`encoded_only`: the results' facts are wanted as JSON alone, which saves decoding them."""
+        self._context, self._encoded_only = context, encoded_only
         self._guard = Guard(self._in_child)
         self._states = Remembered[bytes, tuple[Finding, ...]](self._MOST_STATES)
         self._findings = Remembered[bytes, Finding](self._MOST)
@@ -73,7 +74,7 @@ class IsolatedAssessor:
             result = _decode(answer)
             encoded = given.sections if isinstance(given, HostSections) and result.outcome != "failed" else result.facts
             with self._turn:
-                facts = self._sections.decode(encoded) if encoded else None
+                facts = self._sections.decode(encoded) if encoded and not self._encoded_only else None
                 findings = self._shared(bytes(result.findings))
         except HostError as e:
             return TargetResult(target=given.target, outcome="failed", error=TargetError(e.kind, str(e)))

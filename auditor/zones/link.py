@@ -145,8 +145,7 @@ class BrokerLink:
 
         def work(channel: Any) -> None:
             if more < 0:
-                while self._tags:
-                    channel.basic_cancel(self._tags.pop())
+                self._cancel(channel)
             self._consume(channel, more if more > 0 else count)
 
         if more:
@@ -156,8 +155,7 @@ class BrokerLink:
         """Take nothing more; what is here is still settled."""
 
         def work(channel: Any) -> None:
-            while self._tags:
-                channel.basic_cancel(self._tags.pop())
+            self._cancel(channel)
 
         self._subscriptions = ()
         self._do(_Job(work, again=False))
@@ -246,6 +244,15 @@ class BrokerLink:
         channel.basic_qos(0, prefetch, False)
         for s in self._subscriptions:
             self._tags.append(channel.basic_consume(s.queue, exclusive=s.alone, callback=self._callback(s.queue)))
+
+    def _cancel(self, channel: Any) -> None:
+        """End the consumers. What a quorum queue has under way still comes then, and amqp would give it back, which the broker
+        takes for a lost worker."""
+        while self._tags:
+            tag = self._tags.pop()
+            callback = channel.callbacks.get(tag)
+            channel.basic_cancel(tag)
+            channel.callbacks[tag] = callback
 
     def _callback(self, queue: str) -> Callable[[Any], None]:
         number = self._connection

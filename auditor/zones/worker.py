@@ -67,7 +67,7 @@ class Worker:
         queue = Subscription(topology.orders_queue(self._settings.zone))
         # The children are made before any connection and thread, so that none of them holds one.
         with (
-            IsolatedAssessor(empty_context(utc_now)) as self._assessor,
+            IsolatedAssessor(empty_context(utc_now), encoded_only=True) as self._assessor,
             BrokerLink(
                 self._settings.broker, [queue], self._inbox.put, self._say, prefetch=1, heartbeat=self._heartbeat
             ) as link,
@@ -76,10 +76,10 @@ class Worker:
             threads = self._serve(stop)
             link.leave()
             link.sent_all(_LEAVE / 4)
-            while not self._inbox.empty():  # what came while it was ending goes to another worker
-                self._take(self._inbox.get(), stop)
             for thread in threads:
                 thread.join(_LEAVE)
+            while not self._inbox.empty():  # what came while it was ending goes to another worker
+                self._take(self._inbox.get(), stop)
             link.sent_all(_LEAVE / 4)
 
     def _serve(self, stop: Stop) -> list[threading.Thread]:
