@@ -99,6 +99,9 @@ class BrokerLink:
         self._ending.set()
         self._do(_Job(lambda channel: None, again=False))
         self._thread.join(5.0)
+        if not self._thread.is_alive():  # it waits on them
+            os.close(self._wake)
+            os.close(self._waker)
 
     def ready(self, seconds: float) -> bool:
         """Wait for the connection; False where there is none after so long. LinkFault where there will be none."""

@@ -6,6 +6,7 @@ read in children that can be ended, as everywhere (audit/isolated.py).
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -43,6 +44,7 @@ _OLDEST = timedelta(days=1)  # an order of another day is none of this night's, 
 _STEP_BACK = 30.0  # seconds for which a worker keeps what it refused, so that others get the next
 _LARGE = 8_000_000  # bytes of facts, above which an answer is sent in parts
 _LARGEST = 24_000_000  # bytes of one host's facts; those of a large server have two million
+_LATE = 0.5  # seconds in which what was under way before it left the queue arrives
 _LEAVE = 5.0  # seconds for the words of hosts that were cut off
 _AS_THEY_ARE = ("schema", "target", "collected_at", "volatile", "outcomes")  # sections that no digest tells
 
@@ -78,8 +80,9 @@ class Worker:
             link.sent_all(_LEAVE / 4)
             for thread in threads:
                 thread.join(_LEAVE)
-            while not self._inbox.empty():  # what came while it was ending goes to another worker
-                self._take(self._inbox.get(), stop)
+            with contextlib.suppress(Empty):  # what came while it was ending goes to another worker
+                while True:
+                    self._take(self._inbox.get(timeout=_LATE), stop)
             link.sent_all(_LEAVE / 4)
 
     def _serve(self, stop: Stop) -> list[threading.Thread]:

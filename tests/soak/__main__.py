@@ -27,9 +27,11 @@ from aiosmtpd.controller import Controller
 from auditor.history import maintenance, outbox, scheduled_runs
 from auditor.history.store import Store
 from tests.lab.sshd import free_port
+from tests.lab.zones import ZoneLab
 from tests.mail.server import Inbox
 from tests.places import ROOT
-from tests.soak.hosts import FIXED, HOSTS, LIMIT, Hosts
+from tests.soak.hosts import FIXED, HOSTS, LIMIT, ZONES, Hosts
+from tests.soak.workers import Workers
 
 RULE = """- id: soak-openssl
   title: openssl is the fixed one
@@ -54,6 +56,8 @@ class Soak:
         self.problems: list[str] = []
         self.process: subprocess.Popen[bytes] | None = None
         self.kills = 0
+        self.zones = ZoneLab(base, ZONES)
+        self.workers: Workers | None = None
         self.required = FIXED
         self.truths: dict[str, tuple[dict[str, str], dict[str, str], str]] = {}  # by due: truth, ills, what the rule asks for
         self.memory: dict[int, tuple[int, int, int]] = {}  # by night: kilobytes, threads, open files
@@ -88,6 +92,7 @@ class Soak:
         (self.base / "rules.yaml").write_text(RULE.replace("FIXED", self.required))
         (self.base / "inventory.yaml").write_text(
             hosts.inventory(self.names)
+            + f"broker: {self.zones.url}\nzones: {{{', '.join(f'{z}: {{}}' for z in ZONES)}}}\n"
             + 'schedule: {nightly: {at: "02:00", window: 30min, rules: [rules.yaml]}}\n'
             + f"history: {self.path}\nagent: {{report: {self.disk}/report.html, metrics: {self.disk}/auditor.prom}}\n"
             + f"mail: {{server: 127.0.0.1, port: {self.port}, security: none, sender: auditor@example.com, to: [kim@example.com], attach: false, timeout: 5}}\n"
@@ -132,6 +137,9 @@ class Soak:
         self.truths[key(due)] = dict(hosts.truth), dict(hosts.ill), self.required
         began = time.monotonic()
         self.clock(due + timedelta(seconds=2))
+        assert self.workers
+        if number not in self._clean:
+            self.workers.lose(self.chance)
         if number == self.full:
             self.fill()
         if number in self.killing:
@@ -246,6 +254,7 @@ class Soak:
         return [
             f"{self.total} nights of {HOSTS} hosts, {len(rows)} moments due: {', '.join(f'{n} {what}' for what, n in reasons.items())}",
             f"{self.kills} kills (SIGKILL), {len(whole)} runs, each closed once; database check clean: {'yes' if not faults else 'NO'}",
+            f"every second host through one of two zones with two workers each, of which {self.workers.killed if self.workers else 0} were killed and {self.workers.stopped if self.workers else 0} stopped for a while",
             f"verdicts against the known truth: {judged['right']} right, {judged['wrong']} wrong; {judged['unknown']} unknown and {judged['none']} hosts not assessed, all of them ill; {judged['lost']} well hosts lost",
             f"mails: {len(mails)} due, {len(arrived)} arrived, {twice} duplicates ({allowed} attempts of unknown end)",
             f"a night with all hosts well: {statistics.median(clean):.1f} s; with a tenth ill: {statistics.median(ill):.1f} s [{min(ill):.1f}–{max(ill):.1f}] (a host's limit is {LIMIT:g} s, and a passing fault is tried twice)",
@@ -295,7 +304,7 @@ class Soak:
     def run(self) -> list[str]:
         (self.base / "tmp").mkdir()
         begin = datetime(2026, 12, 1, 2, 0, tzinfo=UTC)
-        with Hosts(self.base, self.chance) as hosts:
+        with self.zones, Hosts(self.base, self.chance) as hosts, Workers(self.zones, hosts.served()) as self.workers:
             self.write(hosts)
             self.clock(begin - timedelta(hours=6))
             self.start()

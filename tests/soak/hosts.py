@@ -19,6 +19,7 @@ from tests.places import RECORDINGS
 
 RECORDING = RECORDINGS / "debian-12-root"
 HOSTS, PER_SERVER = 200, 4
+ZONES = ("east", "west")  # every second host is in one of them
 OLD, FIXED = "3.0.19-1~deb12u2", "3.0.22-1~deb12u2"
 LIMIT = 8.0  # seconds for a host
 SESSION_ILLS = ("cut", "slow", "lie", "flood")
@@ -126,6 +127,10 @@ class Hosts:
         server.restart()
         return server
 
+    def served(self) -> str:
+        """What a worker's file says of them."""
+        return f"[{{hosts: [127.9.0.0/16], key_file: {self._key}, known_hosts: {self.folder / 'known_hosts'}}}]"
+
     def inventory(self, names: Iterator[str] | list[str]) -> str:
         known = self.folder / "known_hosts"
         lines, hosts = [], []
@@ -133,7 +138,8 @@ class Hosts:
             n = int(name[1:])
             server = self._servers[n // PER_SERVER]
             lines.append(server.known_hosts_line(self.address(n)))
-            hosts.append(f"  {name}: {{address: {self.address(n)}, port: {server.port}}}")
+            zone = f", zone: {ZONES[n // 2 % 2]}" if n % 2 else ""
+            hosts.append(f"  {name}: {{address: {self.address(n)}, port: {server.port}{zone}}}")
         known.write_text("".join(lines))
         login = (
             f"user: {user()}, key_file: {self._key}, known_hosts: {known}, timeouts: {{connect: 3, command: 6, total: {LIMIT}}}"

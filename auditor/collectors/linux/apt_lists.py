@@ -101,6 +101,8 @@ def check_whole(lists: list[PackageList], releases: dict[str, Release]) -> None:
             raise FactUnavailable(
                 f"the package list {x.file[:200]} is not whole: {x.size} bytes unpacked, {' or '.join(expected)} expected"
             )
+        if x.stanzas == "0" and x.size != "0":  # whoever looked for its lines found none and did not say why
+            raise FactUnavailable(f"the package list {x.file[:200]} has {x.size} bytes, and not one package was read of it")
 
 
 def suite_of(x: PackageList, release: Release | None) -> UpdateList:

@@ -43,6 +43,7 @@ TRIXIE = release(OWN, "trixie-security", "trixie-security", {"main": 200, "contr
 VENDORS = release(VENDOR, "bookworm-security", "bookworm-security", {"main": 77}, "Vendor")
 SUITES = {
     "the distribution's own": (BOTH, [MAIN], "compliant"),
+    "none of its lines was found": (BOTH, [MAIN.removesuffix("2") + "0"], "unknown"),
     "contrib alone": (BOTH, [CONTRIB], "unknown"),
     "main of the next release": (f"{BOTH}\n{TRIXIE}", [CONTRIB, a_list(OWN, "trixie-security", "main", 200)], "unknown"),
     "main of a vendor": (f"{BOTH}\n{VENDORS}", [CONTRIB, a_list(VENDOR, "bookworm-security", "main", 77)], "unknown"),
