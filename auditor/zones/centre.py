@@ -192,8 +192,7 @@ class ZoneRun:
             return
         if delivery.reason == "expired":
             self._ledger.expired(order.place.number)
-        else:
-            self._ledger.lost(order.place.number)
+        elif self._ledger.lost(order.place.number):
             self._say("lost", f"the zone {self._site.name}: a worker did not come to an end with an order ({delivery.reason})")
 
     def _word(self, body: bytes) -> None:

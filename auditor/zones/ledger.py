@@ -122,10 +122,11 @@ class Ledger:
         """The broker says that nobody took an order."""
         self._untouched(number)
 
-    def lost(self, number: int) -> None:
-        """The broker says that the worker of an order is gone."""
+    def lost(self, number: int) -> bool:
+        """The broker says that the worker of an order is gone; False where nobody waits for that order."""
         if order := self._orders.get(number):
             order.lost = True
+        return order is not None
 
     def _untouched(self, number: int) -> None:
         if order := self._orders.pop(number, None):

@@ -82,7 +82,6 @@ class BrokerLink:
         self._prefetch, self._purge, self._heartbeat = prefetch, list(purge), heartbeat
         self._out: SimpleQueue[_Job] = SimpleQueue()
         self._next: _Job | None = None
-        self._tags: list[str] = []  # of its consumers
         self._locked_since, self._agreed = 0.0, heartbeat
         self._ending = threading.Event()
         self._ready = threading.Event()
@@ -141,27 +140,11 @@ class BrokerLink:
 
         self._do(_Job(work))
 
-    def prefetch(self, count: int) -> None:
-        """How many messages may be here unsettled. A quorum queue goes by what was said before consuming began: more come by a
-        consumer that is added, for less it begins anew, and what is here already goes on."""
-        more, self._prefetch = count - self._prefetch, count
-
-        def work(channel: Any) -> None:
-            if more < 0:
-                self._cancel(channel)
-            self._consume(channel, more if more > 0 else count)
-
-        if more:
-            self._do(_Job(work, again=False))  # the next connection begins with what is right
-
-    def leave(self) -> None:
-        """Take nothing more; what is here is still settled."""
-
-        def work(channel: Any) -> None:
-            self._cancel(channel)
-
-        self._subscriptions = ()
-        self._do(_Job(work, again=False))
+    def take_more(self, count: int) -> None:
+        """Let so many more messages be here unsettled. They come by a consumer that is added: a quorum queue goes by what was said
+        before consuming began, and a consumer that is ended may cost a message that is under way to it."""
+        self._prefetch += count
+        self._do(_Job(lambda channel: self._consume(channel, count), again=False))  # the next connection begins with all
 
     def purge(self, queue: str) -> None:
         """Empty a queue."""
@@ -237,7 +220,6 @@ class BrokerLink:
     def _open(self, connection: Any) -> Any:
         self._connection += 1
         channel = connection.channel()
-        self._tags.clear()
         self._consume(channel, self._prefetch)
         while self._purge:
             channel.queue_purge(self._purge.pop())
@@ -246,16 +228,7 @@ class BrokerLink:
     def _consume(self, channel: Any, prefetch: int) -> None:
         channel.basic_qos(0, prefetch, False)
         for s in self._subscriptions:
-            self._tags.append(channel.basic_consume(s.queue, exclusive=s.alone, callback=self._callback(s.queue)))
-
-    def _cancel(self, channel: Any) -> None:
-        """End the consumers. What a quorum queue has under way still comes then, and amqp would give it back, which the broker
-        takes for a lost worker."""
-        while self._tags:
-            tag = self._tags.pop()
-            callback = channel.callbacks.get(tag)
-            channel.basic_cancel(tag)
-            channel.callbacks[tag] = callback
+            channel.basic_consume(s.queue, exclusive=s.alone, callback=self._callback(s.queue))
 
     def _callback(self, queue: str) -> Callable[[Any], None]:
         number = self._connection

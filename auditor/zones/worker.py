@@ -44,6 +44,7 @@ _OLDEST = timedelta(days=1)  # an order of another day is none of this night's, 
 _STEP_BACK = 30.0  # seconds for which a worker keeps what it refused, so that others get the next
 _LARGE = 8_000_000  # bytes of facts, above which an answer is sent in parts
 _LARGEST = 24_000_000  # bytes of one host's facts; those of a large server have two million
+_PATIENCE = 10.0  # seconds for which an order waits for free jobs: less than ledger.SLACK
 _LATE = 0.5  # seconds in which what was under way before it left the queue arrives
 _LEAVE = 5.0  # seconds for the words of hosts that were cut off
 _AS_THEY_ARE = ("schema", "target", "collected_at", "volatile", "outcomes")  # sections that no digest tells
@@ -61,7 +62,8 @@ class Worker:
         self._inbox: SimpleQueue[Delivery] = SimpleQueue()
         self._seen: OrderedDict[messages.Place, None] = OrderedDict()
         self._digests, self._turn = Digests(), threading.Lock()
-        self._largest, self._largest_of = 0, ""  # hosts of one order of the run so far
+        self._orders = 1  # that it takes at once
+        self._free, self._freed = settings.jobs, threading.Condition()
 
     def run(self, stop: Stop) -> None:
         """Until it is told to stop."""
@@ -75,10 +77,7 @@ class Worker:
             ) as link,
         ):
             self._link = link
-            threads = self._serve(stop)
-            link.leave()
-            link.sent_all(_LEAVE / 4)
-            for thread in threads:
+            for thread in self._serve(stop):
                 thread.join(_LEAVE)
             with contextlib.suppress(Empty):  # what came while it was ending goes to another worker
                 while True:
@@ -129,10 +128,27 @@ class Worker:
         if refusal:
             self._say(f"order {order.place.number} of run {order.place.run} was refused: {refusal.why}")
             self._speak(refusal)
-            stop.requested.wait(_STEP_BACK)
+            if stop.requested.wait(_STEP_BACK):
+                return  # unsettled, what it refused keeps the broker from sending more to one that leaves
         elif self._new(order.place):
-            self._do(order, stop)
+            self._fit(len(order.asks))
+            if self._begin(len(order.asks)):
+                try:
+                    self._do(order, stop)
+                finally:
+                    self._begin(-len(order.asks))
+            else:
+                self._speak(OrderRefused(worker=self._name, place=order.place, why=f"its worker {self._name} is busy"))
         self._link.settle(delivery)
+
+    def _begin(self, hosts: int) -> bool:
+        """Wait until so many hosts may be asked; False where it takes longer than the centre's slack allows. Negative: they are done."""
+        with self._freed:
+            if hosts > 0 and not self._freed.wait_for(lambda: self._free >= hosts, _PATIENCE):
+                return False
+            self._free -= hosts
+            self._freed.notify_all()
+            return True
 
     def _refusal(self, order: Order, stop: Stop) -> OrderRefused | None:
         """Why nothing of an order is done; None where it is."""
@@ -172,7 +188,6 @@ class Worker:
     def _do(self, order: Order, stop: Stop) -> None:
         """Ask the hosts of an order and send what came of each as it comes."""
         self._speak(OrderTaken(worker=self._name, place=order.place))
-        self._fit(order)
         asks = {ask.name: ask for ask in order.asks}
         targets, refused = self._targets(order.asks)
         self._answer(order.place, refused)
@@ -182,14 +197,13 @@ class Worker:
                 for batch in scan_all(targets, context, pool, stop, self._settings.per_jump, self._assessor.assess):
                     self._answer(order.place, [self._told(r, asks[r.target.name]) for r in batch])
 
-    def _fit(self, order: Order) -> None:
-        """Take as many orders at once as the jobs allow, going by the largest of the run."""
-        hosts = len(order.asks)
+    def _fit(self, hosts: int) -> None:
+        """Take as many orders of this size at once as the jobs allow."""
         with self._turn:
-            if self._largest_of == order.place.run and self._largest >= hosts:
-                return
-            self._largest, self._largest_of = hosts, order.place.run
-        self._link.prefetch(max(1, self._settings.jobs // hosts))
+            more = max(1, self._settings.jobs // hosts) - self._orders
+            self._orders += max(0, more)
+        if more > 0:
+            self._link.take_more(more)
 
     def _targets(self, asks: Iterable[Ask]) -> tuple[list[Target], list[HostAnswer]]:
         """The targets that this worker serves, and the answers for those that it does not."""
