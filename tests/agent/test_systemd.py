@@ -24,18 +24,21 @@ without = pytest.mark.skipif(not SYSTEMD, reason="systemd-analyze is not on this
 
 
 @without
-@pytest.mark.parametrize("unit", ["auditor.service", "auditor-nightly.service", "auditor-nightly.timer"])
+@pytest.mark.parametrize(
+    "unit", ["auditor.service", "auditor-nightly.service", "auditor-nightly.timer", "auditor-worker@plant.service"]
+)
 def test_systemd_finds_nothing_wrong(tmp_path: Path, unit: str) -> None:
     program = tmp_path / "auditor"
     program.symlink_to("/bin/true")
     for path in UNITS.iterdir():
-        (tmp_path / path.name).write_text(path.read_text().replace("/opt/auditor/bin/auditor", str(program)))
+        name = path.name.replace("@", "@plant")  # an instance of the template
+        (tmp_path / name).write_text(path.read_text().replace("/opt/auditor/bin/auditor", str(program)))
     done = subprocess.run([str(SYSTEMD), "verify", "--man=no", str(tmp_path / unit)], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 @without
-@pytest.mark.parametrize("unit", ["auditor.service", "auditor-nightly.service"])
+@pytest.mark.parametrize("unit", ["auditor.service", "auditor-nightly.service", "auditor-worker@.service"])
 def test_what_the_service_is_exposed_to(unit: str) -> None:
     done = subprocess.run(
         [str(SYSTEMD), "security", "--offline=true", "--no-pager", str(UNITS / unit)], capture_output=True, text=True
@@ -51,7 +54,7 @@ def test_both_services_are_hardened_alike() -> None:
             line for line in text[text.index("# It needs") :].splitlines() if "=" in line and not line.startswith("WantedBy")
         ]
 
-    assert hardening("auditor.service") == hardening("auditor-nightly.service")
+    assert hardening("auditor.service") == hardening("auditor-nightly.service") == hardening("auditor-worker@.service")
 
 
 def _no_new_code() -> None:

@@ -84,9 +84,7 @@ class ZoneLab:
         self.broker = Broker(folder / "mq", Certificate(self.keys / "ca.pem", self.keys / "ca.key"))
 
     def __enter__(self) -> Self:
-        # Heartbeats of three seconds, so that nobody waits long for a loss.
-        own = f"ssl_options.certfile = {self.keys}/broker.pem\nssl_options.keyfile = {self.keys}/broker.key\nheartbeat = 3\n"
-        self.broker.start(own + self._extra)
+        self.restart()
         for zone in self.zones:
             self.broker.ctl("import_definitions", given=self.printed(zone, "definitions"))
         self.broker.ctl("delete_user", "guest")
@@ -96,7 +94,7 @@ class ZoneLab:
         self.broker.stop()
 
     def restart(self) -> None:
-        """Start the broker again, after it was killed or stopped."""
+        """Start the broker, again after it was killed or stopped, with heartbeats of three seconds, so that nobody waits long for a loss."""
         own = f"ssl_options.certfile = {self.keys}/broker.pem\nssl_options.keyfile = {self.keys}/broker.key\nheartbeat = 3\n"
         self.broker.start(own + self._extra)
 
