@@ -35,7 +35,7 @@ REAL = (
     "collectors/linux/test_package_managers", "collectors/linux/test_repositories", "collectors/linux/test_script.py", "collectors/windows/readers/test_all_readers", "collectors/windows/readers/test_powershell.py",
     "collectors/windows/readers/test_offline", "collectors/windows/test_offline_scripts", "collectors/windows/test_wine", "docs/test_contributing", "docs/test_operations",
     "fuzz/", "history/test_store", "inventory/test_ansible_itself", "lab/", "mail/", "oracles/", "packaging/", "report/test_browser", "transports/",
-    "advisories/database/test_importing", "advisories/fetching/", "advisories/test_corpus", "advisories/test_pattern", "foundation/test_isolation", "foundation/test_own_files", "versions/test_byte_order", "zones/test_rights", "zones/test_failures", "zones/test_answers", "versions/test_rpm", "versions/test_deb",
+    "advisories/database/test_importing", "advisories/fetching/", "advisories/test_corpus", "advisories/test_pattern", "foundation/test_isolation", "foundation/test_own_files", "versions/test_byte_order", "zones/test_rights", "zones/test_failures", "zones/test_answers", "zones/test_same_verdicts", "versions/test_rpm", "versions/test_deb",
 )  # fmt: skip
 _SLOWEST = 10
 _seconds: dict[str, float] = {}

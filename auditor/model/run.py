@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from auditor.errors import ErrorKind
 from auditor.model.encoded_facts import EncodedFacts
-from auditor.model.facts import HostFacts
+from auditor.model.facts import HostFacts, Volatile
 from auditor.model.finding import Finding, Verdict
 from auditor.model.target import Target
 from auditor.model.zone import ZoneSeen
@@ -44,10 +44,23 @@ class TargetResult(Struct, frozen=True, kw_only=True):
     asks: int = 1
 
     def slim(self) -> TargetResult:
-        """The same without the long lists, once they are stored and judged: a fleet's would fill the memory."""
-        if self.facts is None:
+        """The same with what reports say of its facts alone, once they are stored and judged: a fleet's would fill the memory."""
+        f = self.facts
+        if f is None:
             return self
-        return replace(self, facts=replace(self.facts, packages=None, updates=None, processes=None), encoded=None)
+        moments = Volatile(uptime=f.volatile.uptime, clock=f.volatile.clock) if f.volatile else None
+        kept = HostFacts(
+            target=f.target,
+            collected_at=f.collected_at,
+            platform=f.platform,
+            settings=None,
+            containers=f.containers,
+            machine_id=f.machine_id,
+            method=f.method,
+            volatile=moments,
+            outcomes=f.outcomes,
+        )
+        return replace(self, facts=kept, encoded=None)
 
 
 _SAME_START = 3.0  # seconds between two readings of when a machine was started

@@ -207,6 +207,8 @@ class ZoneRun:
             self._say(word.why, f"the zone {self._site.name}: {word.why}")
         elif isinstance(word, OrderTaken):
             self._unable.discard(word.worker)
+            # Who takes an order reads as we do, and so is of our version.
+            self._workers[word.worker] = WorkerSeen(word.worker, __version__, datetime.now(UTC), True)
         self._ledger.heard(time.monotonic(), able=word.worker not in self._unable)
         if isinstance(word, OrderTaken):
             self._ledger.taken(word.place.number, time.monotonic())
