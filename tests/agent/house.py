@@ -47,6 +47,7 @@ class House:
         self.asked: list[str] = []
         self.said: list[str] = []
         monkeypatch.setattr("auditor.audit.executor.scan", self._scan)
+        monkeypatch.setattr("auditor.audit.executor.MOST_TOGETHER", 1)  # each is stored before the next, as a slow fleet's are
         monkeypatch.setattr(
             "auditor.agent.loop.give_memory_back", lambda: None
         )  # it is the tests' memory, and there is much of it
