@@ -304,8 +304,9 @@ class Soak:
     def run(self) -> list[str]:
         (self.base / "tmp").mkdir()
         begin = datetime(2026, 12, 1, 2, 0, tzinfo=UTC)
-        with self.zones, Hosts(self.base, self.chance) as hosts, Workers(self.zones, hosts.served()) as self.workers:
+        with self.zones, Hosts(self.base, self.chance) as hosts, ExitStack() as stack:
             self.write(hosts)
+            self.workers = stack.enter_context(Workers(self.zones, hosts.served()))
             self.clock(begin - timedelta(hours=6))
             self.start()
             time.sleep(4)

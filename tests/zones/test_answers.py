@@ -96,7 +96,7 @@ def answer(order: Order, *hosts: HostAnswer, now: datetime | None = None) -> Ans
 class Centre:
     """A run of the zone in a thread of its own."""
 
-    def __init__(self, lab: ZoneLab, hosts: str = HOSTS, history: Path | None = None) -> None:
+    def __init__(self, lab: ZoneLab, hosts: str = HOSTS, history: Path | None = None, busy: float = 0.0) -> None:
         inventory = open_inventory(str(lab.inventory(f"defaults: {{timeouts: {{total: 3}}}}\nhosts:\n{hosts}")))
         self.said: list[str] = []
         self.results: dict[str, TargetResult] = {}
@@ -115,6 +115,7 @@ class Centre:
                 for result in batch:
                     assert result.target.name not in self.results
                     self.results[result.target.name] = result
+                time.sleep(busy)
 
         self._thread = threading.Thread(target=work)
         self._thread.start()
@@ -283,6 +284,20 @@ def test_what_the_centre_has_is_not_sent_again(lab: ZoneLab, tmp_path: Path) -> 
         assert nights[0][name].findings == nights[1][name].findings
         assert nights[0][name].facts is not None
         assert nights[1][name].outcome == "assessed"
+
+
+def test_heartbeats_while_the_centre_is_busy(lab: ZoneLab) -> None:
+    """Whoever takes the results does not come back for four heartbeats of the broker: the connection stays, and nothing is lost."""
+    with OwnWorker(lab) as worker:
+        centre = Centre(lab, busy=12.0)
+        delivery, order = worker.order()
+        worker.say(OrderTaken(worker="w", place=order.place))
+        worker.say(answer(order, good("h0")))
+        time.sleep(3)
+        worker.say(answer(order, good("h1"), good("h2")))
+        worker.link.settle(delivery)
+        whole(centre.end())
+    assert centre.said == []
 
 
 def test_an_order_again_and_one_of_another_zone(lab: ZoneLab, tmp_path: Path) -> None:
