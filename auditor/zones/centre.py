@@ -203,8 +203,9 @@ class ZoneRun:
         if word.place.run != self._run:
             return  # of a run before
         if isinstance(word, OrderRefused):
-            self._unable.add(word.worker)
-            self._say(word.why, f"the zone {self._site.name}: {word.why}")
+            if not word.busy:
+                self._unable.add(word.worker)
+            self._say("busy" if word.busy else word.why, f"the zone {self._site.name}: {word.why}")
         elif isinstance(word, OrderTaken):
             self._unable.discard(word.worker)
             # Who takes an order reads as we do, and so is of our version.

@@ -104,11 +104,12 @@ class OrderTaken(Message, frozen=True, tag="taken"):
 
 
 class OrderRefused(Message, frozen=True, tag="refused"):
-    """A worker does nothing of an order, and no host of it was asked."""
+    """A worker does nothing of an order, and no host of it was asked. `busy`: it is fit for it, and has no free jobs now."""
 
     worker: str
     place: Place
     why: str
+    busy: bool = False
 
 
 class HostAnswer(Message, frozen=True):

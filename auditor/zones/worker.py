@@ -138,7 +138,9 @@ class Worker:
                 finally:
                     self._begin(-len(order.asks))
             else:
-                self._speak(OrderRefused(worker=self._name, place=order.place, why=f"its worker {self._name} is busy"))
+                self._speak(
+                    OrderRefused(worker=self._name, place=order.place, why=f"its worker {self._name} is busy", busy=True)
+                )
         self._link.settle(delivery)
 
     def _begin(self, hosts: int) -> bool:
