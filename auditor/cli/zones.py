@@ -8,6 +8,7 @@ from auditor.cli import options
 from auditor.cli.suggesting_group import SuggestingGroup
 from auditor.errors import UsageFault
 from auditor.inventory.selection import open_inventory
+from auditor.model.target import is_host
 from auditor.model.zone import is_zone
 
 
@@ -34,4 +35,6 @@ def setup(name: str, inventory: str | None, broker: str | None) -> None:
     host, vhost = broker or "mq.example", "auditor"
     if opened.broker:
         host, vhost = broker or opened.broker.host, opened.broker.vhost
+    if not is_host(host):
+        raise UsageFault(f"{host!r} is no host name and no address")
     click.echo(script(name, host, vhost), nl=False)
