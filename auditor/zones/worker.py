@@ -37,6 +37,7 @@ from auditor.zones.link import HEARTBEAT, BrokerLink, Delivery, Subscription
 from auditor.zones.messages import READING, Answer, Ask, Hello, HostAnswer, Order, OrderRefused, OrderTaken, Word
 from auditor.zones.order_context import NotKnown, OrderContexts, empty_context
 from auditor.zones.sealing import Unsealed, private_key, public_key, seal, unseal
+from auditor.zones.stopped import StopWatch
 from auditor.zones.worker_settings import WorkerSettings
 
 _MOST_PLACES = 20_000  # orders that are remembered, so that none is done twice
@@ -63,6 +64,7 @@ class Worker:
         self._seen: OrderedDict[messages.Place, None] = OrderedDict()
         self._digests, self._turn = Digests(), threading.Lock()
         self._orders = 1  # that it takes at once
+        self._watch = StopWatch()
         self._free, self._freed = settings.jobs, threading.Condition()
 
     def run(self, stop: Stop) -> None:
@@ -190,14 +192,15 @@ class Worker:
     def _do(self, order: Order, stop: Stop) -> None:
         """Ask the hosts of an order and send what came of each as it comes."""
         self._speak(OrderTaken(worker=self._name, place=order.place))
-        asks = {ask.name: ask for ask in order.asks}
+        asks, began = {ask.name: ask for ask in order.asks}, time.monotonic()
         targets, refused = self._targets(order.asks)
         self._answer(order.place, refused)
         if targets:
             with ThreadPoolExecutor(len(targets), thread_name_prefix="host") as pool:
                 context = self._contexts.of(order)
                 for batch in scan_all(targets, context, pool, stop, self._settings.per_jump, self._assessor.assess):
-                    self._answer(order.place, [self._told(r, asks[r.target.name]) for r in batch])
+                    stopped = self._watch.since(began)
+                    self._answer(order.place, [self._told(r, asks[r.target.name], stopped) for r in batch])
 
     def _fit(self, hosts: int) -> None:
         """Take as many orders of this size at once as the jobs allow."""
@@ -217,8 +220,12 @@ class Worker:
                 refused.append(HostAnswer(name=ask.name, outcome="unreachable", error=TargetError("access-denied", str(e))))
         return targets, refused
 
-    def _told(self, result: TargetResult, ask: Ask) -> HostAnswer:
-        """A host's answer, without what the centre has."""
+    def _told(self, result: TargetResult, ask: Ask, stopped: bool) -> HostAnswer:
+        """A host's answer, without what the centre has. `stopped`: this process was, meanwhile, and what has not ended well says
+        nothing of the host."""
+        if stopped and result.outcome != "assessed":
+            error = TargetError("interrupted", f"its worker {self._name} was stopped while it asked; look at that machine")
+            return HostAnswer(name=ask.name, outcome="unreachable", error=error, seconds=result.seconds)
         sections, same = {}, []
         for name, body in (result.encoded or {}).items():
             if name in _AS_THEY_ARE or body == b"null":

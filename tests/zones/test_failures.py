@@ -124,6 +124,20 @@ def test_a_worker_that_is_stopped_and_goes_on(lab: ZoneLab, host: SlowHost, tmp_
         assert len(host.asked()) == 3
 
 
+def test_a_worker_that_is_stopped_for_a_moment(lab: ZoneLab, host: SlowHost, tmp_path: Path) -> None:
+    """It goes on before its order's time is over, and its own deadline is over: that is no time-out of the host's."""
+    settings = lab.settings("plant", f"[{host.served()}, {REPLAYED}]")
+    with lab.worker("plant", settings) as worker:
+        audit = Audit(lab, real(host), tmp_path)
+        host.wait_asked(1)
+        worker.send_signal(signal.SIGSTOP)
+        time.sleep(TOTAL + 2)
+        worker.send_signal(signal.SIGCONT)
+        well(audit.end())
+        fair(host, 2)
+        assert len(host.asked()) == 2
+
+
 def test_a_dead_child(lab: ZoneLab, host: SlowHost, tmp_path: Path) -> None:
     """Its host is asked once more at once; a second death is the host's result."""
     settings = lab.settings("plant", f"[{host.served()}]")
