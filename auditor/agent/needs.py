@@ -78,7 +78,11 @@ def _of_host(target: Target) -> Iterator[str]:
         return
     for hop in (*target.jump, target):
         references = (hop.password, hop.key_passphrase, hop.become.password if hop.become else None)
-        yield from (f"{ref}: {wrong}" for ref in references if ref and (wrong := secret_refs.problem(ref)))
+        yield from (
+            f"{ref}: {wrong}"
+            for ref in references
+            if ref and not ref.startswith(secret_refs.ZONE) and (wrong := secret_refs.problem(ref))
+        )
         for key in ("key_file", "certificate_file", "cert_file", "cert_key_file", "ca_file"):
             path = getattr(hop, key)
             if path and not os.access(Path(path).expanduser(), os.R_OK):

@@ -56,7 +56,7 @@ def prepared(target: Target, stop: Stop) -> Target:
     if target.zone:
         raise HostError(
             "zone-down",
-            f"it is asked by the workers of its zone {target.zone}; `auditor scan` and `auditor audit` go through them",
+            f"{target.name} is asked by the workers of its zone {target.zone}; `auditor scan` and `auditor audit` go through them",
         )
     return resolved(target, Deadline(target.timeouts.total, f"reading what ssh_config says of {target.name}", stop))
 

@@ -32,7 +32,9 @@ def _routes(words: tuple[str, ...], inventory: str | None) -> list[Target | Show
 
     opened = open_inventory(inventory)
     chosen = select(words, opened) if words else list(opened.targets.values())
-    targets = [t for t in chosen if t.connection == "ssh"]
+    if words and (zoned := next((t for t in chosen if t.zone), None)):
+        raise UsageFault(f"{zoned.name} is in the zone {zoned.zone}: its host key is its worker's to know")
+    targets = [t for t in chosen if t.connection == "ssh" and not t.zone]
     if not targets:
         raise UsageFault("none of these is reached by ssh" if chosen else "name hosts, or an inventory with --inventory")
     stop, found, faults = Stop(), dict[object, Target](), list[Target | ShownKey]()

@@ -27,14 +27,16 @@ def setup(name: str, inventory: str | None, broker: str | None) -> None:
 
     It changes nothing by itself; read it, and run its parts where they say.
     """
-    from auditor.zones.setup import script
+    from auditor.zones.setup import is_address, script
 
     if not is_zone(name):
-        raise UsageFault(f"{name!r} cannot be a zone's name: small letters, digits and hyphens, at most 40, and not `centre`")
+        raise UsageFault(
+            f"{name!r} cannot be a zone's name: small letters, digits and hyphens, at most 40, and not ca, broker, centre or …-signing"
+        )
     opened = open_inventory(inventory)
     host, vhost = broker or "mq.example", "auditor"
     if opened.broker:
         host, vhost = broker or opened.broker.host, opened.broker.vhost
-    if not is_host(host):
-        raise UsageFault(f"{host!r} is no host name and no address")
+    if not is_host(host) or (":" in host and not is_address(host)):
+        raise UsageFault(f"{host!r} is no host name and no address; the port is 5671")
     click.echo(script(name, host, vhost), nl=False)

@@ -21,6 +21,7 @@ import yaml
 from msgspec import inspect as mi
 
 MAX_BYTES = 8_000_000
+_SHOWN = 60  # characters of a value that a fault repeats
 MAX_DEPTH = 60
 MAX_NODES = 400_000  # about four times what the largest permitted file holds without aliases
 T = TypeVar("T")
@@ -232,7 +233,8 @@ def _wanted(kind: mi.Type) -> str:
 
 def _kind(node: yaml.Node) -> str:
     if isinstance(node, yaml.ScalarNode):
-        return repr(node.value) if node.value else "nothing"
+        # A whole file in the place of one with keys may be a secret key: what it is is said, not what it holds.
+        return repr(node.value) if 0 < len(node.value) <= _SHOWN else "text" if node.value else "nothing"
     return "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"
 
 

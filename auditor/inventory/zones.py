@@ -20,7 +20,8 @@ def read_zones(source: Source, node: yaml.Node | None) -> dict[str, Zone]:
     for name, where, value in pairs(node, source.faults, "zones") if node is not None else ():
         if not is_zone(name):
             source.faults.add(
-                where, f"{name!r} cannot be a zone's name: small letters, digits and hyphens, at most 40, and not `centre`"
+                where,
+                f"{name!r} cannot be a zone's name: small letters, digits and hyphens, at most 40, and not ca, broker, centre or …-signing",
             )
         empty = isinstance(value, yaml.ScalarNode) and not value.value
         zone = Zone() if empty else bind(value, Zone, source.faults)

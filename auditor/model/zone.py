@@ -11,10 +11,13 @@ from msgspec import Struct
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 
+_TAKEN = ("ca", "broker", "centre")
+
 
 def is_zone(name: str) -> bool:
-    """Can a zone be called so? Small letters, digits and hyphens, at most 40; `centre` is what all of them speak with."""
-    return bool(_NAME.fullmatch(name)) and name != "centre"
+    """Can a zone be called so? Small letters, digits and hyphens, at most 40, and nothing that other files and accounts of the
+    set-up are called."""
+    return bool(_NAME.fullmatch(name)) and name not in _TAKEN and not name.endswith("-signing")
 
 
 class BrokerSettings(Struct, frozen=True, forbid_unknown_fields=True):

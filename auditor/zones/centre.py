@@ -77,6 +77,7 @@ class ZoneRun:
         self._workers: dict[str, WorkerSeen] = {}
         self._unable: set[str] = set()
         self._said: set[str] = set()
+        self._strange = ""
         self._stored = StoredSections(site.history)
 
     @property
@@ -139,6 +140,8 @@ class ZoneRun:
             pass
         for target, error in self._ledger.given_up(time.monotonic()):
             self._lost += 1
+            if error.kind == "zone-down" and (why := self._link.trouble or self._strange):
+                error = TargetError("zone-down", why)
             self._fail(target, error)
 
     def _give_up(self, error: TargetError) -> None:
@@ -182,7 +185,8 @@ class ZoneRun:
             if delivery.queue == topology.answers(self._site.name):
                 self._own(delivery) if delivery.exchange == topology.LOST else self._word(delivery.body)
         except Unsealed as e:
-            self._say("forged", f"the zone {self._site.name}: a message was thrown away: {e}")
+            self._strange = f"a message of the zone was thrown away: {e}; is {self._site.zone.key} its workers' public key?"
+            self._say("forged", f"the zone {self._site.name}: {self._strange}")
         self._link.settle(delivery)
 
     def _own(self, delivery: Delivery) -> None:
@@ -192,6 +196,10 @@ class ZoneRun:
             return
         if delivery.reason == "expired":
             self._ledger.expired(order.place.number)
+        elif delivery.reason == "rejected":
+            self._ledger.lost(order.place.number)
+            self._strange = "a worker threw an order away; is its `centre_key` the public key of this centre's signing key?"
+            self._say("rejected", f"the zone {self._site.name}: {self._strange}")
         elif self._ledger.lost(order.place.number):
             self._say("lost", f"the zone {self._site.name}: a worker did not come to an end with an order ({delivery.reason})")
 

@@ -63,7 +63,7 @@ class Ledger:
         self._orders: dict[int, _Open] = {}
         self._asked: Counter[str] = Counter()
         self._number = 0
-        self._heard = self._able = now
+        self._heard = self._able = self._active = now
         self._refusal = ""
 
     @property
@@ -95,6 +95,7 @@ class Ledger:
 
     def taken(self, number: int, now: float) -> None:
         """A worker began with an order."""
+        self._active = now
         if (order := self._orders.get(number)) and order.taken is None:
             order.taken = now
 
@@ -142,7 +143,10 @@ class Ledger:
                 for target in order.left.values():
                     if not self.again(target):
                         yield target, _lost(order.taken is not None or order.lost)
-        if self._waiting and not any(o.taken is not None for o in self._orders.values()) and now - self._able >= self._grace:
+        idle = not any(o.taken is not None for o in self._orders.values())
+        # Words alone are no work: a worker that greets and takes nothing holds nobody up for ever.
+        down = now - self._able >= self._grace or now - self._active >= self._grace + 3 * QUEUED
+        if idle and down and not self.done:
             for number in list(self._orders):
                 self._untouched(number)
             error = self._down(now)
@@ -160,6 +164,11 @@ class Ledger:
     def _down(self, now: float) -> TargetError:
         if self._refusal and now - self._heard < self._grace:
             return TargetError("zone-down", f"no worker of its zone can do this: {self._refusal}")
+        if now - self._able < self._grace:
+            idle = f"{now - self._active:.0f} s"
+            return TargetError(
+                "zone-down", f"workers of its zone are heard of, and took no order for {idle}; look at their logs"
+            )
         silent = f"no worker of its zone was heard of for {self._grace:g} s"
         return TargetError("zone-down", f"{silent}; is `auditor worker` running there, and does it reach the broker?")
 

@@ -87,6 +87,7 @@ class BrokerLink:
         self._ready = threading.Event()
         self._connection = 0
         self.fault: LinkFault | None = None
+        self.trouble = ""  # why there is no connection now
         self._wake, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._thread = threading.Thread(target=self._run, name="broker", daemon=True)
 
@@ -170,6 +171,7 @@ class BrokerLink:
                 with self._connect() as connection:
                     channel = self._open(connection)
                     pause, said = _FIRST_PAUSE, ""
+                    self.trouble = ""
                     self._ready.set()
                     self._serve(connection, channel)
             except ssl.SSLCertVerificationError as e:
@@ -188,6 +190,7 @@ class BrokerLink:
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _say_once(self, what: str, said: str) -> None:
+        self.trouble = f"{self._named()} cannot be reached: {what}"
         if not said:
             self._say(f"{self._named()} cannot be used now, and is tried again: {what}")
 

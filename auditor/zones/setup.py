@@ -13,24 +13,26 @@ set -eu
 umask 077
 
 # 1. On the centre, in the folder of the inventory: keys and certificates. zones/ca.key signs who may speak with the broker: keep
-#    it away from both once all zones are set up.
+#    it away from both, and bring it back for another zone.
 certificates() {{
   mkdir -p zones
   cd zones
-  [ -e ca.key ] || openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj "/CN=auditor zones" \
+  [ -e ca.pem ] || openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj "/CN=auditor zones" \
     -addext "basicConstraints=critical,CA:true" -addext "keyUsage=critical,keyCertSign,cRLSign" -keyout ca.key -out ca.pem
-  certificate broker {host} serverAuth {alternative}
+  certificate broker "{host}" serverAuth {alternative}
   certificate centre {centre} clientAuth
   certificate {zone} {account} clientAuth
   [ -e centre-signing.key ] || openssl genpkey -algorithm ed25519 -out centre-signing.key
   openssl pkey -in centre-signing.key -pubout -out centre-signing.pub
   [ -e {zone}-signing.key ] || openssl genpkey -algorithm ed25519 -out {zone}-signing.key
   openssl pkey -in {zone}-signing.key -pubout -out {zone}-signing.pub
+  chmod 644 *.pem *.pub
   cd ..
 }}
 # certificate FILE NAME USE [ALTERNATIVE]: good for one use, so that no client can pose as the broker.
 certificate() {{
   [ -e "$1.pem" ] && return
+  [ -e ca.key ] || {{ echo "zones/ca.key is not there: bring it back for as long as this takes" >&2; exit 1; }}
   printf "basicConstraints=critical,CA:false\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=%s\n" "$3" >"$1.ext"
   [ -z "${{4-}}" ] || printf "subjectAltName=%s\n" "$4" >>"$1.ext"
   openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$2" -keyout "$1.key" -out "$1.csr"
@@ -111,9 +113,9 @@ def script(zone: str, host: str, vhost: str) -> str:
     """The script for a zone, with the broker's host name (a DNS name or an address) and virtual host."""
     return _SCRIPT.format(
         zone=zone,
-        host=host,
+        host=f"[{host}]" if ":" in host else host,
         vhost=vhost,
-        alternative=f"IP:{host}" if _is_address(host) else f"DNS:{host}",
+        alternative=f"IP:{host}" if is_address(host) else f"DNS:{host}",
         centre=topology.CENTRE,
         account=topology.account(zone),
         most=topology.MAX_MESSAGE,
@@ -121,7 +123,8 @@ def script(zone: str, host: str, vhost: str) -> str:
     )
 
 
-def _is_address(host: str) -> bool:
+def is_address(host: str) -> bool:
+    """Is it an IP address?"""
     try:
         ip_address(host)
     except ValueError:

@@ -21,6 +21,10 @@ from tests.conftest import Run
     [
         (("zones", "setup", "Plant"), "cannot be a zone's name"),
         (("zones", "setup", "centre"), "cannot be a zone's name"),
+        (("zones", "setup", "ca"), "cannot be a zone's name"),
+        (("zones", "setup", "broker"), "cannot be a zone's name"),
+        (("zones", "setup", "centre-signing"), "cannot be a zone's name"),
+        (("zones", "setup", "plant", "--broker", "127.0.0.1:5673"), "is no host name"),
         (("zones", "setup", "a b; rm -rf /"), "cannot be a zone's name"),
         (("zones", "setup"), "Missing argument"),
         (("zones", "setpu", "plant"), "No such command"),
@@ -62,7 +66,15 @@ def test_the_printed_script(auditor: Run, home: Path) -> None:
     assert {p: p.read_bytes() for p in (home / "zones").iterdir() if p.suffix != ".srl"} == {
         p: b for p, b in before.items() if p.suffix != ".srl"
     }, "nothing is made anew"
-    assert all(p.stat().st_mode & 0o077 == 0 for p in before)
+    assert {p.name for p in before if p.stat().st_mode & 0o077} == {p.name for p in before if p.suffix in (".pem", ".pub")}
+    # Another zone later: by the same authority, or not at all.
+    (home / "second.sh").write_text(script.replace("plant", "second"))
+    (home / "zones" / "ca.key").rename(home / "ca.key")
+    without = subprocess.run(["sh", "second.sh", "certificates"], cwd=home, capture_output=True, text=True)
+    assert (without.returncode, "zones/ca.key is not there" in without.stderr) == (1, True)
+    (home / "ca.key").rename(home / "zones" / "ca.key")
+    subprocess.run(["sh", "second.sh", "certificates"], cwd=home, capture_output=True, check=True)
+    subprocess.run(["openssl", "verify", "-CAfile", "ca.pem", "plant.pem", "second.pem"], cwd=home / "zones", check=True)
     refused = subprocess.run(["sh", "setup.sh", "nothing"], cwd=home, capture_output=True, text=True)
     assert (refused.returncode, refused.stdout) == (64, "")
 

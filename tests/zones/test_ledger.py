@@ -198,3 +198,18 @@ def test_answers_that_nobody_waits_for() -> None:
     assert book.answered(1, "h0")
     assert book.answered(1, "h0") is None, "twice"
     assert book.done
+
+
+def test_workers_that_greet_and_take_nothing_hold_nobody_up_for_ever() -> None:
+    book, now, down = ledger(5, grace=15.0), 0.0, []
+    while not book.done and now < 1000:
+        now += 2.0
+        book.heard(now, able=True)
+        for number, _ in sent(book, now):
+            last = number
+        if now % 30 == 0:
+            book.expired(last)
+        down += list(book.given_up(now))
+    assert now <= 15.0 + 3 * QUEUED + 2
+    assert len(down) == 5
+    assert all("took no order" in error.message for _, error in down)
