@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from sqlite_utils import Database
 
 from auditor.foundation.remembered import Remembered
-from auditor.model.canonical import SMALL, canonical, digest
+from auditor.model.canonical import APART, SMALL, canonical, digest
 from auditor.model.encoded_facts import EncodedFacts
 from auditor.model.facts import CollectorOutcome
 
@@ -23,7 +23,6 @@ else:
     from backports import zstd
 
 encode = msgspec.json.Encoder().encode
-_APART = ("schema", "target", "collected_at", "volatile", "outcomes")  # they change by themselves, or name the result
 LONG = ("packages", "updates", "processes")  # what a report has no use for (TargetResult.slim)
 
 
@@ -118,7 +117,7 @@ def store_sections(db: Database, encoded: EncodedFacts, digests: Digests, before
     lying: dict[str, msgspec.Raw] = {}
     apart: dict[str, int] = {}
     for name, plain in encoded.items():
-        if name in _APART or plain == b"null":
+        if name in APART or plain == b"null":
             continue
         if len(plain) <= SMALL:  # it lies in the list of sections itself
             lying[name] = msgspec.Raw(canonical(name, plain))

@@ -7,6 +7,7 @@ import hashlib
 import msgspec
 
 SMALL = 400  # bytes; a shorter section is never told by its digest
+APART = ("schema", "target", "collected_at", "volatile", "outcomes")  # they change by themselves, or name the result
 _KEYED = ("settings",)
 _encode = msgspec.json.Encoder().encode
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode

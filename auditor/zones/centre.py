@@ -197,10 +197,10 @@ class ZoneRun:
         if delivery.reason == "expired":
             self._ledger.expired(order.place.number)
         elif delivery.reason == "rejected":
-            self._ledger.lost(order.place.number)
+            self._ledger.lost(order.place.number, time.monotonic())
             self._strange = "a worker threw an order away; is its `centre_key` the public key of this centre's signing key?"
             self._say("rejected", f"the zone {self._site.name}: {self._strange}")
-        elif self._ledger.lost(order.place.number):
+        elif self._ledger.lost(order.place.number, time.monotonic()):
             self._say("lost", f"the zone {self._site.name}: a worker did not come to an end with an order ({delivery.reason})")
 
     def _word(self, body: bytes) -> None:
@@ -229,9 +229,8 @@ class ZoneRun:
 
     def _hello(self, word: Hello) -> None:
         fit = word.reading == READING
-        if fit is False:
+        if not fit:
             self._unable.add(word.worker)
-        # A word that lay in the queue says nothing of now; the worker's clock may be off, so two that come together do not tell either.
         self._workers[word.worker] = WorkerSeen(word.worker, word.auditor, datetime.now(UTC), fit)
         self._ledger.heard(time.monotonic(), able=word.worker not in self._unable)
 

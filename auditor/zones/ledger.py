@@ -45,12 +45,12 @@ class _Open(Struct):
     seconds: float
     sent: float
     taken: float | None = None
-    lost: bool = False
+    lost: float | None = None
 
     def over(self) -> float:
-        """When nobody can be at it any more."""
-        begun = self.taken if self.taken is not None else self.sent if self.lost else self.sent + UNSENT + QUEUED
-        return begun + self.seconds + SLACK
+        """When nobody can be at it any more. Who is lost, and was not heard to begin, began at the latest when the loss was seen."""
+        latest = self.sent + UNSENT + QUEUED if self.lost is None else self.lost
+        return (self.taken if self.taken is not None else latest) + self.seconds + SLACK
 
 
 class Ledger:
@@ -123,10 +123,10 @@ class Ledger:
         """The broker says that nobody took an order."""
         self._untouched(number)
 
-    def lost(self, number: int) -> bool:
+    def lost(self, number: int, now: float) -> bool:
         """The broker says that the worker of an order is gone; False where nobody waits for that order."""
         if order := self._orders.get(number):
-            order.lost = True
+            order.lost = now
         return order is not None
 
     def _untouched(self, number: int) -> None:
@@ -142,7 +142,7 @@ class Ledger:
                 del self._orders[number]
                 for target in order.left.values():
                     if not self.again(target):
-                        yield target, _lost(order.taken is not None or order.lost)
+                        yield target, _lost(order.taken is not None or order.lost is not None)
         idle = not any(o.taken is not None for o in self._orders.values())
         # Words alone are no work: a worker that greets and takes nothing holds nobody up for ever.
         down = now - self._able >= self._grace or now - self._active >= self._grace + 3 * QUEUED

@@ -16,7 +16,6 @@ from msgspec import Raw, Struct
 from auditor import __version__
 from auditor.collectors.linux.script import DIGEST
 from auditor.collectors.windows.readers.powershell import SCRIPT as POWERSHELL
-from auditor.errors import ErrorKind
 from auditor.model.requirements import DataRequirements
 from auditor.model.run import Outcome, TargetError
 from auditor.model.target import Auth, Timeouts
@@ -166,6 +165,3 @@ def order_purpose(zone: str) -> str:
 def answer_purpose(zone: str) -> str:
     """What a worker's word is sealed for."""
     return f"answer {zone}"
-
-
-LOST: ErrorKind = "worker-lost"

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
 from auditor.errors import UsageFault
+from auditor.history.blobs import MAX_CONTENT, Damaged, unpack
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -21,8 +22,7 @@ else:
     from backports import zstd
 
 MAX_SEALED = 32_000_000  # bytes of a message as it travels; the broker is set to refuse what is larger (topology.py)
-MAX_PLAIN = 64_000_000  # bytes of what it unpacks to
-_WINDOW = 27  # log of the bytes that unpacking may look back on (RFC 8878, Window_Descriptor)
+MAX_PLAIN = MAX_CONTENT  # bytes of what it unpacks to
 _MARK, _SIGNATURE = b"auditor1", 64
 
 
@@ -49,13 +49,9 @@ def unseal(key: Ed25519PublicKey, purpose: str, message: bytes) -> bytes:
     except InvalidSignature:
         raise Unsealed("its signature is not that of its sender") from None
     try:
-        unpacker = zstd.ZstdDecompressor(options={int(zstd.DecompressionParameter.window_log_max): _WINDOW})
-        plain = unpacker.decompress(packed, MAX_PLAIN + 1)
-    except (zstd.ZstdError, ValueError, MemoryError) as e:
-        raise Unsealed(f"it cannot be unpacked: {e}") from None
-    if len(plain) > MAX_PLAIN or not unpacker.eof:
-        raise Unsealed(f"it unpacks to more than {MAX_PLAIN // 1_000_000} MB, or ends too early")
-    return plain
+        return unpack(packed)
+    except Damaged as e:
+        raise Unsealed(str(e)) from None
 
 
 def private_key(path: Path) -> Ed25519PrivateKey:

@@ -28,7 +28,7 @@ from auditor.foundation.deadline import Stop
 from auditor.foundation.memory import share_one_heap
 from auditor.foundation.messages import Say
 from auditor.history.blobs import Digests
-from auditor.model.canonical import SMALL, canonical
+from auditor.model.canonical import APART, SMALL, canonical
 from auditor.model.run import TargetError, TargetResult
 from auditor.model.target import Target
 from auditor.rulebook.rulebook import Rulebook
@@ -48,7 +48,6 @@ _LARGEST = 24_000_000  # bytes of one host's facts; those of a large server have
 _PATIENCE = 10.0  # seconds for which an order waits for free jobs: less than ledger.SLACK
 _LATE = 0.5  # seconds in which what was under way before it left the queue arrives
 _LEAVE = 5.0  # seconds for the words of hosts that were cut off
-_AS_THEY_ARE = ("schema", "target", "collected_at", "volatile", "outcomes")  # sections that no digest tells
 
 
 class Worker:
@@ -228,7 +227,7 @@ class Worker:
             return HostAnswer(name=ask.name, outcome="unreachable", error=error, seconds=result.seconds)
         sections, same = {}, []
         for name, body in (result.encoded or {}).items():
-            if name in _AS_THEY_ARE or body == b"null":
+            if name in APART or body == b"null":
                 sections[name] = Raw(body)
                 continue
             if len(body) > SMALL and name in ask.has:

@@ -96,7 +96,7 @@ class World:
         elif what == "expired":
             self.ledger.expired(number)
         elif what == "lost":
-            self.ledger.lost(number)
+            self.ledger.lost(number, self.now)
         elif target := self.ledger.answered(number, name):
             if what == "died" and self.ledger.again(target):
                 return
@@ -107,7 +107,7 @@ class World:
         self.results[name] = what
 
 
-@pytest.mark.parametrize("seed", range(300))
+@pytest.mark.parametrize("seed", range(600))
 def test_at_most_twice_and_never_two_at_once(seed: int) -> None:
     world = World(seed, count := 3 + seed % 20)
     for _ in range(3000):
@@ -136,11 +136,24 @@ def test_a_dead_worker_is_waited_for_as_long_as_it_may_ask() -> None:
     book = ledger()
     assert sent(book, 0.0) == [(1, ["h0", "h1"])]
     book.taken(1, 5.0)
-    book.lost(1)
+    book.lost(1, 20.0)
     assert list(book.given_up(5.0 + TOTAL + SLACK - 0.1)) == []
     assert sent(book, 40.0) == []
     assert list(book.given_up(5.0 + TOTAL + SLACK)) == []
     assert sent(book, 51.0) == [(2, ["h1", "h0"])]
+
+
+def test_a_lost_worker_whose_beginning_was_not_heard_of() -> None:
+    """It may have begun just before it was lost, long after the order was sent."""
+    book = ledger()
+    assert sent(book, 0.0)
+    book.heard(35.0, able=True)
+    book.lost(1, 35.0)
+    assert list(book.given_up(35.0)) == []
+    book.heard(35.0 + TOTAL, able=True)
+    assert sent(book, 35.0 + TOTAL) == []
+    assert list(book.given_up(35.0 + TOTAL + SLACK - 0.1)) == []
+    assert sent(book, 35.0 + TOTAL + SLACK - 0.1) == [], "nobody else asks while it may be at it"
 
 
 def test_a_dead_child_is_asked_again_at_once_and_only_once() -> None:
