@@ -63,7 +63,7 @@ class Ledger:
         self._orders: dict[int, _Open] = {}
         self._asked: Counter[str] = Counter()
         self._number = 0
-        self._heard = self._able = self._active = now
+        self._able = self._active = now
         self._refusal = ""
 
     @property
@@ -89,7 +89,6 @@ class Ledger:
 
     def heard(self, now: float, *, able: bool) -> None:
         """A worker said something; `able`: it is of our version."""
-        self._heard = now
         if able:
             self._able, self._refusal = now, ""
 
@@ -162,7 +161,7 @@ class Ledger:
         return left
 
     def _down(self, now: float) -> TargetError:
-        if self._refusal and now - self._heard < self._grace:
+        if self._refusal:  # and nobody fit since
             return TargetError("zone-down", f"no worker of its zone can do this: {self._refusal}")
         if now - self._able < self._grace:
             idle = f"{now - self._active:.0f} s"
